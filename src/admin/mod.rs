@@ -1,0 +1,1 @@
+//! The admin API and `/metrics`; talks to control by messages only.

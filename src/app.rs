@@ -1,0 +1,1 @@
+//! Wires the parts, starts and stops them; nothing else knows all of them.

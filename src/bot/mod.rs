@@ -1,0 +1,1 @@
+//! What a bot speaks: activities and question answering.

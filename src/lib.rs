@@ -1,0 +1,32 @@
+//! botgate: one TLS endpoint in front of a bot that is deployed in several regions.
+//!
+//! It keeps one region active and the others standing by, decides when to move, moves without losing a request, and can
+//! tell afterwards why it moved. The modules are ranked; a file imports only from lower ranks or from its own folder
+//! (`tests/it/layers.rs` holds the rule):
+//!
+//! | rank | modules | |
+//! |---|---|---|
+//! | 7 | `main`, [`cli`] | one file per command |
+//! | 6 | [`app`] | wires the parts, starts and stops them |
+//! | 5 | [`server`], [`admin`], [`sim`] | listeners and workers; the admin API; simulated regions |
+//! | 4 | [`proxy`], [`control`] | the data plane; the control plane |
+//! | 3 | [`snapshot`] | the immutable view that a request reads, and its one swap cell |
+//! | 2 | [`upstream`], [`steering`], [`bot`] | reaching a backend; pure decisions; what a bot speaks |
+//! | 1 | [`config`], [`telemetry`] | text to validated config; counters, events, logs |
+//! | 0 | [`model`] | the words of the design, as types |
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod app;
+pub mod bot;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod model;
+pub mod proxy;
+pub mod server;
+pub mod sim;
+pub mod snapshot;
+pub mod steering;
+pub mod telemetry;
+pub mod upstream;

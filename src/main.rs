@@ -1,0 +1,4 @@
+//! The `botgate` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,71 @@
+//! The closed choices of the config.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// The word used in config, logs and the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What a pool serves. A preset: every key it sets can be set by hand.
+    PoolKind {
+        /// Any HTTP service.
+        #[default]
+        Http = "http",
+        /// A bot's messaging endpoint.
+        Bot = "bot",
+        /// QnA Maker or custom question answering.
+        QuestionAnswering = "question-answering",
+    }
+}
+
+choice! {
+    /// Which requests may be tried at another backend once they were written to one (design, section 5).
+    Replay {
+        /// Only requests that no backend has seen.
+        Unsent = "unsent",
+        /// Also requests with an idempotent method (RFC 9110, section 9.2.2).
+        #[default]
+        Safe = "safe",
+        /// Also requests that carry an application id: an `Idempotency-Key` header.
+        Keyed = "keyed",
+    }
+}
+
+choice! {
+    /// What to do with requests when no backend is available.
+    AllDown {
+        /// Treat all backends as available, by priority (Traffic Manager's habit).
+        #[default]
+        TryAll = "try-all",
+        /// 503 with `Retry-After`.
+        Reject = "reject",
+    }
+}
+
+choice! {
+    /// How a pool moves back to its first priority.
+    FailbackMode {
+        /// After `hold`.
+        #[default]
+        Auto = "auto",
+        /// When an operator says so.
+        Approve = "approve",
+        /// Not by itself, and not by approval: only by an operator's failover.
+        Never = "never",
+        /// After `hold`, inside a UTC window.
+        Window = "window",
+    }
+}

@@ -1,0 +1,1 @@
+//! The data plane: one request, top to bottom: route → guard → attempts → response.

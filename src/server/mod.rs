@@ -1,0 +1,1 @@
+//! Listeners, TLS termination, workers, connection limits, draining.

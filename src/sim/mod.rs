@@ -1,0 +1,1 @@
+//! Simulated regions with faults on command.

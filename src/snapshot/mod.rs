@@ -1,0 +1,71 @@
+//! The immutable view that a request reads, and its one swap cell.
+
+mod cell;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub use cell::{SnapshotCell, SnapshotReader};
+use http::HeaderValue;
+pub use routes::{Miss, RouteTable};
+
+use crate::config::{BackendConfig, PoolConfig, RouteConfig};
+use crate::model::BackendId;
+use crate::telemetry::{BackendStats, PoolStats};
+use crate::upstream::TlsClient;
+
+/// All that a request needs, immutable. Published whole by control, read whole by workers.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Grows by one at each publication.
+    pub generation: u64,
+    /// Host and path to pool.
+    pub routes: RouteTable,
+    /// The pools, as [`Route::pool`] numbers them.
+    pub pools: Vec<Arc<Pool>>,
+}
+
+/// A route as a request sees it.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// As written.
+    pub config: RouteConfig,
+    /// The index of its pool in [`Snapshot::pools`].
+    pub pool: usize,
+}
+
+/// A pool as a request sees it.
+#[derive(Debug)]
+pub struct Pool {
+    /// Its rules.
+    pub config: Arc<PoolConfig>,
+    /// Grows by one at every switch.
+    pub epoch: u64,
+    /// The epoch as the value of `Botgate-Epoch`.
+    pub epoch_header: HeaderValue,
+    /// The backends in order of priority.
+    pub backends: Vec<Backend>,
+    /// The order in which a request tries the backends, as indices: the active one first, then what else may serve.
+    /// Empty when all are down and the policy is to reject.
+    pub order: Vec<usize>,
+    /// Live counters; they survive a reload.
+    pub stats: Arc<PoolStats>,
+}
+
+/// A backend as a request sees it.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its identity: connections and counters belong to it.
+    pub id: BackendId,
+    /// Its rules.
+    pub config: Arc<BackendConfig>,
+    /// TLS to it; none for plain HTTP.
+    pub tls: Option<TlsClient>,
+    /// Where it is now; empty when its name was never resolved.
+    pub addresses: Arc<[SocketAddr]>,
+    /// Given up: unhealthy. Requests that wait on it unanswered are rescued.
+    pub lost: bool,
+    /// Live counters; they survive a reload.
+    pub stats: Arc<BackendStats>,
+}

@@ -1,0 +1,128 @@
+//! Host and path to pool, in time that does not grow with the number of routes.
+
+use std::collections::HashMap;
+
+use super::Route;
+use crate::config::HostPattern;
+
+/// The compiled routes.
+///
+/// The most specific host wins (exact, then the longest `*.` suffix, then any), and within it the longest path prefix. A
+/// host that has routes but none for the path is a [`Miss::Path`] unless a less specific host has one.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    exact: HashMap<Box<str>, Paths>,
+    below: HashMap<Box<str>, Paths>,
+    any: Paths,
+}
+
+type Paths = HashMap<Box<str>, Route>;
+
+/// Why no route was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// No route serves this host: 421.
+    Host,
+    /// The host is served, the path is not: 404.
+    Path,
+}
+
+impl RouteTable {
+    /// Compiles routes; of two with the same host and path, the first stays (config reports such a pair as an error).
+    pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            let paths = match &route.config.host {
+                HostPattern::Any => &mut table.any,
+                HostPattern::Exact(host) => table.exact.entry(host.as_str().into()).or_default(),
+                HostPattern::Below(host) => table.below.entry(host.as_str().into()).or_default(),
+            };
+            let prefix = route.config.path.trim_end_matches('/');
+            paths.entry(prefix.into()).or_insert(route);
+        }
+        table
+    }
+
+    /// The route for a host (lower case, no port, no trailing dot) and a path (as sent, without its query).
+    ///
+    /// # Errors
+    /// [`Miss`], when there is none.
+    pub fn find(&self, host: &str, path: &str) -> Result<&Route, Miss> {
+        let mut miss = Miss::Host;
+        let exact = self.exact.get(host);
+        let below = borders(host, '.').filter_map(|at| self.below.get(&host[at + 1..]));
+        let any = (!self.any.is_empty()).then_some(&self.any);
+        for paths in exact.into_iter().chain(below).chain(any) {
+            if let Some(route) = longest_prefix(paths, path) {
+                return Ok(route);
+            }
+            miss = Miss::Path;
+        }
+        Err(miss)
+    }
+}
+
+fn longest_prefix<'a>(paths: &'a Paths, path: &str) -> Option<&'a Route> {
+    let path = path.trim_end_matches('/');
+    let shorter = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
+    std::iter::once(path).chain(shorter).find_map(|prefix| paths.get(prefix))
+}
+
+fn borders(text: &str, separator: char) -> impl Iterator<Item = usize> {
+    text.match_indices(separator).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RouteConfig;
+
+    fn route(host: HostPattern, path: &str, pool: usize) -> Route {
+        Route { config: RouteConfig { host, path: path.into(), pool: "p".into(), max_body: 0 }, pool }
+    }
+
+    fn table() -> RouteTable {
+        RouteTable::new([
+            route(HostPattern::Exact("bot.contoso.com".into()), "/api/messages", 0),
+            route(HostPattern::Exact("bot.contoso.com".into()), "/api", 1),
+            route(HostPattern::Below("contoso.com".into()), "/", 2),
+            route(HostPattern::Below("eu.contoso.com".into()), "/qna", 3),
+        ])
+    }
+
+    fn find(host: &str, path: &str) -> Result<usize, Miss> {
+        table().find(host, path).map(|route| route.pool)
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_on_segment_borders() {
+        assert_eq!(find("bot.contoso.com", "/api/messages"), Ok(0));
+        assert_eq!(find("bot.contoso.com", "/api/messages/"), Ok(0));
+        assert_eq!(find("bot.contoso.com", "/api/messages/x/y"), Ok(0));
+        assert_eq!(find("bot.contoso.com", "/api/messagesx"), Ok(1));
+        assert_eq!(find("bot.contoso.com", "/apix"), Ok(2));
+    }
+
+    #[test]
+    fn the_most_specific_host_wins() {
+        assert_eq!(find("x.contoso.com", "/anything"), Ok(2));
+        assert_eq!(find("a.b.contoso.com", "/anything"), Ok(2));
+        assert_eq!(find("x.eu.contoso.com", "/qna/a"), Ok(3));
+        assert_eq!(find("x.eu.contoso.com", "/other"), Ok(2));
+    }
+
+    #[test]
+    fn a_strange_host_is_told_from_a_strange_path() {
+        assert_eq!(find("evil.example", "/api/messages"), Err(Miss::Host));
+        assert_eq!(find("contoso.com", "/"), Err(Miss::Host));
+        let only = RouteTable::new([route(HostPattern::Exact("a".into()), "/api", 0)]);
+        assert_eq!(only.find("a", "/").map(|r| r.pool), Err(Miss::Path));
+    }
+
+    #[test]
+    fn a_route_for_any_host_serves_every_host() {
+        let any = RouteTable::new([route(HostPattern::Any, "/", 7)]);
+        assert_eq!(any.find("whatever", "/").map(|r| r.pool), Ok(7));
+        assert_eq!(any.find("", "*").map(|r| r.pool), Err(Miss::Path));
+    }
+}

@@ -1,0 +1,1 @@
+//! PURE: health, policy, readiness, timeline. No clock, no I/O, no tokio.
