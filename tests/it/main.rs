@@ -4,4 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod body;
+mod failover;
+mod layers;
+mod regions;
+mod request;
+mod source;
 mod support_works;
+mod websocket;
