@@ -12,13 +12,13 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{AdminState, bind, router, serve};
+use super::{AdminState, RenderMetrics, bind, router, serve};
 use crate::config::AdminConfig;
 use crate::control::{Command, ControlError, Handle, Order};
 use crate::model::{BackendView, Cause, DecisionView, Health, Phase, PoolView, ReloadOutcome};
 
 /// A pool whose first priority is down.
-pub(super) fn pool() -> PoolView {
+pub(crate) fn pool() -> PoolView {
     let backend = |name: &str, priority, health| BackendView {
         name: name.into(),
         url: format!("https://{name}.contoso.com"),
@@ -42,7 +42,7 @@ pub(super) fn pool() -> PoolView {
 }
 
 /// A decision of steering.
-pub(super) fn decision() -> DecisionView {
+pub(crate) fn decision() -> DecisionView {
     DecisionView {
         at: "2026-11-01T12:00:00Z".into(),
         pool: "bot-api".into(),
@@ -57,29 +57,40 @@ pub(super) fn decision() -> DecisionView {
 
 /// What the control task answers besides its one pool.
 #[derive(Clone)]
-pub(super) struct Script {
-    pub(super) ready: bool,
-    pub(super) reload: ReloadOutcome,
+pub(crate) struct Script {
+    pub(crate) ready: bool,
+    pub(crate) phase: Phase,
+    pub(crate) reload: ReloadOutcome,
 }
 
 impl Default for Script {
     fn default() -> Self {
         let changes = vec!["pool \"qna\" added".to_owned()];
-        Self { ready: true, reload: ReloadOutcome::Applied { changes, needs_restart: vec![], warnings: vec![] } }
+        Self {
+            ready: true,
+            phase: Phase::FailedOver,
+            reload: ReloadOutcome::Applied { changes, needs_restart: vec![], warnings: vec![] },
+        }
     }
 }
 
 /// An admin listener under test. Dropping it ends its tasks.
-pub(super) struct Gate {
-    pub(super) addr: SocketAddr,
-    pub(super) events: broadcast::Sender<DecisionView>,
-    pub(super) shutdown: CancellationToken,
-    pub(super) serving: JoinHandle<std::io::Result<()>>,
+pub(crate) struct Gate {
+    pub(crate) addr: SocketAddr,
+    pub(crate) events: broadcast::Sender<DecisionView>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) serving: JoinHandle<std::io::Result<()>>,
 }
 
 impl Gate {
     /// A listener with this token, and a control task that follows `script`.
-    pub(super) async fn start(token: Option<&str>, script: Script) -> Self {
+    pub(crate) async fn start(token: Option<&str>, script: Script) -> Self {
+        let render = Arc::new(|| "botgate_epoch{pool=\"bot-api\"} 2\n".to_owned());
+        Self::start_with(token, script, render).await
+    }
+
+    /// The same with metrics of the test's own.
+    pub(crate) async fn start_with(token: Option<&str>, script: Script, render: RenderMetrics) -> Self {
         let listener = TcpListener::from_std(bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
         let addr = listener.local_addr().unwrap();
         let (commands, inbox) = mpsc::channel(8);
@@ -88,14 +99,13 @@ impl Gate {
         let shutdown = CancellationToken::new();
         let config = AdminConfig { bind: addr, token: token.map(str::to_owned) };
         let handle = Handle::new(commands, events.clone());
-        let render = Arc::new(|| "botgate_epoch{pool=\"bot-api\"} 2\n".to_owned());
         let state = AdminState::new(handle, &config, render, shutdown.clone()).unwrap();
         let serving = tokio::spawn(serve(listener, router(state), shutdown.clone()));
         Self { addr, events, shutdown, serving }
     }
 
     /// The response to a request on a connection of its own; `Host` is the listener's address unless given.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -116,18 +126,18 @@ impl Gate {
     }
 
     /// Status, headers and body of the response to a GET.
-    pub(super) async fn get(&self, path: &str) -> (u16, http::HeaderMap, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, http::HeaderMap, String) {
         read(self.send("GET", path, &[], "").await).await
     }
 
     /// Status, headers and body of the response to a POST of JSON.
-    pub(super) async fn post(&self, path: &str, body: &str) -> (u16, http::HeaderMap, String) {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, http::HeaderMap, String) {
         read(self.send("POST", path, &[("content-type", "application/json")], body).await).await
     }
 }
 
 /// Status, headers and body.
-pub(super) async fn read(response: Response<hyper::body::Incoming>) -> (u16, http::HeaderMap, String) {
+pub(crate) async fn read(response: Response<hyper::body::Incoming>) -> (u16, http::HeaderMap, String) {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap())
@@ -137,7 +147,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
     while let Some(command) = inbox.recv().await {
         // A caller that went away takes no answer.
         let _ = match command {
-            Command::Pools(reply) => reply.send(Ok(vec![pool()])).is_ok(),
+            Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
             Command::Ready(reply) => reply.send(Ok(script.ready)).is_ok(),
             Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Drain(order) => carry_out(order, true),

@@ -17,7 +17,7 @@ mod serve;
 mod state;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 

@@ -176,6 +176,15 @@ async fn event_streams_are_bounded_and_a_closed_one_gives_its_place_back() {
 }
 
 #[tokio::test]
+async fn a_panic_costs_its_own_request_only() {
+    let gate = Gate::start_with(None, Script::default(), std::sync::Arc::new(|| panic!("inner words"))).await;
+    let (status, headers, body) = gate.get("/metrics").await;
+    assert_eq!((status, problem(&headers, &body).status), (500, 500));
+    assert!(!body.contains("inner words"), "{body}");
+    assert_eq!(gate.get("/api/v1/pools").await.0, 200);
+}
+
+#[tokio::test]
 async fn a_port_in_use_says_which_and_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let error = bind(taken.local_addr().unwrap()).unwrap_err().to_string();
