@@ -18,7 +18,7 @@ use super::service::{Active, Order, Service};
 use super::stream::{Cut, CutStream};
 use super::{Fault, FaultKind};
 
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Binds `address`; it refuses connections until it is made to listen.
 pub(super) fn bind(address: SocketAddr) -> io::Result<Socket> {
@@ -120,9 +120,14 @@ async fn connection(service: Arc<Service>, stream: TcpStream) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).pipeline_flush(true);
     let served = http.serve_connection(io, answer).with_upgrades();
+    // Within its branch: `select!` drops the connection, and with it the stream, before it runs what follows a branch.
+    let down = async {
+        let _ = weather.wait_for(|weather| weather.downs > downs).await;
+        cut.reset_on_drop();
+    };
     tokio::select! {
         // What goes wrong on a connection is its client's affair, or the fault's doing.
         _ = served => {}
-        _ = weather.wait_for(|weather| weather.downs > downs) => cut.reset_on_drop(),
+        () = down => {}
     }
 }

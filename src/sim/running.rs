@@ -138,6 +138,8 @@ impl Drop for Running {
 fn bound(what: &str, address: SocketAddr) -> Result<(Socket, SocketAddr), SimError> {
     let failed = |source| SimError::Bind { what: what.to_owned(), address, source };
     let socket = connection::bind(address).map_err(failed)?;
+    // Two sockets may be bound to an address as long as neither listens: only this finds out who was first.
+    socket.listen(connection::BACKLOG).map_err(failed)?;
     let local = socket.local_addr().map_err(failed)?;
     let local = local.as_socket().unwrap_or(address);
     Ok((socket, local))

@@ -62,10 +62,13 @@ async fn session(upgraded: Upgraded, mut weather: watch::Receiver<Weather>, cut:
             }
         }
     };
+    let ended = async {
+        let _ = down.wait_for(|weather| weather.downs > downs).await;
+        // The socket outlives `select!` here: the stream is dropped after this.
+        cut.reset_on_drop();
+    };
     tokio::select! {
         () = echo => {}
-        _ = down.wait_for(|weather| weather.downs > downs) => {
-            cut.reset_on_drop();
-        }
+        () = ended => {}
     }
 }
