@@ -1,0 +1,4 @@
+//! `botgate dev`: the local CA and the start page.
+
+pub mod ca;
+pub mod page;
