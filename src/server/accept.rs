@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::connection;
 use super::listener::Listener;
 use super::serve::Serve;
 use super::stream::Place;
 use super::worker::Worker;
-use super::connection;
 
 /// The waits after an accept that failed for want of descriptors or memory.
 const FIRST_WAIT: Duration = Duration::from_millis(10);

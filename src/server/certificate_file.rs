@@ -29,9 +29,8 @@ pub(super) fn load_certified_key(files: &CertificateConfig) -> Result<Arc<Certif
         let path = path.clone();
         move |source| CertificateError::Unreadable { path, source }
     };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.chain)
-        .and_then(Iterator::collect)
-        .map_err(unreadable(&files.chain))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(&files.chain).and_then(Iterator::collect).map_err(unreadable(&files.chain))?;
     if chain.is_empty() {
         return Err(CertificateError::Empty { path: files.chain.clone() });
     }

@@ -33,10 +33,8 @@ pub(super) fn certificate_files(folder: &Path, names: &[&str]) -> CertificateCon
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
-    let files = CertificateConfig {
-        chain: folder.join(format!("{number}.pem")),
-        key: folder.join(format!("{number}.key")),
-    };
+    let files =
+        CertificateConfig { chain: folder.join(format!("{number}.pem")), key: folder.join(format!("{number}.key")) };
     std::fs::write(&files.chain, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     files

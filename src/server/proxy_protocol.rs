@@ -70,14 +70,12 @@ fn parse(bytes: &[u8]) -> Result<Option<Parsed>, HeaderError> {
     };
     let header = v1::Header::try_from(&bytes[..end + 2]).map_err(|_| HeaderError::Malformed)?;
     let addresses = match header.addresses {
-        v1::Addresses::Tcp4(a) => Some(pair(
-            (a.source_address.into(), a.source_port),
-            (a.destination_address.into(), a.destination_port),
-        )),
-        v1::Addresses::Tcp6(a) => Some(pair(
-            (a.source_address.into(), a.source_port),
-            (a.destination_address.into(), a.destination_port),
-        )),
+        v1::Addresses::Tcp4(a) => {
+            Some(pair((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)))
+        }
+        v1::Addresses::Tcp6(a) => {
+            Some(pair((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)))
+        }
         v1::Addresses::Unknown => None,
     };
     Ok(Some((end + 2, addresses)))
@@ -103,14 +101,12 @@ fn parse_v2(bytes: &[u8]) -> Result<Option<Parsed>, HeaderError> {
     };
     let addresses = match (header.command, header.addresses) {
         (v2::Command::Local, _) | (_, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => None,
-        (v2::Command::Proxy, v2::Addresses::IPv4(a)) => Some(pair(
-            (a.source_address.into(), a.source_port),
-            (a.destination_address.into(), a.destination_port),
-        )),
-        (v2::Command::Proxy, v2::Addresses::IPv6(a)) => Some(pair(
-            (a.source_address.into(), a.source_port),
-            (a.destination_address.into(), a.destination_port),
-        )),
+        (v2::Command::Proxy, v2::Addresses::IPv4(a)) => {
+            Some(pair((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)))
+        }
+        (v2::Command::Proxy, v2::Addresses::IPv6(a)) => {
+            Some(pair((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)))
+        }
     };
     Ok(Some((header.len(), addresses)))
 }

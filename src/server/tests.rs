@@ -61,9 +61,7 @@ async fn http2_is_served_by_alpn() {
     let (mut send, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let get = |path: &str| {
-        Request::get(format!("https://one.example{path}")).body(Empty::<Bytes>::new()).unwrap()
-    };
+    let get = |path: &str| Request::get(format!("https://one.example{path}")).body(Empty::<Bytes>::new()).unwrap();
     // A panic ends its own stream; the connection serves on.
     assert_eq!(send.send_request(get("/panic")).await.unwrap().status(), 500);
     let response = send.send_request(get("/")).await.unwrap();
@@ -77,7 +75,8 @@ async fn http2_is_served_by_alpn() {
 #[tokio::test]
 async fn a_reload_swaps_the_certificate_and_a_ticket_from_before_still_resumes() {
     let folder = tempfile::tempdir().unwrap();
-    let (old, new) = (certificate_files(folder.path(), &["a.example"]), certificate_files(folder.path(), &["a.example"]));
+    let (old, new) =
+        (certificate_files(folder.path(), &["a.example"]), certificate_files(folder.path(), &["a.example"]));
     let mut config = config(vec![listener(Some(vec![old.clone()]))]);
     let server = Fixture::start(&config);
     let before = tls_client(&[&old], "http/1.1");
@@ -124,7 +123,9 @@ async fn the_proxy_protocol_names_the_client_and_is_required() {
     plain.trusted = vec![crate::config::Network { address: "192.0.2.0".parse().unwrap(), prefix: 24 }];
     let server = Fixture::start(&config(vec![plain]));
     let mut io = server.connect().await;
-    io.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 5555 443\r\nGET /client HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    io.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 5555 443\r\nGET /client HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
     let text = read_until(&mut io, " }").await;
     assert!(text.contains("peer: 192.0.2.7:5555") && text.contains("local: 198.51.100.1:443"), "{text}");
     assert!(text.contains("trusted: true"), "{text}");
