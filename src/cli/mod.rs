@@ -16,6 +16,7 @@ mod print;
 mod reload;
 mod resume;
 mod run;
+mod serve;
 mod sim;
 mod sse;
 mod status;
