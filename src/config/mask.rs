@@ -1,0 +1,129 @@
+//! The text of a config with its secrets masked, byte for byte as long as the original, for use in snippets.
+
+use std::ops::Range;
+
+use super::text::SyntaxError;
+
+/// Keys whose values are never secrets and stand alone on their line: shown even when the text cannot be parsed.
+const PLAIN: &[&str] = &[
+    "state_dir",
+    "workers",
+    "shutdown_grace",
+    "target",
+    "servers",
+    "min_ttl",
+    "max_ttl",
+    "timeout",
+    "bind",
+    "tls",
+    "proxy_protocol",
+    "trusted",
+    "max_connections",
+    "handshake_timeout",
+    "header_timeout",
+    "body_timeout",
+    "idle_timeout",
+    "max_header_size",
+    "path",
+    "pool",
+    "max_body",
+    "name",
+    "kind",
+    "deadline",
+    "attempt_timeout",
+    "dial_timeout",
+    "stream_timeout",
+    "keep_alive",
+    "replay",
+    "replay_buffer",
+    "all_down",
+    "priority",
+    "http2",
+    "host",
+    "server_name",
+    "ca",
+    "interval",
+    "fall",
+    "rise",
+    "jitter",
+    "mode",
+    "hold",
+    "failovers",
+    "within",
+];
+
+/// Masks the values at `hidden`, and URLs with credentials. In a text with syntax errors nobody can say where a value
+/// ends, so there every value is masked but those that stand alone on the line of a key that takes no secret.
+pub(super) fn mask(text: &str, hidden: &[Range<usize>], errors: &[SyntaxError]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for span in hidden {
+        let Some(value) = text.get(span.clone()) else { continue };
+        for piece in outside_references(value) {
+            blank(&mut bytes[span.start + piece.start..span.start + piece.end]);
+        }
+    }
+    if !errors.is_empty() {
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let trimmed = line.trim_start();
+            let from = match line.split_once('=') {
+                _ if trimmed.starts_with("[[") || trimmed.starts_with('[') && trimmed.trim_end().ends_with(']') => None,
+                Some((key, value)) if PLAIN.contains(&key.trim()) && !value.contains(['{', '=', '$']) => None,
+                Some((key, _)) => Some(key.len() + 1),
+                None => Some(0),
+            };
+            if let Some(from) = from {
+                blank(&mut bytes[start + from..start + line.len()]);
+            }
+            start += line.len();
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Replaces all but white space and punctuation that shows the structure.
+fn blank(bytes: &mut [u8]) {
+    for byte in bytes {
+        if !matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | b'"' | b'\'' | b'{' | b'}' | b'[' | b']' | b',') {
+            *byte = b'*';
+        }
+    }
+}
+
+/// What of a value lies outside `${NAME}`: a reference is no secret, and seeing it helps.
+fn outside_references(value: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    while let Some(open) = value[from..].find("${").map(|at| from + at) {
+        let Some(close) = value[open..].find('}').map(|at| open + at) else { break };
+        let name = &value[open + 2..close];
+        let proper =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let end = if proper { open } else { close + 1 };
+        pieces.push(from..end);
+        from = close + 1;
+    }
+    pieces.push(from..value.len());
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_masked_and_a_reference_is_not() {
+        let text = "token = \"Key ${NAME} s3cr3t ü\"";
+        let masked = mask(text, std::slice::from_ref(&(8..text.len())), &[]);
+        assert_eq!(masked, "token = \"*** ${NAME} ****** **\"");
+        assert_eq!(masked.len(), text.len());
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_parsed_shows_only_lines_that_hold_no_secret() {
+        let text = "token = \"s3cr3t\nbind = 0.0.0.0\nheaders = { A = \"s3cr3t\" }\n  s3cr3t\n[[pool]]\n";
+        let masked = mask(text, &[], &[SyntaxError { message: String::new(), span: 0..1 }]);
+        assert!(!masked.contains("s3cr3t"));
+        assert!(masked.contains("bind = 0.0.0.0\n") && masked.contains("[[pool]]"));
+    }
+}
