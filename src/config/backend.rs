@@ -25,8 +25,8 @@ pub(super) fn validate(
     for (name, _) in https_only.iter().filter(|(_, written)| plain && *written) {
         place.key(name).error("this needs TLS, and the backend's URL says http", "use https, or leave the key out");
     }
-    let ca = raw.ca.as_ref().and_then(|path| outside.roots(&place.key("ca"), path));
-    let client = raw.client_certificate.as_ref();
+    let ca = raw.ca.as_ref().filter(|_| !plain).and_then(|path| outside.roots(&place.key("ca"), path));
+    let client = raw.client_certificate.as_ref().filter(|_| !plain);
     let client_certificate = client.and_then(|raw| outside.certificate(&place.key("client_certificate"), raw));
     let headers = outside.headers(&place.key("headers"), raw.headers.as_ref());
     let host = raw.host.as_ref().and_then(|host| host_header(&place.key("host"), host));

@@ -76,10 +76,16 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     }
 }
 
-/// Syntax errors and the other problems, without those others that stand on a line that could not be read.
+/// Syntax errors and the other problems, without those others that stand on a line that could not be read, or after a
+/// broken header, where nobody can say which table a key is in.
 fn merge(text: &str, syntax: &[text::SyntaxError], found: Vec<Problem>) -> Vec<Problem> {
     let line = |at: usize| text::position(text, at).0;
     let broken: BTreeSet<usize> = syntax.iter().map(|error| line(error.span.start)).collect();
+    let is_header = |at: &usize| {
+        let before = text.get(..*at).unwrap_or(text);
+        text[before.rfind('\n').map_or(0, |end| end + 1)..].trim_start().starts_with('[')
+    };
+    let lost = syntax.iter().map(|error| error.span.start).filter(is_header).min().unwrap_or(usize::MAX);
     let mut lines = BTreeSet::new();
     let errors = syntax.iter().filter(|error| lines.insert(line(error.span.start))).map(|error| Problem {
         severity: Severity::Error,
@@ -89,6 +95,8 @@ fn merge(text: &str, syntax: &[text::SyntaxError], found: Vec<Problem>) -> Vec<P
         position: None,
         span: Some(error.span.clone()),
     });
-    let readable = |problem: &Problem| problem.span.as_ref().is_none_or(|span| !broken.contains(&line(span.start)));
+    let readable = |problem: &Problem| {
+        problem.span.as_ref().is_none_or(|span| span.start < lost && !broken.contains(&line(span.start)))
+    };
     errors.chain(found.into_iter().filter(readable)).collect()
 }

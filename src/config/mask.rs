@@ -120,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_that_are_shown_are_keys_that_take_no_secret() {
+        let schema = crate::config::json_schema();
+        let tables = schema["$defs"].as_object().unwrap().values().chain([schema]);
+        let keys: Vec<_> = tables.filter_map(|table| table["properties"].as_object()).flatten().collect();
+        for name in PLAIN {
+            assert!(keys.iter().any(|(key, _)| key == name), "{name} is no key");
+            for (key, property) in keys.iter().filter(|(key, _)| key == name) {
+                let target = property["$ref"].as_str().unwrap_or_default();
+                assert!(!target.ends_with("/Secret") && property["additionalProperties"].is_null(), "{key}");
+            }
+        }
+    }
+
+    #[test]
     fn a_text_that_cannot_be_parsed_shows_only_lines_that_hold_no_secret() {
         let text = "token = \"s3cr3t\nbind = 0.0.0.0\nheaders = { A = \"s3cr3t\" }\n  s3cr3t\n[[pool]]\n";
         let masked = mask(text, &[], &[SyntaxError { message: String::new(), span: 0..1 }]);

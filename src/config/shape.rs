@@ -76,8 +76,15 @@ impl<'a> Walk<'a> {
         let known = schema.get("properties").and_then(Json::as_object);
         let other = schema.get("additionalProperties");
         let open = known.is_none() && other.is_none();
+        let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
+        // A misspelt key is one mistake, not a missing one as well.
+        let meant: Vec<&str> = members
+            .iter()
+            .filter(|(key, _)| known.is_some_and(|known| !known.contains_key(key)))
+            .filter_map(|(key, _)| closest(key, names()))
+            .collect();
         for name in required(schema) {
-            if !members.iter().any(|(key, _)| key == name) {
+            if !meant.contains(&name) && !members.iter().any(|(key, _)| key == name) {
                 let example = known.and_then(|known| known.get(name)).and_then(|one| one.get("description"));
                 let hint = example.and_then(Json::as_str).map(|text| format!("`{name}`: {}", first_sentence(text)));
                 let message = format!("the key `{name}` is missing");
@@ -165,20 +172,29 @@ impl<'a> Walk<'a> {
         let title = schema.get("title").and_then(Json::as_str);
         let examples = schema.get("examples").and_then(Json::as_array).into_iter().flatten().map(toml_text);
         let hint = title.map(|title| format!("{title}, such as {}", examples.collect::<Vec<_>>().join(", ")));
-        let hint = hint.or_else(|| header_hint(node, alternatives));
+        let hint = hint.or_else(|| slip(node, alternatives));
         let message = format!("expected {expected}, found {}", node.found());
         self.findings.error(&node.path, node.span.clone(), message, hint);
     }
 }
 
-/// The commonest slip with arrays of tables: one pair of brackets.
-fn header_hint(node: &Node, alternatives: &[&Json]) -> Option<String> {
-    let wants_array = alternatives.iter().any(|one| type_name(one) == "an array");
-    match node.value {
-        Value::Table(_) if wants_array => Some(format!("write its header with two brackets: [[{}]]", node.path)),
-        Value::String(_) if wants_array => Some("put it in brackets: [ … ]".to_owned()),
-        _ => None,
-    }
+/// The slips that a type tells: quotes too many or too few, and one pair of brackets for an array of tables.
+fn slip(node: &Node, alternatives: &[&Json]) -> Option<String> {
+    let wants = |name| alternatives.iter().any(|one| type_name(one) == name);
+    let hint = match node.value {
+        Value::Table(_) if wants("an array") => format!("write its header with two brackets: [[{}]]", node.path),
+        Value::Array(_) if wants("a table") => format!("write its header with one pair of brackets: [{}]", node.path),
+        _ if wants("an array") => "put it in brackets: [ … ]".to_owned(),
+        _ if wants("a table") => "a table is { key = value, … }, or has a header".to_owned(),
+        Value::String(_) if wants("a boolean") => "true or false, without quotes".to_owned(),
+        Value::String(_) if wants("an integer") || wants("a number") => "a number stands without quotes".to_owned(),
+        _ if wants("a boolean") => "true or false".to_owned(),
+        _ if wants("an integer") => "a whole number".to_owned(),
+        _ if wants("a number") => "a number".to_owned(),
+        _ if wants("a string") => "put it in quotes".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
 }
 
 fn required(schema: &Map<String, Json>) -> impl Iterator<Item = &str> {

@@ -94,7 +94,7 @@ pub(super) fn read(text: &str) -> (Node, Vec<SyntaxError>) {
     let (tree, errors) = DeTable::parse_recoverable(text);
     let errors = errors.into_iter().map(|error| SyntaxError {
         message: error.message().to_owned(),
-        span: error.span().unwrap_or_else(|| text.len()..text.len()),
+        span: error.span().unwrap_or(text.len()..text.len()),
     });
     let span = tree.span();
     let root = table(tree.into_inner(), "");

@@ -16,6 +16,8 @@ use super::{address, pool, shape};
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
     let mut bound = HashMap::new();
+    // Before the listeners: its address is the one that may be a default, so a clash is told at the other.
+    let admin = admin(&place.key("admin"), raw.admin.as_ref(), outside, &mut bound);
     let listeners = raw.listener.iter().flatten().enumerate();
     let listeners = listeners.filter_map(|(index, raw)| {
         let place = place.key("listener").index(index);
@@ -38,7 +40,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
         listeners,
-        admin: admin(&place.key("admin"), raw.admin.as_ref(), outside, &mut bound),
+        admin,
         access_log,
         dns: dns(&place.key("dns"), raw.dns.as_ref()),
         routes: routes(place, raw),

@@ -115,3 +115,76 @@ fn what_cannot_wait_until_it_breaks_is_a_warning() {
     }
     assert_eq!(loaded.warnings.problems.len(), 6, "{seen}");
 }
+
+/// The example of the design: what it promises must stay a config.
+#[test]
+fn the_example_of_the_design_is_good() {
+    let text = r#"
+state_dir = "state"
+
+[[listener]]
+bind = "0.0.0.0:443"
+certificates = [{ chain = "certs/bot.pem", key = "certs/bot.key" }]
+
+[admin]
+bind = "127.0.0.1:9443"
+token = "${BOTGATE_ADMIN_TOKEN}"
+
+[[route]]
+host = "bot.contoso.com"
+path = "/api/messages"
+pool = "bot-api"
+
+[[pool]]
+name = "bot-api"
+kind = "bot"
+deadline = "14s"
+replay = "keyed"
+probe = { path = "/healthz", interval = "2s", timeout = "1s", fall = 2, rise = 3, status = "200-299" }
+failback = { mode = "auto", hold = "60s" }
+flap = { failovers = 3, within = "1h" }
+all_down = "try-all"
+
+  [[pool.backend]]
+  name = "westeurope"
+  url = "https://contoso-bot-weu.azurewebsites.net"
+
+  [[pool.backend]]
+  name = "northeurope"
+  url = "https://contoso-bot-neu.azurewebsites.net"
+
+[[pool]]
+name = "qna"
+kind = "question-answering"
+
+  [[pool.backend]]
+  name = "westeurope"
+  url = "https://contoso-qna-weu.azurewebsites.net"
+  headers = { Authorization = "EndpointKey ${QNA_WEU_KEY}" }
+  rewrite = [{ prefix = "/qnamaker/knowledgebases/main", to = "/qnamaker/knowledgebases/2f8c" }]
+"#;
+    let directory = directory();
+    let Loaded { config, warnings, .. } = in_directory(text, directory.path()).unwrap();
+    assert_eq!(config.pools.iter().map(|pool| pool.backends.len()).collect::<Vec<_>>(), [2, 1]);
+    // It has no route to its second pool, and says so.
+    assert_eq!(warnings.lines().len(), 1, "{warnings}");
+    assert!(warnings.lines()[0].contains("no route uses the pool \"qna\""));
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    fn walk(schema: &serde_json::Value, path: &str, keys: &mut usize) {
+        if let Some(properties) = schema.get("properties").and_then(|all| all.as_object()) {
+            for (name, property) in properties {
+                *keys += 1;
+                assert!(property.get("description").is_some(), "{path}.{name}");
+            }
+        }
+        for (name, definition) in schema.get("$defs").and_then(|all| all.as_object()).into_iter().flatten() {
+            walk(definition, name, keys);
+        }
+    }
+    let mut keys = 0;
+    walk(crate::config::json_schema(), "", &mut keys);
+    assert!(keys > 80, "{keys}");
+}
