@@ -1,5 +1,6 @@
 //! The text of a config with its secrets masked, byte for byte as long as the original, for use in snippets.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::text::SyntaxError;
@@ -63,22 +64,39 @@ pub(super) fn mask(text: &str, hidden: &[Range<usize>], errors: &[SyntaxError]) 
         }
     }
     if !errors.is_empty() {
+        let known = keys();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
-            let trimmed = line.trim_start();
-            let from = match line.split_once('=') {
-                _ if trimmed.starts_with("[[") || trimmed.starts_with('[') && trimmed.trim_end().ends_with(']') => None,
-                Some((key, value)) if PLAIN.contains(&key.trim()) && !value.contains(['{', '=', '$']) => None,
-                Some((key, _)) => Some(key.len() + 1),
-                None => Some(0),
-            };
-            if let Some(from) = from {
+            if let Some(from) = first_doubtful(line, &known) {
                 blank(&mut bytes[start + from..start + line.len()]);
             }
             start += line.len();
         }
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where a line of a text that cannot be parsed may begin to hold a secret: not before the end of a known key, and nowhere
+/// on a line that is a header of known names, or gives a value to a key that takes no secret.
+fn first_doubtful(line: &str, known: &HashSet<&str>) -> Option<usize> {
+    let trimmed = line.trim();
+    let header = trimmed.strip_prefix('[').map(|rest| rest.trim_matches(['[', ']']));
+    if header.is_some_and(|names| names.split('.').all(|name| known.contains(name.trim()))) {
+        return None;
+    }
+    match line.split_once('=') {
+        Some((key, value)) if PLAIN.contains(&key.trim()) && !value.contains(['{', '=', '$']) => None,
+        Some((key, _)) if known.contains(key.trim()) => Some(key.len() + 1),
+        _ => Some(0),
+    }
+}
+
+/// Every key that a config can have.
+fn keys() -> HashSet<&'static str> {
+    let schema = super::json_schema();
+    let tables = schema.get("$defs").and_then(|all| all.as_object()).into_iter().flat_map(|all| all.values());
+    let keys = tables.chain([schema]).filter_map(|table| table.get("properties")?.as_object());
+    keys.flat_map(|keys| keys.keys().map(String::as_str)).collect()
 }
 
 /// Replaces all but white space and punctuation that shows the structure.

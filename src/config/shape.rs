@@ -34,7 +34,7 @@ impl<'a> Walk<'a> {
         if secret
             || matches!(&node.value, Value::String(text) if text.contains("://") && text.contains(['@', '?', '#']))
         {
-            self.hidden.push(node.span.clone());
+            self.hide(node);
         }
         if let Some(choices) = constants(schema) {
             return self.is_one_of(node, &choices);
@@ -62,6 +62,16 @@ impl<'a> Walk<'a> {
                 self.in_range(node, number, fitting)
             }
             _ => true,
+        }
+    }
+
+    /// Hides a value and all it holds: the members of a table may stand far from its header or dotted key.
+    fn hide(&mut self, node: &Node) {
+        self.hidden.push(node.span.clone());
+        match &node.value {
+            Value::Table(members) => members.iter().for_each(|(_, member)| self.hide(member)),
+            Value::Array(elements) => elements.iter().for_each(|element| self.hide(element)),
+            _ => {}
         }
     }
 
@@ -119,7 +129,7 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown_key(&mut self, name: &str, node: &Node, known: Option<&Map<String, Json>>) {
-        self.hidden.push(node.span.clone());
+        self.hide(node);
         let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
         let hint = match closest(name, names()) {
             Some(close) => format!("did you mean `{close}`?"),
@@ -166,7 +176,7 @@ impl<'a> Walk<'a> {
         expected.dedup();
         if expected.contains(&"a table") {
             // What should have been a table may have been one of secrets.
-            self.hidden.push(node.span.clone());
+            self.hide(node);
         }
         let expected = expected.join(" or ");
         let title = schema.get("title").and_then(Json::as_str);

@@ -9,7 +9,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -46,9 +47,11 @@ impl FileWatcher {
     pub fn new(files: impl IntoIterator<Item = PathBuf>) -> Result<Self, WatchError> {
         // One slot: a notice says only that it is time to look, so the second before that look says nothing new.
         let (notify, notices) = mpsc::channel(1);
-        let tell = move |_: notify::Result<notify::Event>| {
-            // Full means that the next look is due anyway.
-            let _ = notify.try_send(());
+        let tell = move |event: notify::Result<notify::Event>| {
+            if may_change(&event) {
+                // Full means that the next look is due anyway.
+                let _ = notify.try_send(());
+            }
         };
         let watcher = notify::recommended_watcher(tell);
         let watcher = watcher.map_err(|source| WatchError { path: PathBuf::new(), source })?;
@@ -125,6 +128,15 @@ impl FileWatcher {
     }
 }
 
+/// Whether an event can have changed a file. Looking at files opens them: were that an event that counts, every look
+/// would call for the next. An error (a full queue) may hide a change.
+fn may_change(event: &notify::Result<notify::Event>) -> bool {
+    match event {
+        Ok(event) => !event.kind.is_access() || event.kind == EventKind::Access(AccessKind::Close(AccessMode::Write)),
+        Err(_) => true,
+    }
+}
+
 /// The directory of a file, and, where the file is a link, that of what it points to.
 fn directories(file: &Path) -> impl Iterator<Item = PathBuf> {
     let parent = |file: &Path| {
@@ -186,6 +198,18 @@ mod tests {
         assert_eq!(next(&mut watcher).await, std::slice::from_ref(&file));
         fs::write(&file, "3").unwrap();
         assert_eq!(next(&mut watcher).await, [file]);
+    }
+
+    #[tokio::test]
+    async fn looking_at_the_files_does_not_call_for_another_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a");
+        fs::write(&file, "1").unwrap();
+        let mut watcher = FileWatcher::new([file.clone()]).unwrap();
+        assert!(matches!(Fingerprint::of(&file), Fingerprint::Content { bytes: 1, .. }));
+        assert!(timeout(QUIET, watcher.notices.recv()).await.is_err());
+        fs::write(&file, "2").unwrap();
+        assert!(timeout(LONG, watcher.notices.recv()).await.is_ok());
     }
 
     #[cfg(unix)]

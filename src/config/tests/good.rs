@@ -188,3 +188,19 @@ fn the_schema_describes_every_key() {
     walk(crate::config::json_schema(), "", &mut keys);
     assert!(keys > 80, "{keys}");
 }
+
+#[test]
+fn a_thousand_routes_to_a_hundred_pools_are_read_as_they_stand() {
+    let mut text = "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n".to_owned();
+    for pool in 0..100 {
+        text += &format!("[[pool]]\nname = \"p{pool}\"\n[[pool.backend]]\nname = \"a\"\nurl = \"http://a{pool}\"\n");
+    }
+    for route in 0..1000 {
+        text += &format!("[[route]]\nhost = \"h{route}.example\"\npool = \"p{}\"\n", route % 100);
+    }
+    let config = bare(&text).unwrap().config;
+    assert_eq!((config.routes.len(), config.pools.len()), (1000, 100));
+    assert_eq!(config.routes[999].pool.as_str(), "p99");
+    let report = bare(&text.replace("http:", "htp:")).unwrap_err();
+    assert_eq!(report.errors(), 100);
+}

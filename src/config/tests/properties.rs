@@ -32,6 +32,28 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_to_a_config_shows_its_secrets(
+        edits in prop::collection::vec((0..1000_usize, 0..4_usize, "[a-z\\[\\]{}=.\"'#\\n0-9_ ö$-]{0,4}"), 1..6),
+    ) {
+        // Private use characters stand for the secrets while the text around them is damaged.
+        let secrets = ['\u{e000}', '\u{e001}', '\u{e002}'];
+        let text = format!("{LEAST}  headers = {{ Authorization = \"Key \u{e000}\", Other = '\u{e001}' }}\n\n[admin]\ntoken = \"\u{e002}\"\n");
+        let mut text: Vec<char> = text.chars().collect();
+        for (at, cut, insert) in edits {
+            let at = at % (text.len() + 1);
+            let end = (at + cut).min(text.len());
+            let kept = text[at..end].iter().copied().filter(|c| secrets.contains(c));
+            let new: Vec<char> = kept.chain(insert.chars()).collect();
+            text.splice(at..end, new);
+        }
+        let text: String = text.into_iter().collect::<String>().replace(secrets, "hunter2-s3cr3t");
+        if let Err(report) = bare(&text) {
+            let seen = format!("{report}{report:?}");
+            prop_assert!(!seen.contains("hunter2"), "{text}\n---\n{seen}");
+        }
+    }
+
+    #[test]
     fn no_value_in_any_place_passes_the_shape_and_fails_the_decoder(
         line in 0..200_usize,
         value in prop::sample::select(vec![
