@@ -147,8 +147,7 @@ pub(super) fn worries(config: &CertificateConfig, leaf: &[u8], now: SystemTime) 
         let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
         let chain = config.chain.display();
         if until.timestamp() < now {
-            worries
-                .push((format!("the certificate in {chain} expired on {until}"), "renew it: clients will refuse it"));
+            worries.push((format!("the certificate in {chain} expired on {until}"), "renew it: it will be refused"));
         } else if from.timestamp() > now {
             let message = format!("the certificate in {chain} is not valid before {from}");
             worries.push((message, "check this machine's clock, or wait"));

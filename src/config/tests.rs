@@ -1,6 +1,7 @@
 //! The config from end to end: text in, config or report out.
 
 mod bad;
+mod files;
 mod good;
 mod properties;
 mod secrets;

@@ -1,8 +1,8 @@
 //! Notices when a file of the config changes. The `notify` crate is named only here.
 //!
 //! Directories are watched, not files: editors write a new file and rename it over the old, and Kubernetes swaps a
-//! symbolic link beside it; both end a watch on the file itself. What then counts is the content: a touch, or another file of the
-//! directory, is no change.
+//! symbolic link beside it; both end a watch on the file itself. What then counts is the content: a touch, or another file
+//! of the directory, is no change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
