@@ -53,7 +53,8 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
     let (mut root, syntax) = text::read(text);
     let findings = Findings::new(!syntax.is_empty());
-    let hidden = shape::check(&mut root, json_schema(), &findings);
+    let comments = mask::comments(text, &root.leaves());
+    let mut hidden = shape::check(&mut root, json_schema(), &findings);
     let outside = Outside::new(base, env);
     let config = match RawConfig::deserialize(root.to_json()) {
         Ok(raw) => Some(validate::validate(&Place::root(&findings, &root), &raw, &outside)),
@@ -65,6 +66,7 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     };
     let problems = merge(text, &syntax, findings.into_problems());
     let problems = problems.into_iter().map(|problem| problem.locate(name, text)).collect();
+    hidden.extend(comments);
     let source = Source { name: name.to_owned(), masked: mask::mask(text, &hidden, &syntax) };
     let report = Report::new(problems, Arc::new(source));
     match config {

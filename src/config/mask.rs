@@ -76,6 +76,24 @@ pub(super) fn mask(text: &str, hidden: &[Range<usize>], errors: &[SyntaxError]) 
     String::from_utf8(bytes).unwrap_or_default()
 }
 
+/// The comments of a text whose values stand at `leaves`, in order: an old secret is often kept in one.
+pub(super) fn comments(text: &str, leaves: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut comments = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find('#').map(|at| from + at) {
+        let before = leaves.partition_point(|leaf| leaf.start <= at);
+        let within = before.checked_sub(1).and_then(|index| leaves.get(index)).filter(|leaf| at < leaf.end);
+        if within.is_some() {
+            from = at + 1;
+            continue;
+        }
+        let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+        comments.push(at..end);
+        from = end;
+    }
+    comments
+}
+
 /// Where a line of a text that cannot be parsed may begin to hold a secret: not before the end of a known key, and nowhere
 /// on a line that is a header of known names, or gives a value to a key that takes no secret.
 fn first_doubtful(line: &str, known: &HashSet<&str>) -> Option<usize> {
@@ -85,7 +103,7 @@ fn first_doubtful(line: &str, known: &HashSet<&str>) -> Option<usize> {
         return None;
     }
     match line.split_once('=') {
-        Some((key, value)) if PLAIN.contains(&key.trim()) && !value.contains(['{', '=', '$']) => None,
+        Some((key, value)) if PLAIN.contains(&key.trim()) && !value.contains(['{', '=', '$', '#']) => None,
         Some((key, _)) if known.contains(key.trim()) => Some(key.len() + 1),
         _ => Some(0),
     }
@@ -135,6 +153,14 @@ mod tests {
         let masked = mask(text, std::slice::from_ref(&(8..text.len())), &[]);
         assert_eq!(masked, "token = \"*** ${NAME} ****** **\"");
         assert_eq!(masked.len(), text.len());
+    }
+
+    #[test]
+    fn comments_are_told_from_values_that_look_like_them() {
+        let text = "a = \"x#y\" # old\n# all\nb = 1\n";
+        let (root, _) = super::super::text::read(text);
+        let found: Vec<&str> = comments(text, &root.leaves()).into_iter().map(|span| &text[span]).collect();
+        assert_eq!(found, ["# old", "# all"]);
     }
 
     #[test]

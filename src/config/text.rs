@@ -54,6 +54,17 @@ impl Node {
         }
     }
 
+    /// The bytes of every value that is no table and no array, in order of writing.
+    pub(super) fn leaves(&self) -> Vec<Range<usize>> {
+        let mut leaves: Vec<Range<usize>> = match &self.value {
+            Value::Table(members) => members.iter().flat_map(|(_, member)| member.leaves()).collect(),
+            Value::Array(elements) => elements.iter().flat_map(Self::leaves).collect(),
+            _ => vec![self.span.clone()],
+        };
+        leaves.sort_by_key(|span| span.start);
+        leaves
+    }
+
     /// The value as JSON, without positions.
     pub(super) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
