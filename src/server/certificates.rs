@@ -10,7 +10,6 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, Resol
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 
-use super::certificate_file::load_certified_key;
 use crate::config::CertificateConfig;
 
 /// The certificates of a listener at one time. Immutable.
