@@ -14,6 +14,7 @@ mod drain;
 mod edge;
 #[cfg(test)]
 mod fixture;
+mod gateway;
 mod http;
 mod listener;
 mod proxy_protocol;
