@@ -42,9 +42,10 @@ impl BackendState {
         !self.drained && (health == Health::Healthy || (policy.probes.is_none() && health == Health::Unknown))
     }
 
-    /// Notes a sign of trouble.
-    pub(super) fn suspect(&mut self, now: Moment) {
-        self.suspect_since.get_or_insert(now);
+    /// Notes a sign of trouble. Without probes none of them would ever be answered, so there an old one is forgotten.
+    pub(super) fn suspect(&mut self, policy: &Policy, now: Moment) {
+        let old = |since: &Moment| policy.probes.is_none() && now.since(*since) > policy.evidence.within;
+        self.suspect_since = Some(self.suspect_since.filter(|since| !old(since)).unwrap_or(now));
     }
 
     /// Takes a probe's result in.
@@ -54,7 +55,7 @@ impl BackendState {
         self.probes.record(result, rules);
         self.evidence.probed(good, rules.rise, now);
         if !good {
-            self.suspect(now);
+            self.suspect(policy, now);
         } else if self.health() != Health::Unhealthy {
             self.suspect_since = None;
         }

@@ -140,7 +140,7 @@ impl Steering {
             Observation::Evidence { backend, counted } => {
                 if let Some(state) = self.backends.get_mut(backend) {
                     if counted.failures > 0 {
-                        state.suspect(now);
+                        state.suspect(&self.policy, now);
                     }
                     state.evidence.record(counted, &self.policy.evidence, now);
                 }
@@ -148,7 +148,7 @@ impl Steering {
             }
             Observation::Suspect { backend } => {
                 if let Some(state) = self.backends.get_mut(backend) {
-                    state.suspect(now);
+                    state.suspect(&self.policy, now);
                 }
                 (Cause::Evidence, None)
             }
