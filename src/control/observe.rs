@@ -10,6 +10,7 @@ use super::outside::ProbeTarget;
 use super::registry::Place;
 use super::schedule::jittered;
 use super::{Control, views};
+use crate::config::Config;
 use crate::model::{
     AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, Moment, Phase, PoolName,
 };
@@ -18,6 +19,12 @@ use crate::telemetry::SwitchKey;
 
 /// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
+
+/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: this is for one that
+/// does not come back at all.
+pub(super) fn lookup_limit(config: &Config) -> Duration {
+    config.dns.timeout.saturating_add(Duration::from_millis(500))
+}
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,7 +152,7 @@ impl Control {
             }
         }
         for host in self.names.take_due(now) {
-            self.errands.lookup(&self.outside, host, self.registry.config.dns.timeout);
+            self.errands.lookup(&self.outside, host, lookup_limit(&self.registry.config));
         }
     }
 

@@ -11,7 +11,7 @@ use super::apply::Participant;
 use super::errands::Errands;
 use super::handle::{Command, Handle};
 use super::names::Names;
-use super::observe::SAMPLE;
+use super::observe::{SAMPLE, lookup_limit};
 use super::outside::{Loaded, Outside, Watch};
 use super::registry::Registry;
 use super::reload::{RESOLVE_WAIT, Reloads};
@@ -100,7 +100,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let (mut names, mut errands) = (Names::default(), Errands::default());
     names.follow(Registry::hosts(&config), time.now());
     for host in names.take_due(time.now()) {
-        errands.lookup(&outside, host, config.dns.timeout);
+        errands.lookup(&outside, host, lookup_limit(&config));
     }
     let resolve = async {
         while let Some(done) = errands.next().await {
