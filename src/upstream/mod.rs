@@ -2,10 +2,12 @@
 
 mod connections;
 mod dial;
+mod origin;
 mod sender;
 mod tls;
 
 pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
+pub use origin::Origin;
 pub use sender::{SendFailure, Sender};
 pub use tls::{TlsClient, TlsError};
