@@ -8,9 +8,11 @@ mod changes;
 mod errands;
 mod handle;
 mod names;
+mod network;
 mod observe;
 mod orders;
 mod outside;
+mod probe;
 mod publish;
 mod registry;
 mod reload;
@@ -23,5 +25,6 @@ mod views;
 
 pub use apply::{Participant, Prepared};
 pub use handle::{Command, ControlError, Handle, Order, Reply};
+pub use network::{Loader, Network};
 pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Watch};
 pub use run::{Control, Setup, Started, start};

@@ -47,6 +47,7 @@ fn build(pool: &PoolState, order: Vec<usize>) -> Pool {
     let backend = |(index, state): (usize, &super::registry::BackendState)| Backend {
         id: state.id,
         config: state.config.clone(),
+        origin: state.origin.clone(),
         tls: state.tls.clone(),
         addresses: state.addresses.clone(),
         lost: lost(pool, index),

@@ -13,7 +13,7 @@ use crate::model::{BackendId, Moment, PoolName};
 use crate::snapshot::{Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Steering};
 use crate::telemetry::{BackendStats, PoolStats};
-use crate::upstream::TlsClient;
+use crate::upstream::{Origin, TlsClient};
 
 /// All pools, in order of the config.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(super) struct PoolState {
 pub(super) struct BackendState {
     pub(super) id: BackendId,
     pub(super) config: Arc<BackendConfig>,
+    pub(super) origin: Origin,
     pub(super) tls: Option<TlsClient>,
     pub(super) addresses: Arc<[SocketAddr]>,
     pub(super) stats: Arc<BackendStats>,
@@ -156,6 +157,7 @@ impl Registry {
                 Some(mut state) => {
                     if *state.config != *backend {
                         state.config = Arc::new(backend.clone());
+                        state.origin = Origin::new(backend);
                     }
                     state.tls = tls;
                     interval.into_iter().for_each(|interval| state.schedule.fit(now, interval));
@@ -194,6 +196,7 @@ impl Registry {
             id,
             addresses: names.addresses(&config.url),
             config: Arc::new(config.clone()),
+            origin: Origin::new(config),
             tls,
             stats: BackendStats::new(self.workers),
             schedule: Schedule::new(now),
