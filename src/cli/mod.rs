@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod client;
 mod completions;
 mod drain;
@@ -14,6 +15,7 @@ mod order;
 mod print;
 mod reload;
 mod resume;
+mod schema;
 mod sse;
 mod status;
 mod table;
@@ -43,11 +45,13 @@ pub struct Cli {
 /// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Status(status::Args),
     Watch(watch::Args),
     Drain(drain::Args),
     Resume(resume::Args),
     Reload(reload::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -61,11 +65,13 @@ impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Check(args) => check::run(args),
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
+            Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(&args).into(),
         }
     }
