@@ -6,14 +6,20 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod client;
 mod completions;
+mod dev;
 mod drain;
 mod exit;
 mod order;
 mod print;
 mod reload;
 mod resume;
+mod run;
+mod schema;
+mod serve;
+mod sim;
 mod sse;
 mod status;
 mod table;
@@ -43,11 +49,16 @@ pub struct Cli {
 /// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Args),
+    Run(run::Args),
+    Check(check::Args),
+    Sim(sim::Args),
     Status(status::Args),
     Watch(watch::Args),
     Drain(drain::Args),
     Resume(resume::Args),
     Reload(reload::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -61,11 +72,16 @@ impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Dev(args) => dev::run(&args).into(),
+            Command::Run(args) => run::run(&args).into(),
+            Command::Check(args) => check::run(&args),
+            Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
+            Command::Schema(args) => schema::run(&args),
             Command::Completions(args) => completions::run(&args).into(),
         }
     }
