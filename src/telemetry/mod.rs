@@ -2,8 +2,8 @@
 
 mod access_log;
 mod budget;
-mod control_stats;
 mod control_metrics;
+mod control_stats;
 mod export;
 mod histogram;
 mod logs;
@@ -11,8 +11,8 @@ mod stats;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_stats::{ControlStats, Histogram, SwitchKey};
 pub use control_metrics::ControlMetrics;
+pub use control_stats::{ControlStats, Histogram, SwitchKey};
 pub use export::{BackendGauges, BackendSource, Exporter, PoolGauges, PoolSource};
 pub use logs::{LogError, LogFormat};
 pub use stats::{
