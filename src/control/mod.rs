@@ -6,6 +6,7 @@
 mod apply;
 mod changes;
 mod errands;
+mod files;
 mod handle;
 mod names;
 mod network;
@@ -25,6 +26,6 @@ mod views;
 
 pub use apply::{Participant, Prepared};
 pub use handle::{Command, ControlError, Handle, Order, Reply};
-pub use network::{Loader, Network};
+pub use network::Network;
 pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Watch};
 pub use run::{Control, Setup, Started, start};

@@ -6,10 +6,11 @@ use futures_util::future::BoxFuture;
 
 use super::outside::{Addresses, Loaded, Outside, ProbeTarget};
 use super::probe::probe;
+use crate::config::DnsConfig;
 use crate::upstream::Resolver;
 
-/// Reads the config again: a [`Network`] is given one, since only its maker knows where the config came from.
-pub type Loader = Box<dyn Fn() -> Result<Loaded, Vec<String>> + Send + Sync>;
+/// Reads the config again: only the maker of a [`Network`] knows where the config came from.
+type Loader = Box<dyn Fn() -> Result<Loaded, Vec<String>> + Send + Sync>;
 
 /// The world as it is.
 pub struct Network {
@@ -18,9 +19,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// A world that reads its config by `loader` and resolves names by `resolver`.
-    pub fn new(loader: Loader, resolver: Resolver) -> Self {
-        Self { loader, resolver: Arc::new(resolver) }
+    /// A world that reads its config by `load` and resolves names as `dns` says.
+    ///
+    /// # Errors
+    /// Why names cannot be resolved.
+    pub fn new(
+        dns: &DnsConfig,
+        load: impl Fn() -> Result<Loaded, Vec<String>> + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
+        Ok(Self { loader: Box::new(load), resolver: Arc::new(resolver) })
     }
 }
 

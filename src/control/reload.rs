@@ -110,7 +110,7 @@ impl Control {
         }
         needs_restart.sort_unstable();
         needs_restart.dedup();
-        self.watch.set_files(&loaded.files);
+        self.files.set_files(&loaded.files);
         let config = &self.registry.config;
         self.stats.retain_backends(|pool, backend| {
             let pool = config.pools.iter().find(|known| known.name == *pool);

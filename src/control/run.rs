@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::Participant;
 use super::errands::Errands;
+use super::files::Files;
 use super::handle::{Command, Handle};
 use super::names::Names;
 use super::observe::{SAMPLE, lookup_limit};
@@ -40,7 +41,7 @@ pub struct Setup {
     /// The file watch.
     pub watch: Box<dyn Watch>,
     /// Parts of higher rank that take part in a reload.
-    pub participants: Vec<Box<dyn Participant>>,
+    pub participants: Vec<Arc<dyn Participant>>,
     /// How many workers will count.
     pub workers: usize,
     /// The process's clock.
@@ -65,8 +66,8 @@ pub struct Started {
 pub struct Control {
     pub(super) time: Time,
     pub(super) outside: Arc<dyn Outside>,
-    pub(super) watch: Box<dyn Watch>,
-    pub(super) participants: Vec<Box<dyn Participant>>,
+    pub(super) files: Files,
+    pub(super) participants: Vec<Arc<dyn Participant>>,
     commands: mpsc::Receiver<Command>,
     evidence: mpsc::Receiver<Evidence>,
     pub(super) events: broadcast::Sender<DecisionView>,
@@ -91,7 +92,7 @@ pub struct Control {
 /// # Errors
 /// One line for each backend whose TLS cannot be set up.
 pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
-    let Setup { loaded, outside, mut watch, participants, workers, clock } = setup;
+    let Setup { loaded, outside, watch, participants, workers, clock } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
     let mut registry = Registry::new(workers, config.clone());
@@ -115,7 +116,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let decided = registry.apply(config.clone(), tls, &names, time.now());
     registry.refresh();
     let cell = SnapshotCell::new(registry.snapshot(1));
-    watch.set_files(&loaded.files);
+    let files = Files::follow(watch, loaded.files);
     let (to_commands, commands) = mpsc::channel(COMMANDS);
     let (to_evidence, evidence) = mpsc::channel(EVIDENCE);
     let (events, _) = broadcast::channel(EVENTS);
@@ -123,7 +124,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let control = Control {
         time,
         outside,
-        watch,
+        files,
         participants,
         commands,
         evidence,
@@ -145,7 +146,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
 
 impl Control {
     /// Lets one more part take part in reloads.
-    pub fn add_participant(&mut self, part: Box<dyn Participant>) {
+    pub fn add_participant(&mut self, part: Arc<dyn Participant>) {
         self.participants.push(part);
     }
 
@@ -169,7 +170,7 @@ impl Control {
                         self.take_done(done);
                     }
                 }
-                () = self.watch.changed() => self.reload(None),
+                () = self.files.changed() => self.reload(None),
                 () = sleep_until(wakeup) => {}
             }
         }

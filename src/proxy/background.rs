@@ -56,9 +56,9 @@ impl Gateway {
     /// Frees the requests that wait on a backend that was given up, where another could serve them.
     fn rescue(&self) {
         let view = self.view();
-        let given_up = |pool: &Pool, at: usize| {
-            pool.backends[at].health == Health::Unhealthy && pool.order.iter().any(|other| *other != at)
-        };
+        let bad = |pool: &Pool, at: usize| pool.backends[at].health == Health::Unhealthy;
+        // When all are bad nobody is better: what waits goes on waiting.
+        let given_up = |pool: &Pool, at: usize| bad(pool, at) && pool.order.iter().any(|other| !bad(pool, *other));
         let lost: Vec<BackendId> = view
             .pools
             .iter()

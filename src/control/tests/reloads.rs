@@ -106,7 +106,7 @@ async fn one_part_that_refuses_keeps_all_others_from_changing() {
     let (committed, refuse) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(1)));
     let willing = Part { committed: committed.clone(), refuse: Arc::default() };
     let unwilling = Part { committed: committed.clone(), refuse: refuse.clone() };
-    let rig = Rig::start_with(two(), vec![Box::new(willing), Box::new(unwilling)]).await;
+    let rig = Rig::start_with(two(), vec![Arc::new(willing), Arc::new(unwilling)]).await;
     let mut next = two();
     next.workers = Some(4);
     let ReloadOutcome::Rejected { errors } = rig.reload(Ok(next.clone())).await else { panic!("applied") };

@@ -10,8 +10,14 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::*;
-use crate::control::*;
+use crate::config::{
+    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, EvidenceConfig, FailbackConfig, FlapConfig, HostPattern,
+    PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+};
+use crate::control::{
+    Addresses, Command, ControlError, Handle, Loaded, NoWatch, Order, Outside, Participant, ProbeTarget, Setup,
+    Started, start,
+};
 use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
 use crate::telemetry::ControlStats;
@@ -176,7 +182,7 @@ impl Rig {
         Self::start_with(config, vec![]).await
     }
 
-    pub(super) async fn start_with(config: Config, participants: Vec<Box<dyn Participant>>) -> Self {
+    pub(super) async fn start_with(config: Config, participants: Vec<Arc<dyn Participant>>) -> Self {
         let world = Arc::new(World {
             moods: Mutex::default(),
             names: Mutex::default(),
