@@ -94,15 +94,7 @@ impl Refusal {
 
     /// Whether the connection must not carry another request: the rest of this one may still be on it.
     const fn closes(self) -> bool {
-        matches!(
-            self,
-            Self::BadRequest(_)
-                | Self::Method
-                | Self::BodyTooLarge
-                | Self::BodyStalled
-                | Self::BodyAborted
-               
-        )
+        matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
     }
 
     /// The response. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to close.
