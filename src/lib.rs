@@ -17,7 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
-//pub mod app;
+pub mod app;
 pub mod bot;
 pub mod cli;
 pub mod config;

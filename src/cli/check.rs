@@ -10,7 +10,7 @@ use crate::config::{self, Config, Loaded, Report};
 
 /// Checks a config file and everything it names: certificates, keys, secrets. Opens no socket.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config file.
     #[arg(long, short, value_name = "FILE", env = "BOTGATE_CONFIG")]
     pub config: PathBuf,
@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Checks, prints every problem, and says what the config serves. Exit code 0, or 2 when there is an error; warnings do
 /// not change it.
-pub fn run(args: Args) -> ExitCode {
+pub(super) fn run(args: Args) -> ExitCode {
     let result = config::load(&args.config);
     let mut out = std::io::stdout().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -74,14 +74,14 @@ impl Cli {
         match self.command {
             Command::Dev(args) => dev::run(&args).into(),
             Command::Run(args) => run::run(&args).into(),
-            Command::Check(args) => check::run(&args),
+            Command::Check(args) => check::run(args),
             Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
-            Command::Schema(args) => schema::run(&args),
+            Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(&args).into(),
         }
     }

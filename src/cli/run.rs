@@ -13,7 +13,7 @@ use crate::server::Takeover;
 /// signal stops at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
-pub struct Args {
+pub(super) struct Args {
     /// The config file; `botgate check` says what is wrong with it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,

@@ -7,10 +7,10 @@ use crate::config;
 
 /// Prints the JSON Schema (draft 2020-12) of a config file.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// Prints the schema. Exit code 0, or 1 when it cannot be written.
-pub fn run(_: Args) -> ExitCode {
+pub(super) fn run(_: Args) -> ExitCode {
     let text = format!("{:#}\n", config::json_schema());
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,6 @@
 mod accept;
 mod activity;
 mod bind;
-mod certificate_file;
 mod certificates;
 mod connection;
 mod drain;
