@@ -34,7 +34,7 @@ async fn a_handshake_that_never_ends_is_cut_off() -> Outcome<()> {
     assert_eq!(client.get("/").await?.status, 200, "another client was held up");
     assert!(raw.hear(SOON).await.closed);
     assert!(start.elapsed() < SOON);
-    wait_until("it is counted", || async { gateway.metric("botgate_tls_handshakes_total", &["timed"]).await >= 1.0 })
+    wait_until("it is counted", || async { gateway.metric("botgate_tls_handshakes_total", &["timeout"]).await >= 1.0 })
         .await;
     Ok(())
 }

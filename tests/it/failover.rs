@@ -234,15 +234,15 @@ async fn retries_end_when_their_budget_is_spent() -> Outcome<()> {
     let pair = pair(&rare(keys)).await;
     pair.one.always(Answer::status(503).into());
     let mut client = pair.gateway.client(&pair.site, Protocol::H1).await;
-    let (start, mut served, mut refused) = (Instant::now(), 0, 0);
-    for _ in 0..40 {
+    let (mut served, mut refused) = (0, 0);
+    for _ in 0..60 {
         match client.get("/").await?.status {
             200 => served += 1,
             _ => refused += 1,
         }
     }
-    let seconds = usize::try_from(start.elapsed().as_secs())? + 2;
-    assert!(served >= 1 && served <= 2 * seconds, "{served} retries in {seconds} s with a floor of 2");
+    // The floor is counted over 10 s, and the test may see the begin of the next span.
+    assert!((1..=40).contains(&served), "{served} retries with a floor of 2 per second");
     assert!(refused > 0);
     Ok(())
 }

@@ -203,7 +203,7 @@ fn no_file_is_longer_than_one_sitting() {
 
 #[test]
 fn every_folder_says_what_it_is_for() {
-    for path in files("src") {
+    for path in files("src").into_iter().filter(|path| !path.iter().any(|part| part == "tests" || part == "tests.rs")) {
         let text = read(&path);
         assert!(text.starts_with("//! "), "{} does not begin with what it is for", path.display());
     }

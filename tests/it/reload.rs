@@ -44,7 +44,7 @@ async fn two_hundred_reloads_under_load_lose_nothing() -> Outcome<()> {
         }
         assert_ne!(gateway.health("bot", "one").await, "unknown", "round {round}: a reload forgot the health");
     }
-    running.passes(500).await;
+    running.passes(1000).await;
     let report = running.stop().await;
     println!("{report}");
     report.assert_none_failed(1000);
