@@ -1,9 +1,10 @@
 // What every bot of these tests has besides its SDK: a name for its region, a health endpoint, and a record of the
 // activities that reached it, so that "delivered once" can be proven from the bot's side.
 //
-//   node <bot>.mjs --region westeurope [--port 0]        (or REGION and PORT in the environment)
+//   node <bot>.mjs --region westeurope [--port 0] [--record FILE]     (or REGION, PORT and RECORD in the environment)
 //
 // Prints one JSON line when it listens: {"region":"westeurope","port":40001,"pid":123}
+import { openSync, writeSync } from 'node:fs';
 import express from 'express';
 import { parseArgs } from 'node:util';
 
@@ -11,6 +12,7 @@ const { values } = parseArgs({
   options: {
     region: { type: 'string', default: process.env.REGION ?? 'local' },
     port: { type: 'string', default: process.env.PORT ?? '0' },
+    record: { type: 'string', default: process.env.RECORD },
   },
 });
 
@@ -28,6 +30,8 @@ export const reply = (text) => `${region}: you said '${text ?? ''}'`;
  */
 export function serve(messages) {
   const received = new Map();
+  // One id a line, written before the bot sees the activity: what a SIGKILL must not take along.
+  const record = values.record === undefined ? undefined : openSync(values.record, 'a');
   const app = express();
   app.disable('x-powered-by');
   app.get('/healthz', (_req, res) => res.json({ status: 'ok', region }));
@@ -42,7 +46,10 @@ export function serve(messages) {
   });
   app.post('/api/messages', express.json({ limit: '1mb' }), (req, _res, next) => {
     const id = req.body?.id;
-    if (typeof id === 'string') received.set(id, (received.get(id) ?? 0) + 1);
+    if (typeof id === 'string') {
+      received.set(id, (received.get(id) ?? 0) + 1);
+      if (record !== undefined) writeSync(record, `${id}\n`);
+    }
     next();
   }, messages);
 

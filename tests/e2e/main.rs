@@ -1,0 +1,20 @@
+//! End to end with real parts: bots built with their makers' SDKs, in processes of their own, behind the real binary, and
+//! the clients that people use (curl, Node, Python). Faults are made, not mocked: processes are killed and stopped.
+//!
+//! ```text
+//! cargo test --features e2e --test e2e -- --nocapture
+//! ```
+//! Needs Node 20, npm, Python 3 and a curl that speaks HTTP/2; installs the bots' packages itself, from their lock file.
+#![forbid(unsafe_code)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bots;
+mod callers;
+mod dev;
+mod failover;
+mod messages;
+mod regions;
+mod replies;
+mod table;
