@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::support::Client;
+
 /// Which SDK a bot is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sdk {
@@ -70,6 +72,18 @@ impl Bot {
         let (child, port) = spawn(self.sdk, &self.region, self.port, &self.record);
         assert_eq!(port, self.port);
         self.child = child;
+    }
+
+    /// Sends it messages one after another, past the gateway, without leaving a trace in [`Bot::received`].
+    pub async fn warm_up(&self, messages: usize) {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
+        let mut client = Client::open_plain(address, &address.to_string()).await.unwrap();
+        for number in 0..messages {
+            let body = super::messages::message(&format!("warm-up-{number}"), "warm up");
+            let reply = client.post("/api/messages", &[("content-type", "application/json")], body).await.unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        std::fs::write(&self.record, "").unwrap();
     }
 
     /// How often it received each activity id, over all its lives.
