@@ -1,0 +1,35 @@
+//! A simulated region as a process of its own, so that it can be killed or stopped alone.
+
+use std::net::SocketAddr;
+
+use super::process::Process;
+use super::site::Site;
+
+/// `botgate sim` with one region.
+pub struct Region {
+    pub process: Process,
+    pub name: String,
+    pub bot: SocketAddr,
+}
+
+impl Region {
+    /// Starts a region; `bot` may name a port to take, or be `127.0.0.1:0`.
+    pub async fn start(site: &Site, name: &str, bot: &str) -> Self {
+        let config = format!(
+            "control = \"127.0.0.1:0\"\n\n[[region]]\nname = \"{name}\"\nbot = \"{bot}\"\nqna = \"127.0.0.1:0\"\n"
+        );
+        let path = site.write(&format!("{name}.sim.toml"), &config);
+        let arguments = ["sim", "--config", path.to_str().unwrap(), "--json"];
+        let mut process = Process::start(&format!("region-{name}"), &arguments, site.dir());
+        let said = process.announcement("control").await;
+        let regions = said["regions"].as_array().unwrap_or_else(|| panic!("no regions in {said}"));
+        let bot = regions[0]["bot"].as_str().unwrap_or_else(|| panic!("no bot address in {said}"));
+        let bot = bot.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+        Self { process, name: name.to_owned(), bot }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.bot)
+    }
+}
