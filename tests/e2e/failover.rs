@@ -6,6 +6,7 @@ use super::bots::Sdk;
 use super::callers::curl;
 use super::messages::{message, region, reply};
 use super::regions::{NORTH, POOL, Regions, WEST};
+use super::support::load::Running;
 use super::support::{Load, Report, alone};
 use super::table::{Row, print};
 
@@ -25,8 +26,10 @@ enum Loss {
 }
 
 impl Regions {
-    fn load(&self) -> Load {
-        Load { rate: RATE, ..Load::new(&self.site, self.gateway.address()) }
+    fn load(&self, rate: u32) -> Running {
+        let mut load = Load::new(&self.site, self.gateway.address());
+        load.rate = rate;
+        load.start()
     }
 
     fn lose(&mut self, loss: Loss) {
@@ -56,7 +59,7 @@ async fn a_region_is_lost_and_comes_back(sdk: Sdk, loss: Loss) {
     let mut regions = Regions::start(sdk).await;
     warm_up(&regions).await;
 
-    let load = regions.load().start();
+    let load = regions.load(RATE);
     load.passes(STRETCH).await;
     assert_eq!(regions.gateway.active(POOL).await, WEST);
     assert_eq!(regions.received_twice(), 0, "nothing is replayed while both regions are well");
@@ -67,7 +70,7 @@ async fn a_region_is_lost_and_comes_back(sdk: Sdk, loss: Loss) {
     assert_eq!(regions.answers(), NORTH);
     let twice_lost = regions.received_twice();
 
-    let load = regions.load().start();
+    let load = regions.load(RATE);
     load.passes(STRETCH / 3).await;
     regions.heal(loss);
     regions.gateway.until_active(POOL, WEST).await;
@@ -95,7 +98,7 @@ async fn warm_up(regions: &Regions) {
     for bot in [&regions.west, &regions.north] {
         bot.warm_up(200).await;
     }
-    let gentle = Load { rate: 50, ..Load::new(&regions.site, regions.gateway.address()) }.start();
+    let gentle = regions.load(50);
     gentle.passes(50).await;
     gentle.stop().await.assert_none_failed(50);
 }
