@@ -21,6 +21,7 @@ mod support;
 
 mod bots;
 mod callers;
+mod dev;
 mod failover;
 mod messages;
 mod regions;
