@@ -1,1 +1,30 @@
-//! The admin API and `/metrics`; talks to control by messages only.
+//! The admin API and `/metrics`, on a plain-HTTP listener of their own. The only folder that names axum.
+//!
+//! It holds no state of botgate: it asks control by messages ([`crate::control::Handle`]) and answers what control says,
+//! as the types of [`crate::model`]. Every refusal is a problem document (RFC 9457). Who may ask is decided in one place,
+//! `guard.rs`, before any handler runs.
+
+mod actor;
+mod events;
+mod guard;
+mod health;
+mod orders;
+mod pools;
+mod problem;
+mod reload;
+mod router;
+mod serve;
+mod state;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use guard::InsecureBind;
+pub use orders::OrderBody;
+pub use problem::{PROBLEM_JSON, Problem};
+pub use reload::Rejection;
+pub use router::{openapi, router};
+pub use serve::{BindError, bind, serve};
+pub use state::{AdminState, RenderMetrics};

@@ -1,1 +1,36 @@
 //! The data plane: one request, top to bottom: route → guard → attempts → response.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `gateway` | one worker's data plane: a request from its head to its response |
+//! | `head` | what is refused at once; the host and path that a request is routed by |
+//! | `headers` | what changes in headers on the way through |
+//! | `exchange` | one request, and what its attempts share |
+//! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
+//! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
+//! | `attempt` | one try at one backend: connection, send, wait for the head |
+//! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
+//! | `flight`, `response` | the response on its way, and what is counted when it ends |
+//! | `upgrade` | tunnels behind a 101 |
+//! | `refuse` | the one place that turns an error into a response |
+
+mod attempt;
+mod attempts;
+mod background;
+mod client;
+mod exchange;
+mod flight;
+mod gateway;
+mod head;
+mod headers;
+mod plan;
+mod recording;
+mod refuse;
+mod response;
+mod target;
+mod upgrade;
+mod waits;
+
+pub use client::Client;
+pub use gateway::Gateway;
+pub use response::{ResponseBody, StreamError};

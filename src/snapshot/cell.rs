@@ -1,5 +1,6 @@
 //! The one swap cell between control and the workers.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -35,7 +36,8 @@ impl SnapshotCell {
 
     /// A reader for one worker.
     pub fn reader(self: &Arc<Self>) -> SnapshotReader {
-        SnapshotReader { cache: Cache::new(SharedCell(self.clone())) }
+        let view = Rc::new(self.load());
+        SnapshotReader { cache: Cache::new(SharedCell(self.clone())), view }
     }
 
     /// Tells of each publication; a slow receiver sees only the last.
@@ -55,15 +57,23 @@ impl std::ops::Deref for SharedCell {
     }
 }
 
+/// A snapshot as one worker's requests hold it: cloned for each of them without touching what workers share.
+pub type View = Rc<Arc<Snapshot>>;
+
 /// One worker's way to the snapshot: a load is one comparison while nothing changed.
 #[derive(Debug)]
 pub struct SnapshotReader {
     cache: Cache<SharedCell, Arc<Snapshot>>,
+    view: View,
 }
 
 impl SnapshotReader {
     /// The snapshot that serves now.
-    pub fn load(&mut self) -> &Arc<Snapshot> {
-        self.cache.load()
+    pub fn load(&mut self) -> View {
+        let now = self.cache.load();
+        if !Arc::ptr_eq(now, &self.view) {
+            self.view = Rc::new(now.clone());
+        }
+        self.view.clone()
     }
 }

@@ -6,14 +6,14 @@ mod routes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use cell::{SnapshotCell, SnapshotReader};
+pub use cell::{SnapshotCell, SnapshotReader, View};
 use http::HeaderValue;
 pub use routes::{Miss, RouteTable};
 
 use crate::config::{BackendConfig, PoolConfig, RouteConfig};
 use crate::model::BackendId;
 use crate::telemetry::{BackendStats, PoolStats};
-use crate::upstream::TlsClient;
+use crate::upstream::{Origin, TlsClient};
 
 /// All that a request needs, immutable. Published whole by control, read whole by workers.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub struct Backend {
     pub id: BackendId,
     /// Its rules.
     pub config: Arc<BackendConfig>,
+    /// How requests name it.
+    pub origin: Origin,
     /// TLS to it; none for plain HTTP.
     pub tls: Option<TlsClient>,
     /// Where it is now; empty when its name was never resolved.

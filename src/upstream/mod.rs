@@ -1,5 +1,13 @@
-//! Reaching a backend: resolve its name, dial, TLS, and a pool of connections that one worker owns.
+//! Reaching a backend: resolve its name, dial, TLS, and the connections that one worker owns.
 
+mod connections;
+mod dial;
+mod origin;
+mod sender;
 mod tls;
 
-pub use tls::TlsClient;
+pub use connections::{Connections, Lease};
+pub use dial::{Alpn, DialError, Dialed, Stream, dial};
+pub use origin::Origin;
+pub use sender::{SendFailure, Sender};
+pub use tls::{TlsClient, TlsError};

@@ -1,0 +1,173 @@
+//! For tests: an admin listener on a loopback socket, in front of a control task that answers from a script.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{AdminState, RenderMetrics, bind, router, serve};
+use crate::config::AdminConfig;
+use crate::control::{Command, ControlError, Handle, Order};
+use crate::model::{BackendView, Cause, DecisionView, Health, Phase, PoolView, ReloadOutcome};
+
+/// A pool whose first priority is down.
+pub(crate) fn pool() -> PoolView {
+    let backend = |name: &str, priority, health| BackendView {
+        name: name.into(),
+        url: format!("https://{name}.contoso.com"),
+        priority,
+        health,
+        ready: health == Health::Healthy,
+        drained: false,
+        in_flight: 0,
+        addresses: vec!["192.0.2.1:443".into()],
+        probe: None,
+    };
+    PoolView {
+        name: "bot-api".into(),
+        phase: Phase::FailedOver,
+        active: Some("northeurope".into()),
+        epoch: 2,
+        since: "2026-11-01T12:00:00Z".into(),
+        reason: "westeurope failed 2 probes".into(),
+        backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
+    }
+}
+
+/// A decision of steering.
+pub(crate) fn decision() -> DecisionView {
+    DecisionView {
+        at: "2026-11-01T12:00:00Z".into(),
+        pool: "bot-api".into(),
+        phase: Phase::FailedOver,
+        active: Some("northeurope".into()),
+        before: Some("westeurope".into()),
+        epoch: 2,
+        cause: Cause::Probes,
+        text: "bot-api: westeurope → northeurope".into(),
+    }
+}
+
+/// What the control task answers besides its one pool.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) ready: bool,
+    pub(crate) phase: Phase,
+    pub(crate) reload: ReloadOutcome,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        let changes = vec!["pool \"qna\" added".to_owned()];
+        Self {
+            ready: true,
+            phase: Phase::FailedOver,
+            reload: ReloadOutcome::Applied { changes, needs_restart: vec![], warnings: vec![] },
+        }
+    }
+}
+
+/// An admin listener under test. Dropping it ends its tasks.
+pub(crate) struct Gate {
+    pub(crate) addr: SocketAddr,
+    pub(crate) events: broadcast::Sender<DecisionView>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Gate {
+    /// A listener with this token, and a control task that follows `script`.
+    pub(crate) async fn start(token: Option<&str>, script: Script) -> Self {
+        let render = Arc::new(|| "botgate_epoch{pool=\"bot-api\"} 2\n".to_owned());
+        Self::start_with(token, script, render).await
+    }
+
+    /// The same with metrics of the test's own.
+    pub(crate) async fn start_with(token: Option<&str>, script: Script, render: RenderMetrics) -> Self {
+        let listener = TcpListener::from_std(bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (commands, inbox) = mpsc::channel(8);
+        let (events, _) = broadcast::channel(4);
+        tokio::spawn(control(inbox, script));
+        let shutdown = CancellationToken::new();
+        let config = AdminConfig { bind: addr, token: token.map(str::to_owned) };
+        let handle = Handle::new(commands, events.clone());
+        let state = AdminState::new(handle, &config, render, shutdown.clone()).unwrap();
+        let serving = tokio::spawn(serve(listener, router(state), shutdown.clone()));
+        Self { addr, events, shutdown, serving }
+    }
+
+    /// The response to a request on a connection of its own; `Host` is the listener's address unless given.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<hyper::body::Incoming> {
+        let stream = TcpStream::connect(self.addr).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", self.addr.to_string());
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        sender.send_request(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await.unwrap()
+    }
+
+    /// Status, headers and body of the response to a GET.
+    pub(crate) async fn get(&self, path: &str) -> (u16, http::HeaderMap, String) {
+        read(self.send("GET", path, &[], "").await).await
+    }
+
+    /// Status, headers and body of the response to a POST of JSON.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, http::HeaderMap, String) {
+        read(self.send("POST", path, &[("content-type", "application/json")], body).await).await
+    }
+}
+
+/// Status, headers and body.
+pub(crate) async fn read(response: Response<hyper::body::Incoming>) -> (u16, http::HeaderMap, String) {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
+    while let Some(command) = inbox.recv().await {
+        // A caller that went away takes no answer.
+        let _ = match command {
+            Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
+            Command::Ready(reply) => reply.send(Ok(script.ready)).is_ok(),
+            Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
+            Command::Drain(order) => carry_out(order, true),
+            Command::Resume(order) => carry_out(order, false),
+        };
+    }
+}
+
+/// Answers as control would; who and why come back in the pool's reason, so that a test can see them.
+fn carry_out(order: Order, drained: bool) -> bool {
+    let mut pool = pool();
+    let answer = if order.pool != pool.name {
+        Err(ControlError::UnknownPool { name: order.pool.to_string(), known: vec![pool.name.to_string()] })
+    } else if let Some(backend) = pool.backends.iter_mut().find(|backend| backend.name == order.backend) {
+        backend.drained = drained;
+        pool.reason = format!("{}: {}", order.by, order.reason.as_deref().unwrap_or("no reason"));
+        Ok(pool)
+    } else {
+        let known = pool.backends.iter().map(|backend| backend.name.to_string()).collect();
+        Err(ControlError::UnknownBackend { pool: pool.name.to_string(), name: order.backend.to_string(), known })
+    };
+    order.reply.send(answer).is_ok()
+}

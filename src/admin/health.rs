@@ -1,0 +1,58 @@
+//! What orchestrators and Prometheus ask.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::{Kind, Problem};
+use super::state::AdminState;
+use crate::control::Command;
+
+/// How long `/readyz` waits for control: less than the usual timeout of a readiness probe.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// The good answer of a health check.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ok {
+    /// Always `ok`: anything else is a problem document.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Whether the process lives.
+///
+/// Asks nothing of control: a restart would not cure a backend that is down.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()),
+    responses((status = 200, description = "The process lives", body = Ok)))]
+pub(super) async fn healthz() -> Json<Ok> {
+    Json(Ok { status: "ok" })
+}
+
+/// Whether botgate should get traffic.
+///
+/// Turns green after the first round of probes, and stays green when backends go down later: what to do then is the
+/// business of steering, not of the balancer in front.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+    responses(
+        (status = 200, description = "It should", body = Ok),
+        (status = 503, description = "Not yet, or control does not answer", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Ok>, Problem> {
+    if state.ask(PATIENCE, Command::Ready).await? {
+        Result::Ok(Json(Ok { status: "ok" }))
+    } else {
+        let detail = "the first round of probes is not over; ask again in a moment";
+        Err(Problem::new(Kind::NotReady, detail))
+    }
+}
+
+/// The metrics, in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "metrics",
+    responses((status = 200, description = "All metrics", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (state.render)())
+}

@@ -1,0 +1,236 @@
+//! The admin API from outside: over a socket, with everything in front of it.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::fixture::{Gate, Script, decision, read};
+use super::*;
+use crate::config::AdminConfig;
+use crate::control::Handle;
+use crate::model::{PoolView, ReloadOutcome};
+
+fn problem(headers: &http::HeaderMap, body: &str) -> Problem {
+    assert_eq!(headers["content-type"], PROBLEM_JSON, "{body}");
+    serde_json::from_str(body).unwrap()
+}
+
+#[tokio::test]
+async fn health_metrics_and_index_answer() {
+    let gate = Gate::start(None, Script::default()).await;
+    assert_eq!(gate.get("/healthz").await.0, 200);
+    assert_eq!(gate.get("/readyz").await.0, 200);
+    let (status, headers, body) = gate.get("/metrics").await;
+    assert_eq!((status, body.as_str()), (200, "botgate_epoch{pool=\"bot-api\"} 2\n"));
+    assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let (_, headers, body) = gate.get("/").await;
+    assert!(body.contains("POST /api/v1/reload"), "{body}");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert!(headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn not_ready_before_the_first_round_of_probes() {
+    let gate = Gate::start(None, Script { ready: false, ..Script::default() }).await;
+    let (status, headers, body) = gate.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert_eq!(problem(&headers, &body).kind, "urn:botgate:not-ready");
+    assert_eq!(headers["retry-after"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_that_does_not_answer_is_not_ready_within_a_second() {
+    let (commands, _inbox) = mpsc::channel(8);
+    let config = AdminConfig { bind: "127.0.0.1:1".parse().unwrap(), token: None };
+    let handle = Handle::new(commands, broadcast::channel(1).0);
+    let render = std::sync::Arc::new(String::new);
+    let router = router(AdminState::new(handle, &config, render, CancellationToken::new()).unwrap());
+    let began = tokio::time::Instant::now();
+    let request = http::Request::get("/readyz").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("urn:botgate:control-unavailable"));
+}
+
+#[tokio::test]
+async fn pools_are_shown_and_an_unknown_one_is_a_problem() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (_, _, body) = gate.get("/api/v1/pools").await;
+    assert_eq!(serde_json::from_str::<Vec<PoolView>>(&body).unwrap().len(), 1);
+    let (_, _, body) = gate.get("/api/v1/pools/bot-api").await;
+    assert_eq!(serde_json::from_str::<PoolView>(&body).unwrap().epoch, 2);
+    let (status, headers, body) = gate.get("/api/v1/pools/nope").await;
+    assert_eq!((status, problem(&headers, &body).kind.as_str()), (404, "urn:botgate:unknown-pool"));
+}
+
+#[tokio::test]
+async fn an_order_carries_who_and_why() {
+    let gate = Gate::start(None, Script::default()).await;
+    let path = "/api/v1/pools/bot-api/backends/westeurope/drain";
+    let headers = [("content-type", "application/json"), ("botgate-actor", "alice")];
+    let (status, _, body) = read(gate.send("POST", path, &headers, r#"{"reason":"updates"}"#).await).await;
+    let pool: PoolView = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, pool.reason.as_str()), (200, "local (alice): updates"));
+    assert!(pool.backends[0].drained);
+    let without_body = gate.send("POST", &path.replace("drain", "resume"), &[], "").await;
+    let pool: PoolView = serde_json::from_str(&read(without_body).await.2).unwrap();
+    assert_eq!(pool.reason, "local: no reason");
+}
+
+#[tokio::test]
+async fn bad_orders_are_problems() {
+    let gate = Gate::start(None, Script::default()).await;
+    let path = "/api/v1/pools/bot-api/backends/westeurope/drain";
+    for (path, body, expected) in [
+        ("/api/v1/pools/nope/backends/westeurope/drain", "{}", 404),
+        ("/api/v1/pools/bot-api/backends/nope/drain", "{}", 404),
+        (path, "{", 400),
+        (path, r#"{"reasn":"x"}"#, 422),
+        (path, &format!(r#"{{"reason":"{}"}}"#, "x".repeat(501)), 422),
+        (path, &format!(r#"{{"reason":"{}"}}"#, "x".repeat(70_000)), 413),
+    ] {
+        let (status, headers, answer) = gate.post(path, body).await;
+        let problem = problem(&headers, &answer);
+        assert_eq!((status, problem.status), (expected, expected), "{answer}");
+        assert!(!problem.detail.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (status, headers, body) = gate.get("/api/v2/pools").await;
+    assert_eq!((status, problem(&headers, &body).status), (404, 404));
+    let (status, headers, body) = gate.get("/api/v1/reload").await;
+    assert_eq!((status, problem(&headers, &body).status), (405, 405));
+    assert_eq!(headers["allow"], "POST");
+}
+
+#[tokio::test]
+async fn an_applied_reload_is_200_and_a_rejected_one_409_with_its_errors() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (status, _, body) = gate.post("/api/v1/reload", "").await;
+    assert_eq!((status, serde_json::from_str(&body).unwrap()), (200, Script::default().reload));
+
+    let rejected = ReloadOutcome::Rejected { errors: vec!["botgate.toml:3:1: no such pool".into()] };
+    let gate = Gate::start(None, Script { reload: rejected.clone(), ..Script::default() }).await;
+    let (status, headers, body) = gate.post("/api/v1/reload", "").await;
+    assert_eq!((status, problem(&headers, &body).kind.as_str()), (409, "urn:botgate:config-rejected"));
+    assert_eq!(serde_json::from_str::<ReloadOutcome>(&body).unwrap(), rejected);
+}
+
+#[tokio::test]
+async fn the_guard_stands_before_every_route() {
+    let gate = Gate::start(Some("s3cret"), Script::default()).await;
+    for path in ["/", "/metrics", "/api/v1/pools", "/api/v1/events", "/api/v1/openapi.json", "/api/v1/nothing"] {
+        let (status, headers, body) = gate.get(path).await;
+        assert_eq!((status, problem(&headers, &body).status), (401, 401), "{path}");
+        assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+    }
+    assert_eq!(gate.get("/healthz").await.0, 200);
+    let answer = gate.send("GET", "/api/v1/pools", &[("authorization", "Bearer s3cret")], "").await;
+    assert_eq!(answer.status(), 200);
+
+    let gate = Gate::start(None, Script::default()).await;
+    let rebound = gate.send("GET", "/api/v1/pools", &[("host", "evil.example")], "").await;
+    assert_eq!(rebound.status(), 403);
+    let foreign = gate.send("POST", "/api/v1/reload", &[("origin", "http://evil.example")], "").await;
+    assert_eq!(foreign.status(), 403);
+}
+
+#[tokio::test]
+async fn decisions_are_streamed_until_shutdown() {
+    let gate = Gate::start(None, Script::default()).await;
+    let response = gate.send("GET", "/api/v1/events", &[], "").await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    gate.events.send(decision()).unwrap();
+    let mut body = response.into_body();
+    let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let text = String::from_utf8_lossy(&frame);
+    assert!(text.starts_with("event: decision\ndata: {") && text.contains("westeurope"), "{text}");
+    gate.shutdown.cancel();
+    assert!(body.frame().await.is_none());
+    gate.serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn event_streams_are_bounded_and_a_closed_one_gives_its_place_back() {
+    let gate = Gate::start(None, Script::default()).await;
+    let mut streams = Vec::new();
+    for _ in 0..state::MAX_SUBSCRIBERS {
+        streams.push(gate.send("GET", "/api/v1/events", &[], "").await);
+    }
+    let (status, headers, body) = gate.get("/api/v1/events").await;
+    assert_eq!((status, problem(&headers, &body).kind.as_str()), (503, "urn:botgate:too-many-subscribers"));
+    drop(streams.pop());
+    // The listener learns of the closed connection in its own time.
+    let free = async { while gate.send("GET", "/api/v1/events", &[], "").await.status() != 200 {} };
+    tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_own_request_only() {
+    let gate = Gate::start_with(None, Script::default(), std::sync::Arc::new(|| panic!("inner words"))).await;
+    let (status, headers, body) = gate.get("/metrics").await;
+    assert_eq!((status, problem(&headers, &body).status), (500, 500));
+    assert!(!body.contains("inner words"), "{body}");
+    assert_eq!(gate.get("/api/v1/pools").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_port_in_use_says_which_and_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = bind(taken.local_addr().unwrap()).unwrap_err().to_string();
+    assert!(error.contains(&taken.local_addr().unwrap().to_string()) && error.contains("[admin] bind"), "{error}");
+}
+
+#[tokio::test]
+async fn the_openapi_document_describes_every_route_and_its_references_resolve() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (status, _, body) = gate.get("/api/v1/openapi.json").await;
+    let document: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(paths.len(), 11, "{paths:?}");
+    let mut seen = std::collections::HashSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(seen.insert(id.to_owned()), "{id} twice");
+            assert!(operation["responses"]["200"].is_object(), "{path}");
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{path}");
+            let named = path.matches('{').count();
+            assert_eq!(operation["parameters"].as_array().map_or(0, Vec::len), named, "{path}");
+            // What is described is served.
+            let real = path.replace("{pool}", "bot-api").replace("{backend}", "westeurope");
+            let answer = gate.send(&method.to_uppercase(), &real, &[], "").await;
+            assert_eq!(answer.status(), 200, "{method} {path}");
+        }
+    }
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let target = document.pointer(reference.trim_start_matches('#'));
+        assert!(target.is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect_references(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            into.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| collect_references(member, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, into)),
+        _ => {}
+    }
+}

@@ -1,0 +1,41 @@
+//! What `drain` and `resume` share: an order about one backend.
+
+use super::client::{AdminArgs, converse, path};
+use super::print::{self, Style};
+use super::{Exit, table};
+use crate::admin::OrderBody;
+use crate::model::PoolView;
+
+/// An order about one backend.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OrderArgs {
+    /// The pool
+    #[arg(value_name = "POOL")]
+    pool: String,
+    /// The backend
+    #[arg(value_name = "BACKEND")]
+    backend: String,
+    /// Why, for those who ask later
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print the pool afterwards as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Gives the order (`drain` or `resume`) and shows the pool afterwards.
+pub(super) fn give(order: &str, args: &OrderArgs) -> Exit {
+    converse(&args.admin, |client| async move {
+        let path = path(&["api", "v1", "pools", &args.pool, "backends", &args.backend, order]);
+        let body = serde_json::to_string(&OrderBody { reason: args.reason.clone() }).unwrap_or_default();
+        let pool: PoolView = client.post(&path, body).await?;
+        if args.json {
+            print::json(&pool);
+        } else {
+            print::out(&table::pool(&pool, Style::of_stdout(), jiff::Timestamp::now()));
+        };
+        Ok(Exit::Done)
+    })
+}

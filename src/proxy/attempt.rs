@@ -1,0 +1,184 @@
+//! One try of a request at one backend: connection → send → wait for the head.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use http::Response;
+use hyper::body::Incoming;
+
+use super::exchange::Exchange;
+use super::gateway::Gateway;
+use super::recording::{ClientFault, RequestBody};
+use super::refuse::Refusal;
+use super::target::Target;
+use super::waits::{Terms, Verdict, Wait};
+use crate::model::{AttemptPhase, Failure, Fate, Side};
+use crate::upstream::{Alpn, Lease, Sender, dial};
+
+/// How one attempt is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Which attempt of the request this is, from 1.
+    pub(super) number: u32,
+    /// Whether to dial although there may be a connection to use again.
+    pub(super) fresh: bool,
+    /// Whether another backend could have the request if this one is given up.
+    pub(super) rescuable: bool,
+}
+
+/// A response head, and the connection that its body comes over.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: Lease<RequestBody>,
+    /// Whether the connection had been used before.
+    pub(super) reused: bool,
+}
+
+/// Why there is no response head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed {
+    /// Whose fault, in which phase, and what is known of the backend.
+    pub(super) failure: Failure,
+    /// What the client is told if nobody else is tried.
+    pub(super) refusal: Refusal,
+    /// Whether the connection had been used before.
+    pub(super) reused: bool,
+    /// Whether it was cut short because its backend was given up.
+    pub(super) rescued: bool,
+}
+
+impl Failed {
+    fn backend(phase: AttemptPhase, fate: Fate, refusal: Refusal) -> Self {
+        let failure = Failure { side: Side::Backend, phase, fate };
+        Self { failure, refusal, reused: false, rescued: false }
+    }
+
+    fn client(phase: AttemptPhase, refusal: Refusal) -> Self {
+        let failure = Failure { side: Side::Client, phase, fate: Fate::Begun };
+        Self { failure, refusal, reused: false, rescued: false }
+    }
+}
+
+/// Makes one attempt.
+///
+/// # Errors
+/// [`Failed`], which says whether another may be made.
+pub(super) async fn attempt(
+    gateway: &Gateway,
+    exchange: &Exchange,
+    target: &Target,
+    manner: Manner,
+) -> Result<Answer, Failed> {
+    let pool = &target.pool().config;
+    let terms = Terms {
+        backend: target.backend().id,
+        deadline: exchange.deadline,
+        attempt_timeout: pool.attempt_timeout,
+        body_timeout: exchange.body_timeout,
+        suspect_after: pool.evidence.suspect_after,
+        replayable: exchange.may_replay,
+        rescuable: manner.rescuable,
+    };
+    let wait = gateway.waits.watch(terms, exchange.body.clone(), gateway.clock.now());
+    let mut exchanged = pin!(exchange_once(gateway, exchange, target, manner, &wait));
+    let outcome = poll_fn(|cx| match exchanged.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+        Poll::Pending => wait.poll(cx).map(Err),
+    });
+    match outcome.await {
+        Ok(outcome) => outcome,
+        Err(verdict) => Err(cut_short(verdict, &wait, exchange)),
+    }
+}
+
+async fn exchange_once(
+    gateway: &Gateway,
+    exchange: &Exchange,
+    target: &Target,
+    manner: Manner,
+    wait: &Wait,
+) -> Result<Answer, Failed> {
+    let mut lease = connection(gateway, exchange, target, manner).await?;
+    wait.reached(AttemptPhase::Send, gateway.clock.now());
+    let http2 = lease.sender.is_http2();
+    let request = exchange.request_for(target, manner.number, http2).map_err(|error| {
+        tracing::warn!(backend = %target.backend().config.name, %error, "a rewrite rule makes no path of this request's");
+        Failed::backend(AttemptPhase::Send, Fate::Unsent, Refusal::Unreachable)
+    })?;
+    let reused = lease.reused;
+    match lease.sender.send(request).await {
+        Ok(response) => Ok(Answer { response, lease, reused }),
+        Err(sent) => {
+            if let Some(fault) = exchange.body.as_ref().and_then(|body| body.fault()) {
+                return Err(Failed::client(AttemptPhase::Send, refusal_of(fault)));
+            }
+            tracing::debug!(backend = %target.backend().config.name, error = ?sent.error, reused, "attempt failed");
+            let (fate, refusal) = match sent.unsent {
+                Some(_) => (Fate::Unsent, Refusal::Unreachable),
+                None => (Fate::Ambiguous, Refusal::Broken),
+            };
+            Err(Failed { reused, ..Failed::backend(phase_of(exchange), fate, refusal) })
+        }
+    }
+}
+
+/// An open connection to the backend, or a new one.
+async fn connection(
+    gateway: &Gateway,
+    exchange: &Exchange,
+    target: &Target,
+    manner: Manner,
+) -> Result<Lease<RequestBody>, Failed> {
+    let backend = target.backend();
+    let upgrade = exchange.upgrade.is_some();
+    if !manner.fresh
+        && !upgrade
+        && let Some(lease) = gateway.connections.take(backend.id, &backend.addresses)
+    {
+        return Ok(lease);
+    }
+    let alpn = if upgrade { Alpn::Http1 } else { Alpn::Any };
+    let timeout = target.pool().config.dial_timeout;
+    let dialed = dial(&backend.addresses, backend.tls.as_ref(), alpn, timeout).await.map_err(|error| {
+        tracing::debug!(backend = %backend.config.name, %error, "dial failed");
+        Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable)
+    })?;
+    let peer = dialed.peer;
+    let sender = Sender::start(dialed, upgrade, backend.stats.clone(), gateway.worker)
+        .await
+        .map_err(|_| Failed::backend(AttemptPhase::Dial, Fate::Unsent, Refusal::Unreachable))?;
+    Ok(gateway.connections.adopt(backend.id, peer, sender, gateway.clock.now()))
+}
+
+/// What a verdict of the sweep makes of an attempt.
+fn cut_short(verdict: Verdict, wait: &Wait, exchange: &Exchange) -> Failed {
+    let phase = match wait.phase() {
+        early @ (AttemptPhase::Dial | AttemptPhase::Tls) => early,
+        _ => phase_of(exchange),
+    };
+    let fate = if phase < AttemptPhase::Send { Fate::Unsent } else { Fate::Ambiguous };
+    match verdict {
+        Verdict::BodyStalled => Failed::client(phase, Refusal::BodyStalled),
+        // The client used up the time: its body is not complete yet.
+        Verdict::Deadline if phase == AttemptPhase::Send => Failed::client(phase, Refusal::BodyStalled),
+        Verdict::Deadline => {
+            let failed = Failed::backend(phase, fate, Refusal::TooLate);
+            Failed { failure: Failure { fate: Fate::Begun, ..failed.failure }, ..failed }
+        }
+        Verdict::AttemptTimeout => Failed::backend(phase, fate, Refusal::TooLate),
+        Verdict::Rescue => Failed { rescued: true, ..Failed::backend(phase, fate, Refusal::Broken) },
+    }
+}
+
+fn phase_of(exchange: &Exchange) -> AttemptPhase {
+    let sent = exchange.body.as_ref().is_none_or(|body| body.ended_at().is_ok());
+    if sent { AttemptPhase::Wait } else { AttemptPhase::Send }
+}
+
+fn refusal_of(fault: ClientFault) -> Refusal {
+    match fault {
+        ClientFault::TooLarge => Refusal::BodyTooLarge,
+        ClientFault::Aborted => Refusal::BodyAborted,
+    }
+}

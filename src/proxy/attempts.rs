@@ -1,0 +1,135 @@
+//! The attempts of one request: the active backend first, then, where it is allowed, the others, within one deadline.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+
+use super::attempt::{Answer, Failed, Manner, attempt};
+use super::exchange::Exchange;
+use super::flight::Flight;
+use super::gateway::Gateway;
+use super::headers::prepare_response;
+use super::plan::{self, Next, Situation};
+use super::refuse::Refusal;
+use super::response::{Relay, ResponseBody};
+use super::target::{PoolRef, Target};
+use super::upgrade;
+use crate::model::{BackendId, Fate};
+
+/// Most bytes read of a refused response so that its connection can be used again.
+const MOST_DRAINED: usize = 64 * 1024;
+/// Longest time spent on that.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// Tries a request until a backend answers or nothing may be tried any more.
+///
+/// # Errors
+/// What the client is told: the failure of the last attempt.
+pub(super) async fn run(
+    gateway: &Rc<Gateway>,
+    exchange: Exchange,
+    mut pool: PoolRef,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let mut tried: Vec<BackendId> = Vec::new();
+    let mut target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
+    let mut manner = Manner { number: 1, fresh: false, rescuable: true };
+    loop {
+        tried.push(target.backend().id);
+        manner.rescuable = another(&pool, &tried).is_some();
+        let flight = Flight::begin(gateway, &target, exchange.received);
+        let outcome = attempt(gateway, &exchange, &target, manner).await;
+        gateway.note(&target, &outcome);
+        if let Ok(answer) = outcome.as_ref()
+            && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
+        {
+            return outcome.map_err(|failed| failed.refusal).map(|answer| respond(exchange, answer, flight, &target));
+        }
+        // The next decision is made from what holds now, not from what held when the attempt began.
+        pool = pool.in_view(gateway.view());
+        let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
+        let next = match next(&exchange, &outcome, manner, another(&pool, &tried).is_some()) {
+            next if next == Next::GiveUp || rescued || gateway.may_retry(pool.get()) => next,
+            _ => Next::GiveUp,
+        };
+        match (next, another(&pool, &tried)) {
+            (Next::Redial, _) => {
+                tried.pop();
+                manner.fresh = true;
+            }
+            (Next::Elsewhere, Some(other)) => {
+                if rescued {
+                    pool.get().stats.cells.of(gateway.worker).rescued.increment();
+                }
+                if let Ok(refused) = outcome {
+                    drain(gateway, refused);
+                }
+                target = other;
+                manner.fresh = false;
+            }
+            _ => {
+                return match outcome {
+                    Ok(answer) => Ok(respond(exchange, answer, flight, &target)),
+                    Err(failed) => {
+                        target.backend().stats.cells.of(gateway.worker).failed.increment();
+                        Err(failed.refusal)
+                    }
+                };
+            }
+        }
+        manner.number += 1;
+    }
+}
+
+fn another(pool: &PoolRef, tried: &[BackendId]) -> Option<Target> {
+    pool.choose(|backend| tried.contains(&backend.id))
+}
+
+fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, another: bool) -> Next {
+    let (fate, reused) = match outcome {
+        Ok(answer) => (Fate::Refused, answer.reused),
+        Err(failed) => (failed.failure.fate, failed.reused),
+    };
+    plan::next(Situation {
+        fate,
+        may_replay: exchange.may_replay,
+        body_is_whole: exchange.body_is_whole(),
+        reused: reused && !manner.fresh,
+        another,
+    })
+}
+
+/// Hands a backend's response to the client.
+fn respond(exchange: Exchange, answer: Answer, mut flight: Flight, target: &Target) -> Response<ResponseBody> {
+    let Answer { mut response, lease, .. } = answer;
+    flight.answered(response.status());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return upgrade::switch(exchange, response, flight);
+    }
+    let version = response.version();
+    prepare_response(response.headers_mut(), version, &exchange.request_id);
+    let (mut parts, incoming) = response.into_parts();
+    // The version of this side of the connection is hyper's business.
+    parts.version = http::Version::default();
+    let body = ResponseBody::relay(Relay {
+        incoming,
+        lease: Some(lease),
+        request_body: exchange.body,
+        flight,
+        stream_timeout: target.pool().config.stream_timeout,
+        timer: None,
+    });
+    Response::from_parts(parts, body)
+}
+
+/// Reads the rest of a response that nobody will see, so that its connection can carry the next request.
+fn drain(gateway: &Gateway, refused: Answer) {
+    let clock = gateway.clock;
+    tokio::task::spawn_local(async move {
+        let body = http_body_util::Limited::new(refused.response.into_body(), MOST_DRAINED);
+        if let Ok(Ok(_)) = tokio::time::timeout(DRAIN_TIME, body.collect()).await {
+            refused.lease.give_back(clock.now());
+        }
+    });
+}

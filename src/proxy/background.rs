@@ -1,0 +1,82 @@
+//! What one worker does beside its requests: deadlines, rescues, and the upkeep of its connections.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::gateway::{Gateway, PRUNE};
+use super::waits::SWEEP;
+use crate::model::BackendId;
+use crate::snapshot::{Backend, Pool, Snapshot};
+
+impl Gateway {
+    /// Runs for as long as the worker does.
+    pub async fn background(self: Rc<Self>) {
+        let mut published = self.cell.subscribe();
+        let mut prune = interval(PRUNE);
+        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                changed = published.changed() => {
+                    if changed.is_err() {
+                        // Control is gone: go on with the last snapshot, and with deadlines.
+                        return self.sweep_forever().await;
+                    }
+                    self.rescue();
+                }
+                () = self.next_sweep() => self.sweep(),
+                _ = prune.tick() => self.prune(),
+            }
+        }
+    }
+
+    async fn sweep_forever(&self) {
+        loop {
+            self.next_sweep().await;
+            self.sweep();
+            self.prune();
+        }
+    }
+
+    /// The next look at what waits; when nothing does, there is no timer at all.
+    async fn next_sweep(&self) {
+        while self.waits.is_empty() {
+            self.waits.begun.notified().await;
+        }
+        sleep(SWEEP).await;
+    }
+
+    fn sweep(&self) {
+        for suspect in self.waits.sweep(self.clock.now()) {
+            self.suspect(suspect);
+        }
+    }
+
+    /// Frees the requests that wait on a backend that was given up, where another could serve them.
+    fn rescue(&self) {
+        let view = self.view();
+        let given_up = |pool: &Pool, at: usize| pool.backends[at].lost && pool.order.iter().any(|other| *other != at);
+        let lost: Vec<BackendId> = view
+            .pools
+            .iter()
+            .flat_map(|pool| (0..pool.backends.len()).filter(|at| given_up(pool, *at)).map(|at| pool.backends[at].id))
+            .collect();
+        if !lost.is_empty() {
+            self.waits.rescue(|backend| lost.contains(&backend));
+        }
+    }
+
+    fn prune(&self) {
+        let view = self.view();
+        let known = backends(&view);
+        self.connections.prune(self.clock.now(), |id| {
+            known.get(&id).map(|(pool, backend)| (pool.config.keep_alive, &*backend.addresses))
+        });
+    }
+}
+
+fn backends(snapshot: &Snapshot) -> HashMap<BackendId, (&Pool, &Backend)> {
+    let all = snapshot.pools.iter().flat_map(|pool| pool.backends.iter().map(move |it| (it.id, (&**pool, it))));
+    all.collect()
+}

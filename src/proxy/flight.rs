@@ -1,0 +1,80 @@
+//! A request under way at a backend: counted while it lasts, and once when it ends.
+
+use std::rc::Rc;
+
+use http::StatusCode;
+
+use super::gateway::Gateway;
+use super::target::Target;
+use crate::model::{AttemptPhase, EvidenceKind, Moment};
+
+/// Counts an attempt at a backend from its begin to its end, and its response when there is one.
+pub(super) struct Flight {
+    gateway: Rc<Gateway>,
+    target: Target,
+    received: Moment,
+    status: Option<StatusCode>,
+    sent: u64,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Not yet: dropped in this state, it was the client that went away.
+    Open,
+    Complete,
+    Broken,
+}
+
+impl Flight {
+    /// An attempt begins.
+    pub(super) fn begin(gateway: &Rc<Gateway>, target: &Target, received: Moment) -> Self {
+        target.backend().stats.cells.of(gateway.worker).started.increment();
+        Self { gateway: gateway.clone(), target: target.clone(), received, status: None, sent: 0, end: End::Open }
+    }
+
+    /// It has a response, which goes to the client.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// So many bytes of the body went to the client.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// The body came to its end.
+    pub(super) fn complete(&mut self) {
+        self.end = End::Complete;
+    }
+
+    /// The backend broke off the body.
+    pub(super) fn broken(&mut self) {
+        self.end = End::Broken;
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.end == End::Complete
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.gateway.clock.now()
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let backend = self.target.backend();
+        let cell = backend.stats.cells.of(self.gateway.worker);
+        cell.ended.increment();
+        let Some(status) = self.status else { return };
+        if self.end == End::Broken {
+            cell.failed.increment();
+            self.gateway.tell(&self.target, EvidenceKind::Failed(AttemptPhase::Stream));
+        } else {
+            let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
+            cell.responses[class].increment();
+        }
+        cell.observe_latency(self.gateway.clock.now().since(self.received));
+    }
+}

@@ -1,0 +1,192 @@
+//! The head of a request: what is refused, and the host and path that it is routed by.
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+use super::refuse::Refusal;
+
+/// The host that a request is for: lower case, without port or trailing dot.
+///
+/// # Errors
+/// 400 when there is none, more than one, or one that is no host (RFC 9112, section 3.2).
+pub(super) fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+    let mut written = parts.headers.get_all(HOST).iter();
+    let header = written.next();
+    if written.next().is_some() {
+        return Err(Refusal::BadRequest("several Host headers"));
+    }
+    let header = match header {
+        Some(value) => Some(value.to_str().map_err(|_| Refusal::BadRequest("the Host header is not a host"))?),
+        None => None,
+    };
+    let authority = match (parts.uri.authority(), header) {
+        // HTTP/2, or the absolute form of HTTP/1.1: the target counts (RFC 9112, section 3.2.2), and a Host that says
+        // something else is an attempt to be read in two ways.
+        (Some(authority), Some(header)) if !authority.as_str().eq_ignore_ascii_case(header) => {
+            return Err(Refusal::BadRequest("the Host header and the request target name different hosts"));
+        }
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(header)) => header,
+        (None, None) => return Err(Refusal::BadRequest("the Host header is missing")),
+    };
+    canonical(authority).ok_or(Refusal::BadRequest("the Host header is not a host"))
+}
+
+/// `Bot.Contoso.com.:443` → `bot.contoso.com`; none when it is no host.
+fn canonical(authority: &str) -> Option<Cow<'_, str>> {
+    let host = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+            return None;
+        }
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        address
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) if is_port(port) => host,
+            Some(_) => return None,
+            None => authority,
+        }
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) {
+        return None;
+    }
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Some(host.to_ascii_lowercase().into());
+    }
+    Some(host.into())
+}
+
+fn is_port(text: &str) -> bool {
+    // An empty port is allowed (RFC 3986, section 3.2.3).
+    text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Refuses methods that a reverse proxy must not pass on.
+///
+/// # Errors
+/// 405 for CONNECT and TRACE.
+pub(super) fn method(method: &Method) -> Result<(), Refusal> {
+    if method == Method::CONNECT || method == Method::TRACE { Err(Refusal::Method) } else { Ok(()) }
+}
+
+/// The path and query as sent, and the path alone.
+///
+/// # Errors
+/// 400 for a target without a path (`*`), and for a path that servers are known to read in different ways: dot segments
+/// (plain or encoded), encoded slashes, backslashes.
+pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
+    let target = parts.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
+    let path = target.path();
+    if !path.starts_with('/') {
+        return Err(Refusal::BadRequest("the request target has no path"));
+    }
+    if is_ambiguous(path) {
+        return Err(Refusal::BadRequest("the path can be read in more than one way (dot segments, encoded slashes)"));
+    }
+    Ok((target.as_str(), path))
+}
+
+fn is_ambiguous(path: &str) -> bool {
+    // Nearly every path has neither: one quick look.
+    if !path.bytes().any(|byte| matches!(byte, b'.' | b'%' | b'\\')) {
+        return false;
+    }
+    let encoded = |hex: &str| {
+        path.match_indices('%')
+            .any(|(at, _)| path.get(at + 1..at + 3).is_some_and(|digits| digits.eq_ignore_ascii_case(hex)))
+    };
+    if path.contains('\\') || encoded("2f") || encoded("5c") || encoded("00") {
+        return true;
+    }
+    path.split('/').any(|segment| {
+        // Dots alone, however they are written.
+        let mut rest = segment;
+        let mut dots = 0;
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('.') {
+                rest = after;
+            } else if rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2e")) {
+                rest = &rest[3..];
+            } else {
+                return false;
+            }
+            dots += 1;
+        }
+        dots == 1 || dots == 2
+    })
+}
+
+/// The protocol a request asks to upgrade to; none for an ordinary request.
+///
+/// HTTP/1.1 only: HTTP/2 has no Upgrade (RFC 9113, section 8.6).
+pub(super) fn upgrade(parts: &Parts) -> Option<&HeaderValue> {
+    let protocol = parts.headers.get(UPGRADE)?;
+    let asked = parts.version == Version::HTTP_11 && names(&parts.headers, "upgrade");
+    asked.then_some(protocol)
+}
+
+/// Whether a `Connection` header lists this option.
+pub(super) fn names(headers: &HeaderMap, option: &str) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(option)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(target: &str, hosts: &[&str]) -> Parts {
+        let mut request = http::Request::builder().uri(target);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn hosts_are_made_canonical() {
+        for (written, canonical) in [
+            ("Bot.Contoso.com", "bot.contoso.com"),
+            ("bot.contoso.com:8443", "bot.contoso.com"),
+            ("bot.contoso.com.", "bot.contoso.com"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:443", "::1"),
+            ("[::1]", "::1"),
+        ] {
+            assert_eq!(host(&parts("/", &[written])).unwrap(), canonical);
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for bad in ["", "user@host", "a/b", "a:b", "a:123456", "[::1", "[x]", "a b", "a,b", ".", "[::1]x"] {
+            assert!(host(&parts("/", &[bad])).is_err(), "{bad:?}");
+        }
+        assert!(host(&parts("/", &[])).is_err());
+        assert!(host(&parts("/", &["a", "a"])).is_err(), "even two of the same");
+    }
+
+    #[test]
+    fn a_target_and_a_host_must_agree() {
+        assert!(host(&parts("http://a/", &["b"])).is_err());
+        assert_eq!(host(&parts("http://A/", &["a"])).unwrap(), "a");
+        assert_eq!(host(&parts("http://a/", &[])).unwrap(), "a");
+    }
+
+    #[test]
+    fn paths_that_can_be_read_in_two_ways_are_refused() {
+        for bad in ["/a/../b", "/a/%2e%2E/b", "/a/.%2e/", "/.", "/a%2fb", "/a%5Cb", "/..", "/a%00", "*"] {
+            assert!(path(&parts(bad, &["a"])).is_err(), "{bad}");
+        }
+        for good in ["/", "/a.b", "/...", "/a//b", "/language/:query-knowledgebases?x=%2f", "/a;b=c", "/%41"] {
+            assert_eq!(path(&parts(good, &["a"])).unwrap().0, good);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! A request body on its way to a backend: passed on as it arrives, and held for a replay while it is small.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::model::{Clock, Moment};
+
+/// The body of a request, as attempts read it: each from its first byte.
+pub(super) struct Recording<S = Incoming> {
+    clock: Clock,
+    total: Option<u64>,
+    inner: RefCell<Inner<S>>,
+    state: Cell<State>,
+    last_activity: Cell<Moment>,
+    turn: Cell<u32>,
+}
+
+struct Inner<S> {
+    source: S,
+    received: u64,
+    held: usize,
+    chunks: Vec<Bytes>,
+    trailers: Option<HeaderMap>,
+    limits: BodyLimits,
+}
+
+/// How much of a body is held, and how much is let through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    /// Most bytes held for a replay; 0 holds nothing.
+    pub(super) held: usize,
+    /// Most bytes let through.
+    pub(super) most: u64,
+}
+
+/// What is wrong with a client's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientFault {
+    /// More bytes than the route lets through.
+    TooLarge,
+    /// The client went away, or broke its framing, before the end.
+    Aborted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Flowing,
+    Ended,
+    Failed(ClientFault),
+}
+
+impl<S> Recording<S>
+where
+    S: Body<Data = Bytes> + Unpin,
+{
+    /// A body that has yet to be read.
+    pub(super) fn new(source: S, limits: BodyLimits, clock: Clock) -> Rc<Self> {
+        let inner = Inner { received: 0, held: 0, chunks: Vec::new(), trailers: None, limits, source };
+        Rc::new(Self {
+            clock,
+            total: inner.source.size_hint().exact(),
+            inner: RefCell::new(inner),
+            state: Cell::new(State::Flowing),
+            last_activity: Cell::new(clock.now()),
+            turn: Cell::new(0),
+        })
+    }
+
+    /// The body for the next attempt, from its first byte. The one before reads nothing more.
+    pub(super) fn next_turn(self: &Rc<Self>) -> RequestBody<S> {
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn);
+        RequestBody(Some(Turn { recording: self.clone(), turn, next: 0, sent: 0 }))
+    }
+}
+
+impl<S> Recording<S> {
+    /// Whether another attempt could have the whole body.
+    pub(super) fn is_whole(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.held as u64 == inner.received
+    }
+
+    /// What the client did wrong, if it did.
+    pub(super) fn fault(&self) -> Option<ClientFault> {
+        match self.state.get() {
+            State::Failed(fault) => Some(fault),
+            State::Flowing | State::Ended => None,
+        }
+    }
+
+    /// When the last byte came from the client; `Err` with the last sign of life while more is to come.
+    pub(super) fn ended_at(&self) -> Result<Moment, Moment> {
+        let at = self.last_activity.get();
+        if self.state.get() == State::Ended { Ok(at) } else { Err(at) }
+    }
+}
+
+/// One attempt's view of a body. Empty for a request without one.
+pub(super) struct RequestBody<S = Incoming>(Option<Turn<S>>);
+
+struct Turn<S> {
+    recording: Rc<Recording<S>>,
+    turn: u32,
+    next: usize,
+    sent: u64,
+}
+
+impl<S> RequestBody<S> {
+    /// No body.
+    pub(super) const fn empty() -> Self {
+        Self(None)
+    }
+}
+
+/// Why a body ends before its end.
+#[derive(Debug)]
+pub(super) enum BodyError {
+    /// The client's fault.
+    Client(ClientFault),
+    /// Another attempt reads it now.
+    Superseded,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client(ClientFault::TooLarge) => "the request body is larger than its route allows",
+            Self::Client(ClientFault::Aborted) => "the client broke off its request body",
+            Self::Superseded => "the request is tried elsewhere",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl<S> Inner<S>
+where
+    S: Body<Data = Bytes> + Unpin,
+{
+    fn pull(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, ClientFault>> {
+        let frame = match Pin::new(&mut self.source).poll_frame(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => return Poll::Ready(Ok(None)),
+            Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(ClientFault::Aborted)),
+            Poll::Ready(Some(Ok(frame))) => frame,
+        };
+        if let Some(data) = frame.data_ref() {
+            let before = self.received;
+            self.received += data.remaining() as u64;
+            if self.received > self.limits.most {
+                return Poll::Ready(Err(ClientFault::TooLarge));
+            }
+            // Held from the first byte or not at all: what does not fit is let go whole.
+            if self.held as u64 == before {
+                if self.held + data.len() <= self.limits.held {
+                    self.held += data.len();
+                    self.chunks.push(data.clone());
+                } else {
+                    self.held = 0;
+                    self.chunks = Vec::new();
+                }
+            }
+        } else if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = Some(trailers.clone());
+        }
+        Poll::Ready(Ok(Some(frame)))
+    }
+}
+
+impl<S> Turn<S>
+where
+    S: Body<Data = Bytes> + Unpin,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let recording = &*self.recording;
+        if recording.turn.get() != self.turn {
+            return Poll::Ready(Some(Err(BodyError::Superseded)));
+        }
+        let mut inner = recording.inner.borrow_mut();
+        if let Some(chunk) = inner.chunks.get(self.next) {
+            self.next += 1;
+            self.sent += chunk.len() as u64;
+            return Poll::Ready(Some(Ok(Frame::data(chunk.clone()))));
+        }
+        match recording.state.get() {
+            State::Failed(fault) => return Poll::Ready(Some(Err(BodyError::Client(fault)))),
+            State::Ended => {
+                // Trailers are read once by the attempt that saw them come, and again by each that follows.
+                let trailers = if self.next == usize::MAX { None } else { inner.trailers.clone() };
+                self.next = usize::MAX;
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+            State::Flowing => {}
+        }
+        let pulled = inner.pull(cx);
+        let (state, answer) = match pulled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(fault)) => (State::Failed(fault), Some(Err(BodyError::Client(fault)))),
+            Poll::Ready(Ok(None)) => (State::Ended, None),
+            Poll::Ready(Ok(Some(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.sent += data.len() as u64;
+                    self.next = inner.chunks.len();
+                } else {
+                    self.next = usize::MAX;
+                }
+                let state = if inner.source.is_end_stream() { State::Ended } else { State::Flowing };
+                (state, Some(Ok(frame)))
+            }
+        };
+        recording.state.set(state);
+        recording.last_activity.set(recording.clock.now());
+        Poll::Ready(answer)
+    }
+}
+
+impl<S> Body for RequestBody<S>
+where
+    S: Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            None => Poll::Ready(None),
+            Some(turn) => turn.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let Some(turn) = &self.0 else { return true };
+        let inner = turn.recording.inner.borrow();
+        turn.recording.state.get() == State::Ended && turn.sent == inner.received && inner.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(turn) => match turn.recording.total {
+                Some(total) => SizeHint::with_exact(total.saturating_sub(turn.sent)),
+                None => SizeHint::default(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    use super::*;
+
+    struct Chunks(VecDeque<Frame<Bytes>>);
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.pop_front() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => Poll::Pending,
+            }
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    fn recording(chunks: &[&'static str], held: usize, most: u64) -> Rc<Recording<Chunks>> {
+        let frames = chunks.iter().map(|text| Frame::data(Bytes::from_static(text.as_bytes()))).collect();
+        Recording::new(Chunks(frames), BodyLimits { held, most }, Clock::start())
+    }
+
+    fn read(body: &mut RequestBody<Chunks>, most: usize) -> Result<String, String> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut text = String::new();
+        for _ in 0..most {
+            match Pin::new(&mut *body).poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => text.push_str(std::str::from_utf8(&data).unwrap()),
+                    Err(frame) => text.push_str(&format!("{:?}", frame.into_trailers().unwrap())),
+                },
+                Poll::Ready(Some(Err(error))) => return Err(error.to_string()),
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        Ok(text)
+    }
+
+    #[test]
+    fn a_second_attempt_reads_from_the_first_byte() {
+        let recording = recording(&["one ", "two ", "three"], 100, 100);
+        let mut first = recording.next_turn();
+        assert_eq!(read(&mut first, 2).unwrap(), "one two ");
+        let mut second = recording.next_turn();
+        assert_eq!(read(&mut second, 9).unwrap(), "one two three");
+        assert!(second.is_end_stream());
+        assert!(read(&mut first, 1).is_err(), "the first attempt must not eat what the second needs");
+        assert!(recording.is_whole());
+        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), "one two three");
+    }
+
+    #[test]
+    fn what_is_too_large_to_hold_still_flows() {
+        let recording = recording(&["one ", "two ", "three"], 5, 100);
+        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), "one two three");
+        assert!(!recording.is_whole());
+    }
+
+    #[test]
+    fn a_body_over_the_routes_limit_is_the_clients_fault() {
+        let recording = recording(&["one ", "two "], 100, 5);
+        assert!(read(&mut recording.next_turn(), 9).is_err());
+        assert_eq!(recording.fault(), Some(ClientFault::TooLarge));
+    }
+
+    #[test]
+    fn trailers_come_again_for_every_attempt() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "7".parse().unwrap());
+        let frames = VecDeque::from([Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)]);
+        let recording = Recording::new(Chunks(frames), BodyLimits { held: 9, most: 9 }, Clock::start());
+        let first = read(&mut recording.next_turn(), 9).unwrap();
+        assert_eq!(first, r#"body{"x-sum": "7"}"#);
+        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), first);
+    }
+}

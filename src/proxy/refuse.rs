@@ -1,0 +1,143 @@
+//! The one place that turns an error into a response: problem details (RFC 9457).
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use super::response::ResponseBody;
+
+/// Why a request has no response of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The request breaks a rule of HTTP; which one.
+    BadRequest(&'static str),
+    /// CONNECT and TRACE are not served.
+    Method,
+    /// No route serves this host.
+    UnknownHost,
+    /// The host is served, this path is not.
+    UnknownPath,
+    /// The request body is larger than its route allows.
+    BodyTooLarge,
+    /// The client sends its body too slowly.
+    BodyStalled,
+    /// The client broke off its body.
+    BodyAborted,
+    /// No backend is available, and the pool's policy is to reject.
+    AllDown,
+    /// No backend could be reached; nothing was sent.
+    Unreachable,
+    /// The backend broke off before its response, and the request may not be tried elsewhere.
+    Broken,
+    /// No response head in time.
+    TooLate,
+    /// A panic in botgate, caught.
+    Internal,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+impl Refusal {
+    /// A stable word for logs and the problem's type.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad-request",
+            Self::Method => "method-not-served",
+            Self::UnknownHost => "unknown-host",
+            Self::UnknownPath => "unknown-path",
+            Self::BodyTooLarge => "body-too-large",
+            Self::BodyStalled => "body-stalled",
+            Self::BodyAborted => "body-aborted",
+            Self::AllDown => "all-down",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::TooLate => "too-late",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::BodyAborted => StatusCode::BAD_REQUEST,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
+            Self::AllDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::Broken => StatusCode::BAD_GATEWAY,
+            Self::TooLate => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::BadRequest(what) => what,
+            Self::Method => "this method is not served here",
+            Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
+            Self::UnknownPath => "this host has no route for this path",
+            Self::BodyTooLarge => "the request body is larger than this route allows",
+            Self::BodyStalled => "the request body came too slowly",
+            Self::BodyAborted => "the request body broke off before its end",
+            Self::AllDown => "no backend is available: try again later",
+            Self::Unreachable => "no backend could be reached; the request was not delivered",
+            Self::Broken => "the backend broke off before it answered; the request may have been delivered",
+            Self::TooLate => "no backend answered in time; the request may have been delivered",
+            Self::Internal => "the gateway failed on this request",
+        }
+    }
+
+    /// Whether the connection must not carry another request: the rest of this one may still be on it.
+    const fn closes(self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::Method
+                | Self::BodyTooLarge
+                | Self::BodyStalled
+                | Self::BodyAborted
+                | Self::Internal
+        )
+    }
+
+    /// The response. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to close.
+    pub(super) fn into_response(self, request_id: Option<&HeaderValue>, http1: bool) -> Response<ResponseBody> {
+        let status = self.status();
+        let problem = Problem {
+            r#type: &format!("urn:botgate:problem:{}", self.as_str()),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            request_id: request_id.and_then(|id| id.to_str().ok()),
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self == Self::AllDown {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if self == Self::Method {
+            headers
+                .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        if http1 && self.closes() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(id) = request_id {
+            headers.insert(super::headers::X_REQUEST_ID, id.clone());
+        }
+        response
+    }
+}

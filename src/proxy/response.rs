@@ -1,0 +1,129 @@
+//! The response body on its way to the client, and what is counted when it ends.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::flight::Flight;
+use super::recording::{Recording, RequestBody};
+use crate::upstream::Lease;
+
+/// The body of a response: botgate's own, or a backend's.
+pub struct ResponseBody(Kind);
+
+// The larger kind is the usual one.
+#[allow(clippy::large_enum_variant)]
+enum Kind {
+    Full(Option<Bytes>),
+    Relay(Relay),
+}
+
+/// A backend's body, with all that must happen when it ends.
+pub(super) struct Relay {
+    pub(super) incoming: Incoming,
+    pub(super) lease: Option<Lease<RequestBody>>,
+    pub(super) request_body: Option<Rc<Recording>>,
+    pub(super) flight: Flight,
+    pub(super) stream_timeout: Duration,
+    /// Set when the body first makes the client wait.
+    pub(super) timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why a response body ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The backend broke off.
+    #[error("the backend broke off its response: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The backend paused for too long.
+    #[error("the backend paused its response for more than {0:?}")]
+    Stalled(Duration),
+}
+
+impl ResponseBody {
+    /// A body of botgate's own.
+    pub(super) const fn full(bytes: Bytes) -> Self {
+        Self(Kind::Full(Some(bytes)))
+    }
+
+    /// No body.
+    pub(super) const fn empty() -> Self {
+        Self(Kind::Full(None))
+    }
+
+    /// A backend's body.
+    pub(super) const fn relay(relay: Relay) -> Self {
+        Self(Kind::Relay(relay))
+    }
+}
+
+impl Relay {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.timer = None;
+            match &frame {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        self.flight.sent(data.len());
+                    }
+                }
+                Some(Err(_)) => self.flight.broken(),
+                None => self.flight.complete(),
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(StreamError::Broken)));
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.stream_timeout)));
+        ready!(timer.as_mut().poll(cx));
+        self.flight.broken();
+        Poll::Ready(Some(Err(StreamError::Stalled(self.stream_timeout))))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // hyper stops asking at the last byte of a body whose length it knows.
+        if self.incoming.is_end_stream() {
+            self.flight.complete();
+        }
+        let request_ended = self.request_body.as_ref().is_none_or(|body| body.ended_at().is_ok());
+        if let Some(lease) = self.lease.take()
+            && self.flight.is_complete()
+            && request_ended
+        {
+            lease.give_back(self.flight.now());
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        match &mut self.0 {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Relay(relay) => relay.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Relay(relay) => relay.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Relay(relay) => relay.incoming.size_hint(),
+        }
+    }
+}
