@@ -1,7 +1,21 @@
 //! The real gateway over real sockets and real TLS, against backends that misbehave on command.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "these are tests")]
+#![allow(unreachable_pub, reason = "nothing is exported from a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_config;
+mod bad_input;
+mod body;
+mod failover;
+mod layers;
+mod names;
+mod regions;
+mod reload;
+mod request;
+mod restart;
+mod scale;
+mod source;
 mod support_works;
+mod websocket;

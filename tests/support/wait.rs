@@ -1,6 +1,5 @@
 //! Waiting for conditions, and for the machine.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,11 +11,7 @@ pub const SOON: Duration = Duration::from_secs(15);
 ///
 /// # Panics
 /// With `what` when it does not hold within `deadline`.
-pub async fn wait_within<F, Fut>(what: &str, deadline: Duration, mut condition: F)
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
+pub async fn wait_within(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !condition().await {
         assert!(start.elapsed() < deadline, "waited {deadline:?} in vain until {what}");
@@ -25,11 +20,7 @@ where
 }
 
 /// [`wait_within`] the usual deadline.
-pub async fn wait_until<F, Fut>(what: &str, condition: F)
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
+pub async fn wait_until(what: &str, condition: impl AsyncFnMut() -> bool) {
     wait_within(what, SOON, condition).await;
 }
 

@@ -83,7 +83,7 @@ async fn fields<S: Stream>(socket: &mut Socket<S>) -> io::Result<HeaderMap> {
 
 async fn exchange<S: Stream>(socket: &mut Socket<S>, shared: &Shared) -> io::Result<Then> {
     let head = head(socket).await?;
-    if head.target.starts_with("/healthz") {
+    if head.target.ends_with("/healthz") {
         shared.probes.fetch_add(1, Relaxed);
         return probe(socket, shared).await;
     }

@@ -1,0 +1,91 @@
+//! Backends by name, while their names change, fail and vanish.
+
+use std::net::IpAddr;
+
+use crate::support::backend::Backend;
+use crate::support::client::Protocol;
+use crate::support::dns::{NameServer, Says};
+use crate::support::site::{HOST, PROBE, Site, pool_of};
+use crate::support::wait::{alone, together, wait_until};
+use crate::support::{Gateway, Load, Outcome};
+
+fn loopback() -> Says {
+    Says::Addresses(vec![IpAddr::from([127, 0, 0, 1])], 1)
+}
+
+/// A gateway whose first backend is reached by name.
+async fn named(site: &Site, names: &NameServer, one: &Backend, two: &Backend) -> Gateway {
+    let url = format!("http://one.region.test:{}", one.address().port());
+    let backends = [("one", url, String::new()), ("two", two.url(), String::new())];
+    let dns = format!(
+        "[dns]\nservers = [\"{}\"]\nmin_ttl = \"200ms\"\nmax_ttl = \"500ms\"\ntimeout = \"300ms\"\n\n",
+        names.address
+    );
+    let keys = format!("replay = \"keyed\"\n{PROBE}");
+    let config = site.head("") + &dns + &pool_of("bot", &keys, &backends, &format!("host = \"{HOST}\"\n"));
+    Gateway::start(site, &config).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_good_answer_is_kept_when_names_fail() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let names = NameServer::start().await;
+    names.say("one.region.test", loopback());
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = named(&site, &names, &one, &two).await;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    let reply = client.get("/").await?;
+    assert_eq!(reply.header("x-backend"), "one");
+    assert_eq!(one.log().last().header("host"), format!("one.region.test:{}", one.address().port()));
+    for says in [Says::Failure, Says::Nothing] {
+        names.say("one.region.test", says.clone());
+        let asked = names.asked();
+        wait_until("the name was asked again in vain", || async { names.asked() > asked + 2 }).await;
+        one.cut_connections();
+        assert_eq!(client.get("/").await?.header("x-backend"), "one", "{says:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_takes_its_connections_with_it() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let names = NameServer::start().await;
+    // Nobody listens on 127.0.0.2 at this port: the good address must be found beside it.
+    let second = IpAddr::from([127, 0, 0, 2]);
+    names.say("one.region.test", Says::Addresses(vec![second, IpAddr::from([127, 0, 0, 1])], 1));
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = named(&site, &names, &one, &two).await;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    assert_eq!(client.get("/").await?.header("x-backend"), "one");
+    names.say("one.region.test", Says::Addresses(vec![second], 1));
+    gateway.until_active("bot", "two").await;
+    assert_eq!(client.get("/").await?.header("x-backend"), "two");
+    wait_until("connections to the address that vanished are closed", || async { one.open() == 0 }).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_vanishes_from_dns_costs_no_request() -> Outcome<()> {
+    let _machine = alone().await;
+    let site = Site::new();
+    let names = NameServer::start().await;
+    names.say("one.region.test", loopback());
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = named(&site, &names, &one, &two).await;
+    let running = Load::new(&site, gateway.address()).start();
+    running.passes(500).await;
+    names.say("one.region.test", Says::NoSuchName);
+    let asked = names.asked();
+    wait_until("the name was asked again", || async { names.asked() > asked + 2 }).await;
+    running.passes(250).await;
+    one.refuse().await;
+    gateway.until_active("bot", "two").await;
+    running.passes(500).await;
+    let report = running.stop().await;
+    println!("{report}");
+    report.assert_none_failed(1250);
+    Ok(())
+}

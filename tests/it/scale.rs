@@ -1,0 +1,52 @@
+//! Many routes and pools.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use crate::support::backend::Backend;
+use crate::support::client::Protocol;
+use crate::support::site::{HOST, Site};
+use crate::support::wait::alone;
+use crate::support::{Gateway, Outcome};
+
+/// 1,000 routes over 100 pools of two backends.
+fn big(site: &Site, one: &Backend, two: &Backend) -> String {
+    let mut text = site.head("");
+    for pool in 0..100 {
+        write!(text, "[[pool]]\nname = \"pool-{pool}\"\nprobe = {{ path = \"/healthz\", interval = \"20s\" }}\n")
+            .unwrap();
+        for backend in [one, two] {
+            write!(text, "[[pool.backend]]\nname = \"{}\"\nurl = \"{}/p{pool}\"\n", backend.name(), backend.url())
+                .unwrap();
+        }
+    }
+    for route in 0..1000 {
+        let pool = route % 100;
+        write!(text, "[[route]]\nhost = \"{HOST}\"\npath = \"/r{route}\"\npool = \"pool-{pool}\"\n").unwrap();
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_routes_over_a_hundred_pools_are_routed_and_reloaded() -> Outcome<()> {
+    let _machine = alone().await;
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let text = big(&site, &one, &two);
+    let gateway = Gateway::start(&site, &text).await;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    for route in [0, 1, 99, 100, 500, 999] {
+        assert_eq!(client.get(&format!("/r{route}/x")).await?.status, 200);
+        assert_eq!(one.log().last().target, format!("/p{}/r{route}/x", route % 100));
+    }
+    assert_eq!(client.get("/r1000").await?.status, 404);
+    assert_eq!(gateway.pools().await.as_array().map(Vec::len), Some(100));
+    site.write("botgate.toml", &text.replace("/r999\"", "/renamed\""));
+    let start = Instant::now();
+    let outcome = gateway.reload().await;
+    println!("a reload of 1,000 routes over 100 pools took {:?}", start.elapsed());
+    assert_eq!(outcome["result"], "applied", "{outcome}");
+    assert_eq!(client.get("/renamed").await?.status, 200);
+    assert_eq!(client.get("/r999").await?.status, 404);
+    Ok(())
+}
