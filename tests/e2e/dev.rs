@@ -25,7 +25,11 @@ impl Dev {
     fn start(arguments: &[&str]) -> Self {
         let folder = TempDir::with_prefix("botgate-dev-").unwrap();
         let mut command = Command::new(binary());
-        command.arg("dev").args(["--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder.path());
+        command.arg("dev");
+        for option in ["--listen", "--admin-listen", "--faults-listen"] {
+            command.args([option, "127.0.0.1:0"]);
+        }
+        command.args(arguments).current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(folder.path().join("stderr")).unwrap());
         let mut child = command.spawn().unwrap();
         let page = Arc::new(Mutex::new(Vec::new()));
@@ -70,23 +74,24 @@ impl Drop for Dev {
     }
 }
 
-/// The curl commands on a page, with continued lines kept together.
+/// The curl commands on a page, whole: a shell goes on to the next line after a backslash and inside quotes.
 fn commands(page: &[String]) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut goes_on = false;
     for line in page {
-        let line = line.trim();
-        if goes_on {
-            if let Some(last) = commands.last_mut() {
+        match commands.last_mut() {
+            Some(last) if goes_on => {
                 last.push('\n');
                 last.push_str(line);
             }
-        } else if line.starts_with("curl ") {
-            commands.push(line.to_owned());
-        } else {
-            continue;
+            _ if line.trim_start().starts_with("curl ") => commands.push(line.clone()),
+            _ => continue,
         }
-        goes_on = line.ends_with('\\');
+        let whole = commands.last().map_or("", String::as_str);
+        goes_on = whole.ends_with('\\') || whole.matches('\'').count() % 2 == 1;
+    }
+    if goes_on {
+        commands.pop(); // not yet printed to its end
     }
     commands
 }
