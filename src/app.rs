@@ -1,1 +1,233 @@
 //! Wires the parts, starts and stops them; nothing else knows all of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_local;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin;
+use crate::config::Config;
+use crate::control::{self, Command, Handle, Loaded, Outside, Watch};
+use crate::model::{Clock, ReloadOutcome};
+use crate::proxy::{Client, Gateway, ResponseBody};
+use crate::server::{Drained, Running, Serve, Server, ServerError, Takeover};
+use crate::snapshot::SnapshotCell;
+use crate::telemetry::{AccessLog, AccessLogError, Exporter, ListenerStats};
+
+/// Pause between two tries to bind the admin address while a predecessor still has it.
+const ADMIN_RETRY: Duration = Duration::from_millis(100);
+
+/// What a gateway is started with.
+pub struct Setup {
+    /// The config to begin with.
+    pub loaded: Loaded,
+    /// What control needs of the world.
+    pub outside: Arc<dyn Outside>,
+    /// The file watch.
+    pub watch: Box<dyn Watch>,
+    /// Whether a predecessor may still listen on the same addresses.
+    pub takeover: Takeover,
+}
+
+/// Where a gateway listens.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The listeners, in order of the config.
+    pub listeners: Vec<SocketAddr>,
+    /// The admin API. While a predecessor has the address, it is taken as soon as that one stops.
+    pub admin: SocketAddr,
+    /// A way to talk to control.
+    pub control: Handle,
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The admin listener.
+    #[error(transparent)]
+    Admin(#[from] admin::BindError),
+    /// The admin listener would be open to everyone.
+    #[error(transparent)]
+    Insecure(#[from] admin::InsecureBind),
+    /// The access log.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    /// The config asks for something that cannot be built.
+    #[error("{}", .0.join("\n"))]
+    Control(Vec<String>),
+    /// The system.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs a gateway until SIGTERM or SIGINT, and drains it. Calls `listening` as soon as it accepts connections.
+///
+/// The calling thread becomes the control thread.
+///
+/// # Errors
+/// [`StartError`]: nothing was served.
+pub fn run(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drained, StartError> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(serve(setup, listening))
+}
+
+async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drained, StartError> {
+    let config = setup.loaded.config.clone();
+    let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let clock = Clock::start();
+    let client_stats = ListenerStats::new(workers);
+    // Handlers first: a signal that comes during start-up must not end the process in the middle of it.
+    let mut signals = Signals::new()?;
+    let access_log = config.access_log.as_ref().map(AccessLog::open).transpose()?;
+    let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
+    let started = control::start(control::Setup {
+        loaded: setup.loaded,
+        outside: setup.outside,
+        watch: setup.watch,
+        participants: vec![server.participant()],
+        workers,
+        clock,
+    })
+    .await
+    .map_err(StartError::Control)?;
+    let control::Started { handle, snapshots, evidence, stats, control } = started;
+
+    let exporter = Arc::new(Exporter::new(client_stats.clone(), stats));
+    let render = {
+        let snapshots = snapshots.clone();
+        Arc::new(move || exporter.render(&pools_of(&snapshots)))
+    };
+    let stop_admin = CancellationToken::new();
+    let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, stop_admin.clone())?;
+    let admin_address = serve_admin(&config, setup.takeover, admin_state, stop_admin.clone())?;
+    let stop_control = CancellationToken::new();
+    spawn_local(control.run(stop_control.clone()));
+
+    let addresses = server.addresses();
+    let make = move |worker| {
+        let log = access_log.as_ref().map(AccessLog::writer);
+        DataPlane(Gateway::new(worker, clock, snapshots.clone(), evidence.clone(), client_stats.clone(), log))
+    };
+    let mut running = server.start(make)?;
+    let listening_now = Listening { listeners: addresses, admin: admin_address, control: handle.clone() };
+    tracing::info!(listeners = ?listening_now.listeners, admin = %admin_address, workers, "listening");
+    listening(&listening_now);
+
+    signals.until_stop(&handle, &mut running).await;
+    // The admin address is free from here on: for a successor, and as the sign that this one takes no more traffic.
+    stop_admin.cancel();
+    tracing::info!(grace = ?config.shutdown_grace, "draining; send the signal again to stop at once");
+    let drained = tokio::select! {
+        drained = running.shutdown(config.shutdown_grace) => drained,
+        () = signals.stop() => Drained::default(),
+    };
+    stop_control.cancel();
+    Ok(drained)
+}
+
+/// Serves the admin API, now or as soon as a predecessor frees its address.
+fn serve_admin(
+    config: &Config,
+    takeover: Takeover,
+    state: admin::AdminState,
+    stop: CancellationToken,
+) -> Result<SocketAddr, StartError> {
+    let bind = config.admin.bind;
+    let router = admin::router(state);
+    match admin::bind(bind) {
+        Ok(listener) => {
+            let address = listener.local_addr()?;
+            let listener = TcpListener::from_std(listener)?;
+            spawn_local(admin::serve(listener, router, stop));
+            Ok(address)
+        }
+        Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => {
+            spawn_local(async move {
+                let listener = loop {
+                    match admin::bind(bind).ok().and_then(|listener| TcpListener::from_std(listener).ok()) {
+                        Some(listener) => break listener,
+                        None => tokio::time::sleep(ADMIN_RETRY).await,
+                    }
+                };
+                tracing::info!(admin = %bind, "the predecessor has freed the admin address");
+                admin::serve(listener, router, stop).await
+            });
+            Ok(bind)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One worker's handler: joins the listeners to the data plane.
+#[derive(Clone)]
+struct DataPlane(Rc<Gateway>);
+
+impl Serve for DataPlane {
+    type Body = ResponseBody;
+
+    fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<ResponseBody>> {
+        let (gateway, client) = (self.0.clone(), client.clone());
+        async move { gateway.serve(request, &client).await }
+    }
+
+    fn background(&self) -> impl Future<Output = ()> {
+        self.0.clone().background()
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT.
+    async fn until_stop(&mut self, control: &Handle, running: &mut Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    let control = control.clone();
+                    spawn_local(async move { reload(&control).await });
+                }
+                died = running.worker_died() => tracing::error!(%died, "a worker died"),
+            }
+        }
+    }
+}
+
+/// Control says in the log how a reload ended; what is left to say is that it did not answer.
+async fn reload(control: &Handle) {
+    if let Err(error) = control.ask::<ReloadOutcome>(Command::Reload).await {
+        tracing::error!(%error, "SIGHUP: no reload");
+    }
+}

@@ -8,12 +8,15 @@ use clap::{Parser, Subcommand};
 
 mod client;
 mod completions;
+mod dev;
 mod drain;
 mod exit;
 mod order;
 mod print;
 mod reload;
 mod resume;
+mod run;
+mod sim;
 mod sse;
 mod status;
 mod table;
@@ -43,6 +46,9 @@ pub struct Cli {
 /// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Args),
+    Run(run::Args),
+    Sim(sim::Args),
     Status(status::Args),
     Watch(watch::Args),
     Drain(drain::Args),
@@ -61,6 +67,9 @@ impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Dev(args) => dev::run(&args).into(),
+            Command::Run(args) => run::run(&args).into(),
+            Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),

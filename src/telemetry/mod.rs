@@ -1,9 +1,18 @@
 //! Counters, events and logs. The `metrics` crate is named only here.
 
+mod access_log;
 mod budget;
+mod control_metrics;
+mod export;
+mod histogram;
+mod logs;
 mod stats;
 
+pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
+pub use control_metrics::ControlMetrics;
+pub use export::{BackendGauges, BackendSource, Exporter, PoolGauges, PoolSource};
+pub use logs::{LogError, LogFormat};
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,

@@ -45,6 +45,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
+    /// Adds `more`. The same rule: one writer.
+    pub fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
     /// The value now.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -108,6 +113,8 @@ pub struct BackendCell {
     pub hung_up: Counter,
     /// Requests by latency: the buckets of [`LATENCY_BOUNDS`].
     pub latency: [Counter; LATENCY_BOUNDS.len() + 1],
+    /// The sum of these latencies, in microseconds.
+    pub latency_micros: Counter,
 }
 
 impl BackendCell {
@@ -116,6 +123,7 @@ impl BackendCell {
         let seconds = took.as_secs_f64();
         let bucket = LATENCY_BOUNDS.partition_point(|bound| *bound < seconds);
         self.latency[bucket].increment();
+        self.latency_micros.add(took.as_micros() as u64);
     }
 }
 

@@ -3,11 +3,13 @@
 mod connections;
 mod dial;
 mod origin;
+mod resolve;
 mod sender;
 mod tls;
 
 pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use origin::Origin;
+pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};
 pub use tls::{TlsClient, TlsError};

@@ -1,0 +1,112 @@
+//! What `botgate dev` serves, as the config text that `botgate run` would take. Pure but for a look at free ports.
+
+use std::fmt::Write;
+use std::net::{SocketAddr, TcpListener};
+
+use super::Args;
+use super::ca::DevCertificates;
+use crate::sim::{RegionConfig, Running, SimConfig};
+
+/// The simulated regions, in order of priority: paired regions of Azure.
+const REGIONS: [&str; 2] = ["westeurope", "northeurope"];
+
+/// Simulated regions for what no URL was given for; none when there is nothing to simulate.
+pub(super) fn simulated(args: &Args) -> Option<SimConfig> {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let bot = args.bot.is_empty().then_some(any);
+    let qna = args.qna.is_empty().then_some(any);
+    if bot.is_none() && qna.is_none() {
+        return None;
+    }
+    let region = |name: &&str| RegionConfig { name: (*name).to_owned(), bot, qna, latency: None };
+    Some(SimConfig { control: free_or_any(args.faults_listen), regions: REGIONS.iter().map(region).collect() })
+}
+
+/// The address, or any port there when it is in use: two `botgate dev` can run side by side.
+fn free_or_any(address: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(address) {
+        Ok(_) => address,
+        Err(_) => SocketAddr::new(address.ip(), 0),
+    }
+}
+
+/// What is served.
+pub(super) struct Plan {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    chain: String,
+    key: String,
+    bots: Backends,
+    qna: Backends,
+}
+
+struct Backends {
+    simulated: bool,
+    list: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Serves what the command line names, and simulated regions for the rest.
+    pub(super) fn new(args: &Args, certificates: &DevCertificates, simulated: Option<&Running>) -> Self {
+        let regions = simulated.map_or(&[][..], |running| &running.regions);
+        let backends = |urls: &[String], address: fn(&crate::sim::RegionAddresses) -> Option<SocketAddr>| Backends {
+            simulated: urls.is_empty(),
+            list: if urls.is_empty() {
+                regions.iter().filter_map(|it| Some((it.name.clone(), format!("http://{}", address(it)?)))).collect()
+            } else {
+                urls.iter().enumerate().map(|(at, url)| (given_name(at), url.clone())).collect()
+            },
+        };
+        Self {
+            listen: args.listen,
+            admin: free_or_any(args.admin_listen),
+            chain: certificates.chain.display().to_string(),
+            key: certificates.key.display().to_string(),
+            bots: backends(&args.bot, |region| region.bot),
+            qna: backends(&args.qna, |region| region.qna),
+        }
+    }
+
+    /// Names of the bot's regions in order of priority.
+    pub(super) fn regions(&self) -> Vec<String> {
+        self.bots.list.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The config.
+    pub(super) fn config(&self) -> String {
+        let mut text = String::new();
+        let Self { listen, admin, chain, key, .. } = self;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "shutdown_grace = \"2s\"\n\n[[listener]]\nbind = \"{listen}\"");
+        let _ = writeln!(text, "certificates = [{{ chain = {}, key = {} }}]", quoted(chain), quoted(key));
+        let _ = writeln!(text, "\n[admin]\nbind = \"{admin}\"");
+        for (path, pool) in [("/api/messages", "bot-api"), ("/qnamaker", "qna"), ("/language", "qna")] {
+            let _ = writeln!(text, "\n[[route]]\npath = \"{path}\"\npool = \"{pool}\"");
+        }
+        self.bots.write(&mut text, "bot-api", "bot");
+        self.qna.write(&mut text, "qna", "question-answering");
+        text
+    }
+}
+
+impl Backends {
+    fn write(&self, text: &mut String, pool: &str, kind: &str) {
+        // Nobody knows what a bot of the developer's own answers to a GET: a connection must be enough.
+        let probe = if self.simulated { "path = \"/healthz\"" } else { "kind = \"tcp\"" };
+        let _ = writeln!(text, "\n[[pool]]\nname = \"{pool}\"\nkind = \"{kind}\"");
+        let _ = writeln!(text, "probe = {{ {probe}, interval = \"500ms\", timeout = \"250ms\", fall = 2, rise = 3 }}");
+        let _ = writeln!(text, "failback = {{ mode = \"auto\", hold = \"10s\" }}");
+        for (name, url) in &self.list {
+            let _ = writeln!(text, "\n  [[pool.backend]]\n  name = {}\n  url = {}", quoted(name), quoted(url));
+        }
+    }
+}
+
+fn given_name(at: usize) -> String {
+    if at == 0 { "local".to_owned() } else { format!("local-{}", at + 1) }
+}
+
+/// As a TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

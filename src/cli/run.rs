@@ -1,0 +1,43 @@
+//! `botgate run`: serves.
+
+use std::path::PathBuf;
+
+use super::print::{self, Style};
+use super::{EXIT_CODES, Exit, serve};
+use crate::server::Takeover;
+
+/// Serve: the messaging endpoint that Azure Bot Service calls, and the question-answering endpoint that the bot calls.
+///
+/// SIGHUP, a change of the config file or of a certificate, and `botgate reload` apply a new config without dropping a
+/// connection. SIGTERM and SIGINT drain: no new connections, requests under way end within `shutdown_grace`; a second
+/// signal stops at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// The config file; `botgate check` says what is wrong with it.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Start beside a predecessor that listens on the same addresses: both serve until it is sent SIGTERM.
+    #[arg(long)]
+    handover: bool,
+    /// Print where it listens as one line of JSON, and log as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let source = serve::Source::File(args.config.clone());
+    let takeover = if args.handover { Takeover::FromPredecessor } else { Takeover::Never };
+    serve::serve(source, takeover, args.json, |listening| {
+        if args.json {
+            let listeners: Vec<String> = listening.listeners.iter().map(ToString::to_string).collect();
+            print::json(&serde_json::json!({ "listening": listeners, "admin": listening.admin.to_string() }));
+        } else {
+            let style = Style::stdout();
+            for listener in &listening.listeners {
+                print::out(&format!("{} {listener}", style.bold("listening on")));
+            }
+            print::out(&format!("{} http://{}", style.bold("admin API on"), listening.admin));
+        }
+    })
+}

@@ -1,0 +1,69 @@
+//! What `run` and `dev` share: read the config, start the gateway, wait for its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Exit;
+use super::print;
+use crate::app::{self, Listening, Setup};
+use crate::config::{self, FileWatcher, Report};
+use crate::control::{Loaded, Network, NoWatch, Watch};
+use crate::server::Takeover;
+use crate::telemetry::LogFormat;
+
+/// Where a config comes from, at the start and at each reload.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A text made by a command. Relative paths in it start at the current directory.
+    Text(String),
+}
+
+impl Source {
+    fn load(&self) -> Result<Loaded, Report> {
+        let loaded = match self {
+            Self::File(path) => config::load(path),
+            Self::Text(text) => config::parse("the built-in config", text, Path::new("."), &|_| None),
+        }?;
+        Ok(Loaded { config: Arc::new(loaded.config), warnings: loaded.warnings.lines(), files: loaded.files })
+    }
+}
+
+/// Serves until a signal, and calls `listening` once connections are accepted.
+pub(super) fn serve(source: Source, takeover: Takeover, json_log: bool, listening: impl FnOnce(&Listening)) -> Exit {
+    let format = if json_log { LogFormat::Json } else { LogFormat::Human };
+    if let Err(error) = format.init() {
+        return print::fail(Exit::Usage, &error.to_string());
+    }
+    let loaded = match source.load() {
+        Ok(loaded) => loaded,
+        Err(report) => return print::fail(Exit::Usage, &format!("the config is not valid\n{}", report.render(false))),
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let watch: Box<dyn Watch> = match FileWatcher::new(loaded.files.clone()) {
+        Ok(watcher) => Box::new(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "config and certificate files are not watched: reload by SIGHUP or `botgate reload`");
+            Box::new(NoWatch)
+        }
+    };
+    let reload = move || source.load().map_err(|report| report.lines());
+    let network = match Network::new(&loaded.config.dns, reload) {
+        Ok(network) => network,
+        Err(error) => return print::fail(Exit::No, &error),
+    };
+    match app::run(Setup { loaded, outside: Arc::new(network), watch, takeover }, listening) {
+        Ok(drained) if drained.cut == 0 => {
+            tracing::info!("stopped: all requests under way were answered");
+            Exit::Done
+        }
+        Ok(drained) => {
+            tracing::warn!(cut = drained.cut, "stopped: connections were cut after the grace");
+            Exit::Done
+        }
+        Err(error) => print::fail(Exit::No, &error.to_string()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Accepts connections on one socket of one worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection;
+use super::listener::Listener;
+use super::serve::Serve;
+use super::stream::Place;
+use super::worker::Worker;
+
+/// The waits after an accept that failed for want of descriptors or memory.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Accepts until the worker stops, then takes what the kernel had already accepted and closes the socket.
+pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listener>, socket: TcpListener) {
+    let mut wait = FIRST_WAIT;
+    let mut stopped = std::pin::pin!(worker.stop.requested());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((io, peer)) => {
+                wait = FIRST_WAIT;
+                admit(&worker, &listener, io, peer);
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                // EMFILE and its like: the socket stays readable, so trying at once again would spin.
+                tracing::warn!(
+                    address = %listener.address, %error, ?wait,
+                    "cannot accept connections; if it says too many open files, raise the limit (ulimit -n)"
+                );
+                tokio::select! {
+                    () = &mut stopped => break,
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+        }
+    }
+    drain_queue(&worker, &listener, socket);
+}
+
+/// Connections in the accept queue have been acknowledged to their clients: closing the socket would reset them.
+fn drain_queue<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, socket: TcpListener) {
+    let Ok(socket) = socket.into_std() else { return };
+    loop {
+        match socket.accept() {
+            Ok((io, peer)) => {
+                if io.set_nonblocking(true).is_ok()
+                    && let Ok(io) = TcpStream::from_std(io)
+                {
+                    admit(worker, listener, io, peer);
+                }
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn admit<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStream, peer: SocketAddr) {
+    let cell = worker.stats.cells.of(worker.id);
+    if !listener.enter(listener.config.load().max_connections) {
+        cell.turned_away.increment();
+        return;
+    }
+    cell.accepted.increment();
+    let place = Place {
+        listener: listener.clone(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+        _drain: worker.tracker.token(),
+    };
+    // Small writes must not wait for the client's acknowledgement. It fails only on a socket that is already gone.
+    let _ = io.set_nodelay(true);
+    tokio::task::spawn_local(connection::run(worker.clone(), io, peer, place));
+}
+
+/// Errors of the connection that was to be accepted, not of accepting (accept(2)).
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
+        PermissionDenied,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkUnreachable
+            | PermissionDenied
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_out_of_descriptors_is_not_one_connections_error() {
+        for code in [23, 24, 105, 12] {
+            assert!(!concerns_one_connection(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(concerns_one_connection(&io::Error::from_raw_os_error(103)));
+    }
+}

@@ -1,0 +1,197 @@
+//! What a connection is doing, and until when it may.
+//!
+//! One coarse timer per connection serves the head deadline, the idle deadline and the drain: hyper's own head timer
+//! would be made and dropped once per request, and hyper has no idle timer at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The deadlines of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// From the first byte of a head (of a new connection: from its start) to its end; none in HTTP/2, where frames
+    /// that are no head are read between requests.
+    pub(super) head: Option<Duration>,
+    /// Between two requests.
+    pub(super) idle: Duration,
+}
+
+/// What a connection must do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing: a request is under way, which has deadlines of its own.
+    Never,
+    /// Look again then.
+    At(Instant),
+    /// The head is late: answer 408 where it has begun, and close.
+    HeadLate,
+    /// Close: nothing came for too long, or the drain is over for it.
+    Idle,
+}
+
+/// What a connection is doing. Shared by its socket, its requests and its driver, all on one thread: the atomics are
+/// there because an upgraded socket may be sent, not because anyone contends.
+#[derive(Debug)]
+pub(super) struct Activity {
+    origin: Instant,
+    under_way: AtomicU32,
+    /// Milliseconds from `origin` to the end of the last request.
+    idle_since: AtomicU64,
+    /// Milliseconds from `origin` to the first byte of the head, or [`NO_HEAD`].
+    head_since: AtomicU64,
+    /// Whether any byte of the head has come.
+    head_begun: AtomicBool,
+    /// Milliseconds from `origin` to the moment by which a kept connection must have brought another request, or
+    /// [`NO_DRAIN`].
+    linger_until: AtomicU64,
+}
+
+const NO_HEAD: u64 = u64::MAX;
+const NO_DRAIN: u64 = u64::MAX;
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            origin: Instant::now(),
+            under_way: AtomicU32::new(0),
+            idle_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+            head_begun: AtomicBool::new(false),
+            linger_until: AtomicU64::new(NO_DRAIN),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.origin.elapsed().as_millis() as u64
+    }
+
+    pub(super) fn bytes_read(&self) {
+        if self.under_way.load(Relaxed) == 0 && !self.head_begun.load(Relaxed) {
+            self.head_begun.store(true, Relaxed);
+            if self.head_since.load(Relaxed) == NO_HEAD {
+                self.head_since.store(self.now(), Relaxed);
+            }
+        }
+    }
+
+    /// A request head is complete. The request is under way until the guard drops.
+    pub(super) fn request_begun(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Relaxed);
+        self.head_since.store(NO_HEAD, Relaxed);
+        self.head_begun.store(false, Relaxed);
+        UnderWay(self.clone())
+    }
+
+    /// From now on the connection is to end as soon as it can; it may bring one more request within `linger`.
+    pub(super) fn drain(&self, linger: Duration) {
+        self.linger_until.store(self.now().saturating_add(linger.as_millis() as u64), Relaxed);
+    }
+
+    pub(super) fn draining(&self) -> bool {
+        self.linger_until.load(Relaxed) != NO_DRAIN
+    }
+
+    /// Whether part of a head has come, but not all.
+    pub(super) fn within_head(&self) -> bool {
+        self.head_begun.load(Relaxed)
+    }
+
+    pub(super) fn busy(&self) -> bool {
+        self.under_way.load(Relaxed) > 0
+    }
+
+    pub(super) fn due(&self, deadlines: &Deadlines) -> Due {
+        if self.busy() {
+            return Due::Never;
+        }
+        let at = |millis: u64| self.origin + Duration::from_millis(millis);
+        let now = Instant::now();
+        let head_since = self.head_since.load(Relaxed);
+        // A head that has begun is let finish while draining: its request was accepted.
+        let lingers = self.draining() && !self.within_head();
+        let (limit, verdict) = match deadlines.head {
+            Some(limit) if head_since != NO_HEAD => (at(head_since) + limit, Due::HeadLate),
+            _ => (at(self.idle_since.load(Relaxed)) + deadlines.idle, Due::Idle),
+        };
+        let limit = if lingers { limit.min(at(self.linger_until.load(Relaxed))) } else { limit };
+        if now < limit { Due::At(limit) } else { verdict }
+    }
+}
+
+/// A request under way; dropped with the last of its response.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, Relaxed) == 1 {
+            self.0.idle_since.store(self.0.now(), Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn deadlines() -> Deadlines {
+        Deadlines { head: Some(10 * S), idle: 60 * S }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_has_the_head_deadline() {
+        let activity = Activity::new();
+        assert_eq!(activity.due(&deadlines()), Due::At(Instant::now() + 10 * S));
+        tokio::time::advance(10 * S).await;
+        assert_eq!(activity.due(&deadlines()), Due::HeadLate);
+        assert!(!activity.within_head());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_under_way_has_no_deadline_here_and_idling_starts_at_its_end() {
+        let activity = Activity::new();
+        activity.bytes_read();
+        let request = activity.request_begun();
+        tokio::time::advance(1000 * S).await;
+        assert_eq!(activity.due(&deadlines()), Due::Never);
+        drop(request);
+        assert_eq!(activity.due(&deadlines()), Due::At(Instant::now() + 60 * S));
+        tokio::time::advance(60 * S).await;
+        assert_eq!(activity.due(&deadlines()), Due::Idle);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_dribbles_in_on_a_kept_connection_is_late_all_the_same() {
+        let activity = Activity::new();
+        drop(activity.request_begun());
+        tokio::time::advance(30 * S).await;
+        activity.bytes_read();
+        tokio::time::advance(9 * S).await;
+        activity.bytes_read();
+        assert_eq!(activity.due(&deadlines()), Due::At(Instant::now() + S));
+        tokio::time::advance(S).await;
+        assert_eq!(activity.due(&deadlines()), Due::HeadLate);
+        assert!(activity.within_head());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_leaves_an_idle_connection_the_linger_and_a_begun_head_its_time() {
+        let activity = Activity::new();
+        drop(activity.request_begun());
+        activity.drain(S);
+        assert_eq!(activity.due(&deadlines()), Due::At(Instant::now() + S));
+        tokio::time::advance(S).await;
+        assert_eq!(activity.due(&deadlines()), Due::Idle);
+
+        let begun = Activity::new();
+        begun.bytes_read();
+        begun.drain(S);
+        tokio::time::advance(2 * S).await;
+        assert_eq!(begun.due(&deadlines()), Due::At(Instant::now() + 8 * S));
+    }
+}

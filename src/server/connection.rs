@@ -1,0 +1,122 @@
+//! The life of a client connection: PROXY header, TLS handshake, then HTTP by ALPN.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::activity::Activity;
+use super::edge::Edge;
+use super::http::{Session, serve_http1, serve_http2};
+use super::listener::Listener;
+use super::proxy_protocol::{HeaderError, read_header};
+use super::serve::Serve;
+use super::stream::{Place, Stream};
+use super::worker::Worker;
+use crate::config::ListenerConfig;
+use crate::proxy::Client;
+
+/// Runs one connection from its accept to its end, in a task of its own.
+pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: SocketAddr, place: Place) {
+    let listener = place.listener.clone();
+    let config = listener.config.load_full();
+    let cell = worker.stats.cells.of(worker.id);
+    // Boxed, so that an established connection does not carry the room its handshake needed.
+    let handshake = Box::pin(establish(&listener, &config, io, peer, place));
+    let established = match tokio::time::timeout(config.handshake_timeout, handshake).await {
+        Ok(Ok(established)) => established,
+        Ok(Err(error)) => {
+            cell.handshakes_failed.increment();
+            tracing::debug!(%peer, %error, "handshake failed");
+            return;
+        }
+        Err(_) => {
+            cell.handshakes_timed_out.increment();
+            tracing::debug!(%peer, after = ?config.handshake_timeout, "handshake timed out");
+            return;
+        }
+    };
+    if listener.tls.is_some() {
+        cell.handshakes_ok.increment();
+    }
+    let Established { stream, client } = established;
+    let edge = Rc::new(Edge {
+        serve: worker.serve.clone(),
+        client: Rc::new(client),
+        activity: Activity::new(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+    });
+    let session = Session { edge, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    match stream {
+        Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
+        Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            Box::pin(serve_http2(*stream, session)).await;
+        }
+        Transport::Tls(stream) => Box::pin(serve_http1(*stream, session)).await,
+    }
+}
+
+struct Established {
+    stream: Transport,
+    client: Client,
+}
+
+enum Transport {
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum HandshakeError {
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("{0}")]
+    Tls(std::io::Error),
+    #[error("the socket has no address: {0}")]
+    Address(std::io::Error),
+}
+
+async fn establish(
+    listener: &Arc<Listener>,
+    config: &ListenerConfig,
+    mut io: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+) -> Result<Established, HandshakeError> {
+    let mut addresses = (peer, io.local_addr().map_err(HandshakeError::Address)?);
+    let mut prefix = Bytes::new();
+    if config.proxy_protocol {
+        let header = read_header(&mut io).await?;
+        addresses = header.addresses.unwrap_or(addresses);
+        prefix = header.surplus;
+    }
+    let stream = Stream { io, prefix, _place: place };
+    let (stream, server_name) = match &listener.tls {
+        None => (Transport::Plain(stream), None),
+        Some(tls) => {
+            let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
+            let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
+            (Transport::Tls(Box::new(stream)), name)
+        }
+    };
+    let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
+    let client = Client {
+        peer,
+        local,
+        tls: listener.tls.is_some(),
+        server_name: server_name.map(String::into_boxed_str),
+        trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
+        listener: listener.index,
+        body_timeout: config.body_timeout,
+    };
+    Ok(Established { stream, client })
+}
+
+/// IPv4 as IPv4, also where it arrived at an IPv6 socket (`::ffff:192.0.2.7`).
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,145 @@
+//! A listener as its connections see it, and its part in a reload.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use rustls::server::ProducesTickets;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::{CertificateSet, CertificateStore, server_config};
+use crate::config::{Config, ListenerConfig};
+use crate::control::{Participant, Prepared};
+
+/// One listener, shared by all workers.
+pub(super) struct Listener {
+    /// Its place in the config.
+    pub(super) index: usize,
+    /// Where it is bound.
+    pub(super) address: SocketAddr,
+    /// TLS, or none for plain HTTP.
+    pub(super) tls: Option<Tls>,
+    /// Its limits and deadlines; a connection keeps those that it began with.
+    pub(super) config: ArcSwap<ListenerConfig>,
+    /// Connections open over all workers.
+    pub(super) open: AtomicUsize,
+}
+
+pub(super) struct Tls {
+    store: Arc<CertificateStore>,
+    pub(super) acceptor: TlsAcceptor,
+}
+
+/// Why the TLS side of a listener could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Certificates that cannot be used, one line each.
+    #[error("listener {listener}: {}", errors.join("; "))]
+    Certificates {
+        /// Which listener, counted from 1 in order of the config.
+        listener: usize,
+        /// What is wrong.
+        errors: Vec<String>,
+    },
+    /// The TLS library refused.
+    #[error("cannot set up TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+impl Listener {
+    pub(super) fn new(
+        index: usize,
+        address: SocketAddr,
+        config: ListenerConfig,
+        ticketer: &Arc<dyn ProducesTickets>,
+    ) -> Result<Self, TlsError> {
+        let tls = match &config.certificates {
+            None => None,
+            Some(files) => {
+                let set = CertificateSet::load(files)
+                    .map_err(|errors| TlsError::Certificates { listener: index + 1, errors })?;
+                let store = CertificateStore::new(set);
+                let acceptor = TlsAcceptor::from(server_config(store.clone(), ticketer.clone())?);
+                Some(Tls { store, acceptor })
+            }
+        };
+        Ok(Self { index, address, tls, config: ArcSwap::from_pointee(config), open: AtomicUsize::new(0) })
+    }
+
+    /// Takes a place under `max_connections`, which [`Self::leave`] gives back; false when there is none.
+    pub(super) fn enter(&self, max_connections: usize) -> bool {
+        if self.open.fetch_add(1, Relaxed) < max_connections {
+            return true;
+        }
+        self.leave();
+        false
+    }
+
+    pub(super) fn leave(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// All listeners, as a reload meets them.
+#[derive(Clone)]
+pub(super) struct Listeners {
+    pub(super) all: Arc<[Arc<Listener>]>,
+    /// `workers` as the process was started with it.
+    pub(super) workers: Option<usize>,
+}
+
+impl Participant for Listeners {
+    fn prepare(&self, next: &Config) -> Result<Prepared, Vec<String>> {
+        let (mut swaps, mut errors, mut needs_restart) = (Vec::new(), Vec::new(), Vec::new());
+        if next.workers != self.workers {
+            needs_restart.push("workers".to_owned());
+        }
+        if next.listeners.len() != self.all.len() {
+            needs_restart.push("listener: their number".to_owned());
+        }
+        for (number, wanted) in next.listeners.iter().enumerate() {
+            // Found by address, so that moving a [[listener]] up or down in the file changes nothing.
+            let same = |listener: &&Arc<Listener>| listener.config.load().bind == wanted.bind;
+            let Some(listener) = self.all.iter().find(same) else {
+                needs_restart.push(format!("listener {}: bind = {}", number + 1, wanted.bind));
+                // Its certificates are still read: a file that will not start must not be called good.
+                if let Some(files) = &wanted.certificates
+                    && let Err(found) = CertificateSet::load(files)
+                {
+                    errors.extend(found);
+                }
+                continue;
+            };
+            if listener.config.load().proxy_protocol != wanted.proxy_protocol {
+                needs_restart.push(format!("listener {}: proxy_protocol", number + 1));
+            }
+            if listener.tls.is_some() != wanted.certificates.is_some() {
+                needs_restart.push(format!("listener {}: tls", number + 1));
+            }
+            let certificates = match wanted.certificates.as_deref().map(CertificateSet::load).transpose() {
+                Ok(certificates) => certificates,
+                Err(found) => {
+                    errors.extend(found);
+                    continue;
+                }
+            };
+            // What takes a restart stays as it is even where a connection would read it from the new config.
+            let mut config = wanted.clone();
+            config.proxy_protocol = listener.config.load().proxy_protocol;
+            swaps.push((listener.clone(), certificates, config));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let commit = Box::new(move || {
+            for (listener, certificates, config) in swaps {
+                if let (Some(tls), Some(certificates)) = (&listener.tls, certificates) {
+                    tls.store.swap(certificates);
+                }
+                listener.config.store(Arc::new(config));
+            }
+        });
+        Ok(Prepared { commit, needs_restart })
+    }
+}

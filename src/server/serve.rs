@@ -1,0 +1,30 @@
+//! The seam to the request handler.
+
+use std::future::Future;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::proxy::Client;
+
+/// Any error, as hyper takes it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers requests on one worker. Cloned per request, so a clone is a reference count or two.
+pub trait Serve: Clone + 'static {
+    /// The body of its responses.
+    type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;
+
+    /// Answers one request. Dropped when the client goes away before the response head.
+    ///
+    /// A panic in it is answered with 500, counted, and disturbs no other request.
+    fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<Self::Body>>;
+
+    /// What runs beside the requests of a worker for as long as it lives: reaping idle connections, say.
+    fn background(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+}

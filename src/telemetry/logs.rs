@@ -1,0 +1,77 @@
+//! Sets up tracing: what botgate says about itself, on standard error.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// The variable that says what is logged: `info`, `botgate=debug`, and so on.
+const VARIABLE: &str = "BOTGATE_LOG";
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter does not parse.
+    #[error(
+        "{VARIABLE}={text:?} is no log filter: {source}; write a level (info) or target=level, separated by commas"
+    )]
+    Filter {
+        /// What the variable holds.
+        text: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// It was set up before.
+    #[error("logging is already set up: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+impl LogFormat {
+    /// Logs from now on, filtered by `BOTGATE_LOG`; without it, at level `info`.
+    ///
+    /// # Errors
+    /// A filter that does not parse, or a second call in one process.
+    pub fn init(self) -> Result<(), LogError> {
+        let filter = filter(std::env::var(VARIABLE).ok())?;
+        let registry = tracing_subscriber::registry().with(filter);
+        match self {
+            Self::Human => {
+                let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+                registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()?;
+            }
+            Self::Json => {
+                let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
+                registry.with(layer.with_writer(std::io::stderr)).try_init()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn filter(text: Option<String>) -> Result<EnvFilter, LogError> {
+    // hyper warns of what clients do; that is no news for who runs a public endpoint.
+    let text = text.unwrap_or_else(|| "info,hyper=error,h2=error".to_owned());
+    EnvFilter::builder().parse(&text).map_err(|source| LogError::Filter { text, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_filter_is_named_with_its_variable() {
+        let error = filter(Some("botgate=shouting".into())).unwrap_err().to_string();
+        assert!(error.contains("BOTGATE_LOG") && error.contains("shouting"), "{error}");
+        assert!(filter(Some("botgate=debug,info".into())).is_ok());
+        assert!(filter(None).is_ok());
+    }
+}
