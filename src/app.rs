@@ -2,12 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,13 +12,13 @@ use tokio::task::spawn_local;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
-use crate::config::Config;
+use crate::config::{AccessLogConfig, Config};
 use crate::control::{self, Command, Handle, Loaded, Outside, Watch};
 use crate::model::{Clock, ReloadOutcome};
-use crate::proxy::{Client, Gateway, ResponseBody};
-use crate::server::{Drained, Running, Serve, Server, ServerError, Takeover};
-use crate::snapshot::SnapshotCell;
-use crate::telemetry::{AccessLog, AccessLogError, Exporter, ListenerStats};
+use crate::proxy::Gateway;
+use crate::server::{Drained, Running, Server, ServerError, Takeover};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{self, AccessLog, AccessLogGuard, BackendSource, ListenerStats, PoolSource};
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
@@ -61,9 +58,6 @@ pub enum StartError {
     /// The admin listener would be open to everyone.
     #[error(transparent)]
     Insecure(#[from] admin::InsecureBind),
-    /// The access log.
-    #[error(transparent)]
-    AccessLog(#[from] AccessLogError),
     /// The config asks for something that cannot be built.
     #[error("{}", .0.join("\n"))]
     Control(Vec<String>),
@@ -90,7 +84,12 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let client_stats = ListenerStats::new(workers);
     // Handlers first: a signal that comes during start-up must not end the process in the middle of it.
     let mut signals = Signals::new()?;
-    let access_log = config.access_log.as_ref().map(AccessLog::open).transpose()?;
+    // The guard writes out what is queued when this function ends.
+    let (access_log, _guard) = match &config.access_log {
+        None => (None, None),
+        Some(AccessLogConfig::Stdout) => split(AccessLog::stdout()),
+        Some(AccessLogConfig::File(path)) => split(AccessLog::file(path)?),
+    };
     let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
     let started = control::start(control::Setup {
         loaded: setup.loaded,
@@ -104,10 +103,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     .map_err(StartError::Control)?;
     let control::Started { handle, snapshots, evidence, stats, control } = started;
 
-    let exporter = Arc::new(Exporter::new(client_stats.clone(), stats));
     let render = {
-        let snapshots = snapshots.clone();
-        Arc::new(move || exporter.render(&pools_of(&snapshots)))
+        let (clients, snapshots) = (client_stats.clone(), snapshots.clone());
+        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load())))
     };
     let stop_admin = CancellationToken::new();
     let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, stop_admin.clone())?;
@@ -117,8 +115,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
 
     let addresses = server.addresses();
     let make = move |worker| {
-        let log = access_log.as_ref().map(AccessLog::writer);
-        DataPlane(Gateway::new(worker, clock, snapshots.clone(), evidence.clone(), client_stats.clone(), log))
+        let (snapshots, evidence) = (snapshots.clone(), evidence.clone());
+        Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone())
     };
     let mut running = server.start(make)?;
     let listening_now = Listening { listeners: addresses, admin: admin_address, control: handle.clone() };
@@ -170,21 +168,27 @@ fn serve_admin(
     }
 }
 
-/// One worker's handler: joins the listeners to the data plane.
-#[derive(Clone)]
-struct DataPlane(Rc<Gateway>);
+fn split((log, guard): (AccessLog, AccessLogGuard)) -> (Option<AccessLog>, Option<AccessLogGuard>) {
+    (Some(log), Some(guard))
+}
 
-impl Serve for DataPlane {
-    type Body = ResponseBody;
-
-    fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<ResponseBody>> {
-        let (gateway, client) = (self.0.clone(), client.clone());
-        async move { gateway.serve(request, &client).await }
-    }
-
-    fn background(&self) -> impl Future<Output = ()> {
-        self.0.clone().background()
-    }
+/// The pools of a snapshot, as the metrics want them.
+fn sources(snapshot: &Snapshot) -> Vec<PoolSource> {
+    let pool = |pool: &Arc<crate::snapshot::Pool>| {
+        let backend = |(at, backend): (usize, &crate::snapshot::Backend)| BackendSource {
+            name: backend.config.name.clone(),
+            active: pool.order.first() == Some(&at),
+            health: backend.health,
+            stats: backend.stats.clone(),
+        };
+        PoolSource {
+            name: pool.config.name.clone(),
+            epoch: pool.epoch,
+            stats: pool.stats.clone(),
+            backends: pool.backends.iter().enumerate().map(backend).collect(),
+        }
+    };
+    snapshot.pools.iter().map(pool).collect()
 }
 
 struct Signals {

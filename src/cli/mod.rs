@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod client;
 mod completions;
 mod dev;
@@ -16,6 +17,8 @@ mod print;
 mod reload;
 mod resume;
 mod run;
+mod schema;
+mod serve;
 mod sim;
 mod sse;
 mod status;
@@ -48,12 +51,14 @@ pub struct Cli {
 enum Command {
     Dev(dev::Args),
     Run(run::Args),
+    Check(check::Args),
     Sim(sim::Args),
     Status(status::Args),
     Watch(watch::Args),
     Drain(drain::Args),
     Resume(resume::Args),
     Reload(reload::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -69,12 +74,14 @@ impl Cli {
         match self.command {
             Command::Dev(args) => dev::run(&args).into(),
             Command::Run(args) => run::run(&args).into(),
+            Command::Check(args) => check::run(args),
             Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
+            Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(&args).into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::print::{self, Style};
+use super::print::{self, Style, Tone};
 use super::{EXIT_CODES, Exit, serve};
 use crate::server::Takeover;
 
@@ -13,7 +13,7 @@ use crate::server::Takeover;
 /// signal stops at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
-pub struct Args {
+pub(super) struct Args {
     /// The config file; `botgate check` says what is wrong with it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -33,11 +33,11 @@ pub(super) fn run(args: &Args) -> Exit {
             let listeners: Vec<String> = listening.listeners.iter().map(ToString::to_string).collect();
             print::json(&serde_json::json!({ "listening": listeners, "admin": listening.admin.to_string() }));
         } else {
-            let style = Style::stdout();
+            let style = Style::of_stdout();
             for listener in &listening.listeners {
-                print::out(&format!("{} {listener}", style.bold("listening on")));
+                print::out(&format!("{} {listener}\n", style.paint(Tone::Strong, "listening on")));
             }
-            print::out(&format!("{} http://{}", style.bold("admin API on"), listening.admin));
+            print::out(&format!("{} http://{}\n", style.paint(Tone::Strong, "admin API on"), listening.admin));
         }
     })
 }

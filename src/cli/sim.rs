@@ -11,7 +11,7 @@ use crate::sim::{Running, Sim, SimConfig};
 
 /// Simulated regions with faults on command, as the target of tests and load tests.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Which regions, and where.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Runs until SIGINT or SIGTERM. Exit codes: 0 stopped, 1 could not start, 2 bad config.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     let file = args.config.display();
     let text = match std::fs::read_to_string(&args.config) {
         Ok(text) => text,

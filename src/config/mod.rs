@@ -1,5 +1,36 @@
 //! Text → raw → validated [`Config`]; every error at once, with line, column, key and hint.
+//!
+//! One pass: `text` reads TOML into a tree that knows its positions; `shape` holds it against the schema made of the
+//! `raw` types, reports what does not fit and cuts it out; what is left is decoded, and `validate` (with `pool`,
+//! `backend`, `probe`) checks what it means. `mask` keeps secrets out of what a report shows.
 
+mod address;
+mod backend;
+mod certificate;
+mod findings;
+mod load;
+mod mask;
+mod pool;
+mod presets;
+mod probe;
+mod raw;
+mod raw_pool;
+mod raw_values;
+mod report;
+mod resolve;
+mod schema;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod text;
 mod types;
+mod validate;
+mod values;
+mod watch;
 
+pub use certificate::{CertificateError, load_certified_key, load_roots};
+pub use load::{Loaded, load, parse};
+pub use report::{Position, Problem, Report, Severity};
+pub use schema::json_schema;
 pub use types::*;
+pub use watch::{FileWatcher, WatchError};

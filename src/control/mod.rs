@@ -1,7 +1,31 @@
 //! The control plane: the only writer of the snapshot: probes, steering, DNS, reload.
+//!
+//! [`start`] builds the first snapshot, [`Control::run`] is the loop. Everything that happens to it becomes an observation
+//! for `steering`; everything that `steering` decides is published, counted and told here, in this order.
 
 mod apply;
+mod changes;
+mod errands;
+mod files;
 mod handle;
+mod names;
+mod network;
+mod observe;
+mod orders;
+mod outside;
+mod probe;
+mod publish;
+mod registry;
+mod reload;
+mod run;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod time;
+mod views;
 
 pub use apply::{Participant, Prepared};
 pub use handle::{Command, ControlError, Handle, Order, Reply};
+pub use network::Network;
+pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Watch};
+pub use run::{Control, Setup, Started, start};

@@ -41,6 +41,8 @@ choice! {
         Safe = "safe",
         /// Also requests that carry an application id: an `Idempotency-Key` header.
         Keyed = "keyed",
+        /// Every request, whatever its method: for services whose POSTs only read, such as question answering.
+        All = "all",
     }
 }
 

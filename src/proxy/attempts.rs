@@ -29,7 +29,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// What the client is told: the failure of the last attempt.
 pub(super) async fn run(
     gateway: &Rc<Gateway>,
-    exchange: Exchange,
+    exchange: &mut Exchange,
     mut pool: PoolRef,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let mut tried: Vec<BackendId> = Vec::new();
@@ -38,8 +38,11 @@ pub(super) async fn run(
     loop {
         tried.push(target.backend().id);
         manner.rescuable = another(&pool, &tried).is_some();
+        if let Some(log) = &mut exchange.log {
+            log.attempts = manner.number;
+        }
         let flight = Flight::begin(gateway, &target, exchange.received);
-        let outcome = attempt(gateway, &exchange, &target, manner).await;
+        let outcome = attempt(gateway, exchange, &target, manner).await;
         gateway.note(&target, &outcome);
         if let Ok(answer) = outcome.as_ref()
             && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
@@ -49,7 +52,7 @@ pub(super) async fn run(
         // The next decision is made from what holds now, not from what held when the attempt began.
         pool = pool.in_view(gateway.view());
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
-        let next = match next(&exchange, &outcome, manner, another(&pool, &tried).is_some()) {
+        let next = match next(exchange, &outcome, manner, another(&pool, &tried).is_some()) {
             next if next == Next::GiveUp || rescued || gateway.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
@@ -101,9 +104,9 @@ fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, a
 }
 
 /// Hands a backend's response to the client.
-fn respond(exchange: Exchange, answer: Answer, mut flight: Flight, target: &Target) -> Response<ResponseBody> {
+fn respond(exchange: &mut Exchange, answer: Answer, mut flight: Flight, target: &Target) -> Response<ResponseBody> {
     let Answer { mut response, lease, .. } = answer;
-    flight.answered(response.status());
+    flight.answered(response.status(), exchange.log.take(), exchange.body.as_ref());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return upgrade::switch(exchange, response, flight);
     }
@@ -115,7 +118,7 @@ fn respond(exchange: Exchange, answer: Answer, mut flight: Flight, target: &Targ
     let body = ResponseBody::relay(Relay {
         incoming,
         lease: Some(lease),
-        request_body: exchange.body,
+        request_body: exchange.body.take(),
         flight,
         stream_timeout: target.pool().config.stream_timeout,
         timer: None,

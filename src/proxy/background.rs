@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::gateway::{Gateway, PRUNE};
 use super::waits::SWEEP;
-use crate::model::BackendId;
+use crate::model::{BackendId, Health};
 use crate::snapshot::{Backend, Pool, Snapshot};
 
 impl Gateway {
@@ -56,7 +56,9 @@ impl Gateway {
     /// Frees the requests that wait on a backend that was given up, where another could serve them.
     fn rescue(&self) {
         let view = self.view();
-        let given_up = |pool: &Pool, at: usize| pool.backends[at].lost && pool.order.iter().any(|other| *other != at);
+        let bad = |pool: &Pool, at: usize| pool.backends[at].health == Health::Unhealthy;
+        // When all are bad nobody is better: what waits goes on waiting.
+        let given_up = |pool: &Pool, at: usize| bad(pool, at) && pool.order.iter().any(|other| !bad(pool, *other));
         let lost: Vec<BackendId> = view
             .pools
             .iter()

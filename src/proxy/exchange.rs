@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
+use super::log::LogEntry;
 use super::recording::{Recording, RequestBody};
 use super::target::Target;
 use crate::model::Moment;
@@ -30,6 +31,8 @@ pub(super) struct Exchange {
     pub(super) body: Option<Rc<Recording>>,
     /// Whether the replay rule of its pool lets it be tried elsewhere once written.
     pub(super) may_replay: bool,
+    /// What the access log will tell; none when it is off.
+    pub(super) log: Option<Box<LogEntry>>,
     /// Longest pause in the client's body.
     pub(super) body_timeout: std::time::Duration,
     /// Whether it asked for trailers (`TE: trailers`, RFC 9110, section 10.1.4).

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use http::StatusCode;
 
 use super::gateway::Gateway;
+use super::log::{Ended, LogEntry};
+use super::recording::Recording;
 use super::target::Target;
 use crate::model::{AttemptPhase, EvidenceKind, Moment};
 
@@ -16,6 +18,7 @@ pub(super) struct Flight {
     status: Option<StatusCode>,
     sent: u64,
     end: End,
+    log: Option<(Box<LogEntry>, Option<Rc<Recording>>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +29,35 @@ enum End {
     Broken,
 }
 
+impl End {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "client-left",
+            Self::Complete => "answered",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 impl Flight {
     /// An attempt begins.
     pub(super) fn begin(gateway: &Rc<Gateway>, target: &Target, received: Moment) -> Self {
         target.backend().stats.cells.of(gateway.worker).started.increment();
-        Self { gateway: gateway.clone(), target: target.clone(), received, status: None, sent: 0, end: End::Open }
+        Self {
+            gateway: gateway.clone(),
+            target: target.clone(),
+            received,
+            status: None,
+            sent: 0,
+            end: End::Open,
+            log: None,
+        }
     }
 
-    /// It has a response, which goes to the client.
-    pub(super) fn answered(&mut self, status: StatusCode) {
+    /// It has a response, which goes to the client; `log` and the request's body are what the access log wants.
+    pub(super) fn answered(&mut self, status: StatusCode, log: Option<Box<LogEntry>>, body: Option<&Rc<Recording>>) {
         self.status = Some(status);
+        self.log = log.map(|log| (log, body.cloned()));
     }
 
     /// So many bytes of the body went to the client.
@@ -68,6 +90,12 @@ impl Drop for Flight {
         let cell = backend.stats.cells.of(self.gateway.worker);
         cell.ended.increment();
         let Some(status) = self.status else { return };
+        let now = self.gateway.clock.now();
+        if let Some((log, body)) = &self.log {
+            let bytes = (body.as_ref().map_or(0, |body| body.received()), self.sent);
+            let outcome = self.end.as_str();
+            self.gateway.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
+        }
         if self.end == End::Broken {
             cell.failed.increment();
             self.gateway.tell(&self.target, EvidenceKind::Failed(AttemptPhase::Stream));
@@ -75,6 +103,6 @@ impl Drop for Flight {
             let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
             cell.responses[class].increment();
         }
-        cell.observe_latency(self.gateway.clock.now().since(self.received));
+        cell.observe_latency(now.since(self.received));
     }
 }

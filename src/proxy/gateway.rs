@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TE, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -16,15 +16,16 @@ use super::attempt::{Answer, Failed};
 use super::client::Client;
 use super::exchange::{Exchange, target_of};
 use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, prepare_request};
+use super::log::{Ended, LogEntry};
 use super::recording::{BodyLimits, Recording, RequestBody};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::target::{PoolRef, Target};
 use super::waits::Waits;
 use super::{attempts, head, plan};
-use crate::model::{Clock, Evidence, EvidenceKind, Fate, Side};
+use crate::model::{BackendId, Clock, Evidence, EvidenceKind, Fate, Moment, Side};
 use crate::snapshot::{Miss, Pool, SnapshotCell, SnapshotReader, View};
-use crate::telemetry::{Counter, ListenerStats, WorkerId};
+use crate::telemetry::{AccessLog, Counter, ListenerStats, WorkerId};
 use crate::upstream::Connections;
 
 /// All that the requests of one worker share. Never leaves its thread.
@@ -37,6 +38,7 @@ pub struct Gateway {
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     client_stats: Arc<ListenerStats>,
+    access_log: Option<RefCell<AccessLog>>,
 }
 
 /// What a request was found to be for.
@@ -54,6 +56,7 @@ impl Gateway {
         cell: Arc<SnapshotCell>,
         evidence: mpsc::Sender<Evidence>,
         client_stats: Arc<ListenerStats>,
+        access_log: Option<AccessLog>,
     ) -> Rc<Self> {
         Rc::new(Self {
             worker,
@@ -64,33 +67,61 @@ impl Gateway {
             waits: Rc::default(),
             evidence,
             client_stats,
+            access_log: access_log.map(RefCell::new),
         })
     }
 
     /// Serves one request.
     pub async fn serve(self: &Rc<Self>, request: Request<Incoming>, client: &Client) -> Response<ResponseBody> {
+        let received = self.clock.now();
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
+        let log = self.access_log.as_ref().map(|_| LogEntry::begin(&parts, client, received));
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.client_stats.cells.of(self.worker).refused.increment();
-                return refusal.into_response(parts.headers.get(X_REQUEST_ID), http1);
+                return self.refuse(refusal, log, parts.headers.get(X_REQUEST_ID), http1);
             }
         };
-        let cell = admitted.pool.get().stats.clone();
-        cell.cells.of(self.worker).requests.increment();
         let pool = admitted.pool.clone();
-        let exchange = self.exchange(parts, body, admitted, client);
-        let request_id = exchange.request_id.clone();
-        match attempts::run(self, exchange, pool).await {
+        pool.get().stats.cells.of(self.worker).requests.increment();
+        let mut exchange = self.exchange(parts, body, admitted, client, received);
+        exchange.log = log;
+        if let Some(log) = &mut exchange.log {
+            log.request_id = Some(exchange.request_id.clone());
+        }
+        match attempts::run(self, &mut exchange, pool.clone()).await {
             Ok(response) => response,
             Err(refusal) => {
                 if refusal == Refusal::AllDown {
-                    cell.cells.of(self.worker).no_backend.increment();
+                    pool.get().stats.cells.of(self.worker).no_backend.increment();
                 }
-                refusal.into_response(Some(&request_id), http1)
+                self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
             }
+        }
+    }
+
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        log: Option<Box<LogEntry>>,
+        request_id: Option<&HeaderValue>,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        let response = refusal.into_response(request_id, http1);
+        if let Some(log) = log {
+            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
+            let (now, status, outcome) = (self.clock.now(), response.status(), refusal.as_str());
+            self.log(&log, &Ended { now, status, bytes, target: None, outcome });
+        }
+        response
+    }
+
+    /// Writes a line of the access log, if there is one.
+    pub(super) fn log(&self, entry: &LogEntry, ended: &Ended<'_>) {
+        if let Some(log) = &self.access_log {
+            entry.end(&mut log.borrow_mut(), ended);
         }
     }
 
@@ -112,8 +143,14 @@ impl Gateway {
         Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body })
     }
 
-    fn exchange(&self, mut parts: Parts, body: Incoming, admitted: Admitted, client: &Client) -> Exchange {
-        let received = self.clock.now();
+    fn exchange(
+        &self,
+        mut parts: Parts,
+        body: Incoming,
+        admitted: Admitted,
+        client: &Client,
+        received: Moment,
+    ) -> Exchange {
         let pool = &admitted.pool.get().config;
         let upgrade = head::upgrade(&parts).cloned().map(|protocol| {
             let on = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -129,12 +166,13 @@ impl Gateway {
         let limits = BodyLimits { held: pool.replay_buffer, most: admitted.most_body };
         Exchange {
             received,
+            log: None,
             deadline: received + pool.deadline,
             target: target_of(&mut parts),
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),
             method: parts.method,
             headers: parts.headers,
-            request_id: request_id.unwrap_or(http::HeaderValue::from_static("-")),
+            request_id: request_id.unwrap_or(HeaderValue::from_static("-")),
             body: (!body.is_end_stream()).then(|| Recording::new(body, limits, self.clock)),
             body_timeout: client.body_timeout,
             wants_trailers,
@@ -188,7 +226,7 @@ impl Gateway {
     }
 
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
-    pub(super) fn suspect(&self, backend: crate::model::BackendId) {
+    pub(super) fn suspect(&self, backend: BackendId) {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
     }
 }

@@ -11,6 +11,7 @@
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
+//! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
 //! | `refuse` | the one place that turns an error into a response |
 
@@ -23,6 +24,7 @@ mod flight;
 mod gateway;
 mod head;
 mod headers;
+mod log;
 mod plan;
 mod recording;
 mod refuse;

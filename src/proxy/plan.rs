@@ -13,6 +13,7 @@ pub(super) fn may_replay(rule: Replay, method: &Method, keyed: bool) -> bool {
         Replay::Unsent => false,
         Replay::Safe => method.is_idempotent(),
         Replay::Keyed => method.is_idempotent() || keyed,
+        Replay::All => true,
     }
 }
 
@@ -112,6 +113,7 @@ mod tests {
             (Replay::Keyed, Method::POST, true, true),
             (Replay::Keyed, Method::POST, false, false),
             (Replay::Keyed, Method::DELETE, false, true),
+            (Replay::All, Method::POST, false, true),
         ];
         for (rule, method, keyed, expected) in cases {
             assert_eq!(may_replay(rule, &method, keyed), expected, "{rule:?} {method} {keyed}");

@@ -89,6 +89,11 @@ impl<S> Recording<S> {
         inner.held as u64 == inner.received
     }
 
+    /// Bytes that came from the client so far.
+    pub(super) fn received(&self) -> u64 {
+        self.inner.borrow().received
+    }
+
     /// What the client did wrong, if it did.
     pub(super) fn fault(&self) -> Option<ClientFault> {
         match self.state.get() {

@@ -32,8 +32,6 @@ pub(super) enum Refusal {
     Broken,
     /// No response head in time.
     TooLate,
-    /// A panic in botgate, caught.
-    Internal,
 }
 
 #[derive(Serialize)]
@@ -61,7 +59,6 @@ impl Refusal {
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::TooLate => "too-late",
-            Self::Internal => "internal",
         }
     }
 
@@ -76,7 +73,6 @@ impl Refusal {
             Self::AllDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::Broken => StatusCode::BAD_GATEWAY,
             Self::TooLate => StatusCode::GATEWAY_TIMEOUT,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -93,21 +89,12 @@ impl Refusal {
             Self::Unreachable => "no backend could be reached; the request was not delivered",
             Self::Broken => "the backend broke off before it answered; the request may have been delivered",
             Self::TooLate => "no backend answered in time; the request may have been delivered",
-            Self::Internal => "the gateway failed on this request",
         }
     }
 
     /// Whether the connection must not carry another request: the rest of this one may still be on it.
     const fn closes(self) -> bool {
-        matches!(
-            self,
-            Self::BadRequest(_)
-                | Self::Method
-                | Self::BodyTooLarge
-                | Self::BodyStalled
-                | Self::BodyAborted
-                | Self::Internal
-        )
+        matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
     }
 
     /// The response. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to close.

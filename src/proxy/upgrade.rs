@@ -15,11 +15,11 @@ use super::response::ResponseBody;
 
 /// Passes a 101 on to the client, and joins both connections behind it.
 pub(super) fn switch(
-    exchange: Exchange,
+    exchange: &mut Exchange,
     mut response: Response<Incoming>,
     mut flight: Flight,
 ) -> Response<ResponseBody> {
-    let Some((_, client)) = exchange.upgrade else {
+    let Some((_, client)) = exchange.upgrade.take() else {
         // Nobody asked for it: the bytes that follow could be anything.
         flight.broken();
         return Refusal::Broken.into_response(Some(&exchange.request_id), true);

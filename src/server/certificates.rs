@@ -10,8 +10,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, Resol
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 
-use super::certificate_file::load_certified_key;
-use crate::config::CertificateConfig;
+use crate::config::{CertificateConfig, load_certified_key};
 
 /// The certificates of a listener at one time. Immutable.
 #[derive(Debug)]

@@ -7,13 +7,13 @@
 mod accept;
 mod activity;
 mod bind;
-mod certificate_file;
 mod certificates;
 mod connection;
 mod drain;
 mod edge;
 #[cfg(test)]
 mod fixture;
+mod gateway;
 mod http;
 mod listener;
 mod proxy_protocol;

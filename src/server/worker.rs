@@ -48,7 +48,7 @@ async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) ->
     let (drain, tracker) = (CancellationToken::new(), TaskTracker::new());
     let worker = Rc::new(Worker { id, serve: make(id), stats, stop, drain, tracker });
     let background = worker.clone();
-    let background = tokio::task::spawn_local(async move { background.serve.background().await });
+    let mut background = tokio::task::spawn_local(async move { background.serve.background().await });
 
     let mut accepting = JoinSet::new();
     for (listener, socket) in sockets {
@@ -56,8 +56,20 @@ async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) ->
         accepting.spawn_local(accept(worker.clone(), listener, socket));
     }
     // They end by themselves only when stopped; anything else is a bug that must end the worker, loudly.
-    while let Some(ended) = accepting.join_next().await {
-        ended.map_err(io::Error::other)?;
+    let mut watched = true;
+    loop {
+        tokio::select! {
+            ended = accepting.join_next() => match ended {
+                Some(ended) => ended.map_err(io::Error::other)?,
+                None => break,
+            },
+            // Without its background no deadline of a request would ever pass.
+            ended = &mut background, if watched => match ended {
+                // A handler may have nothing to do beside its requests.
+                Ok(()) => watched = false,
+                Err(error) => return Err(io::Error::other(error)),
+            },
+        }
     }
     worker.stop.requested().await;
     worker.drain.cancel();

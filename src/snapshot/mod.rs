@@ -11,7 +11,7 @@ use http::HeaderValue;
 pub use routes::{Miss, RouteTable};
 
 use crate::config::{BackendConfig, PoolConfig, RouteConfig};
-use crate::model::BackendId;
+use crate::model::{BackendId, Health};
 use crate::telemetry::{BackendStats, PoolStats};
 use crate::upstream::{Origin, TlsClient};
 
@@ -66,8 +66,8 @@ pub struct Backend {
     pub tls: Option<TlsClient>,
     /// Where it is now; empty when its name was never resolved.
     pub addresses: Arc<[SocketAddr]>,
-    /// Given up: unhealthy. Requests that wait on it unanswered are rescued.
-    pub lost: bool,
+    /// What probes and evidence say. Requests that wait unanswered on an unhealthy backend are rescued.
+    pub health: Health,
     /// Live counters; they survive a reload.
     pub stats: Arc<BackendStats>,
 }

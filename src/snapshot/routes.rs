@@ -1,6 +1,7 @@
 //! Host and path to pool, in time that does not grow with the number of routes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Route;
 use crate::config::HostPattern;
@@ -9,8 +10,13 @@ use crate::config::HostPattern;
 ///
 /// The most specific host wins (exact, then the longest `*.` suffix, then any), and within it the longest path prefix. A
 /// host that has routes but none for the path is a [`Miss::Path`] unless a less specific host has one.
+///
+/// A clone shares the tables: a snapshot that changes no route costs nothing for them.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTable(Arc<Tables>);
+
 #[derive(Debug, Default)]
-pub struct RouteTable {
+struct Tables {
     exact: HashMap<Box<str>, Paths>,
     below: HashMap<Box<str>, Paths>,
     any: Paths,
@@ -30,7 +36,7 @@ pub enum Miss {
 impl RouteTable {
     /// Compiles routes; of two with the same host and path, the first stays (config reports such a pair as an error).
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
-        let mut table = Self::default();
+        let mut table = Tables::default();
         for route in routes {
             let paths = match &route.config.host {
                 HostPattern::Any => &mut table.any,
@@ -40,7 +46,7 @@ impl RouteTable {
             let prefix = route.config.path.trim_end_matches('/');
             paths.entry(prefix.into()).or_insert(route);
         }
-        table
+        Self(Arc::new(table))
     }
 
     /// The route for a host (lower case, no port, no trailing dot) and a path (as sent, without its query).
@@ -49,9 +55,9 @@ impl RouteTable {
     /// [`Miss`], when there is none.
     pub fn find(&self, host: &str, path: &str) -> Result<&Route, Miss> {
         let mut miss = Miss::Host;
-        let exact = self.exact.get(host);
-        let below = borders(host, '.').filter_map(|at| self.below.get(&host[at + 1..]));
-        let any = (!self.any.is_empty()).then_some(&self.any);
+        let exact = self.0.exact.get(host);
+        let below = borders(host, '.').filter_map(|at| self.0.below.get(&host[at + 1..]));
+        let any = (!self.0.any.is_empty()).then_some(&self.0.any);
         for paths in exact.into_iter().chain(below).chain(any) {
             if let Some(route) = longest_prefix(paths, path) {
                 return Ok(route);

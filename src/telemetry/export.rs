@@ -1,226 +1,173 @@
-//! `/metrics`: sums the workers' cells and renders them as Prometheus text (design, section 9).
+//! `/metrics`: sums the workers' cells and renders them as Prometheus text, format 0.0.4 (design, section 9).
+//!
+//! The values live in the cells; a scrape sets up a recorder, fills it and renders it. So a pool that was removed is gone
+//! from the next scrape, and the counters of a kept one go on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use metrics::{Counter, Gauge, Key, KeyName, Label, Recorder};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
+use metrics::{Counter, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-use super::control_metrics::{ControlMetrics, METADATA, label};
-use super::histogram;
+use super::control_stats::ControlStats;
+use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
 use crate::model::{BackendName, Health, PoolName};
 
-/// A pool whose counters are exported.
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// A pool at the moment of a scrape.
 #[derive(Clone, Debug)]
 pub struct PoolSource {
     /// Its name.
     pub name: PoolName,
+    /// Its epoch.
+    pub epoch: u64,
     /// Its counters.
     pub stats: Arc<PoolStats>,
     /// Its backends.
     pub backends: Vec<BackendSource>,
 }
 
-/// A backend whose counters are exported.
+/// A backend at the moment of a scrape.
 #[derive(Clone, Debug)]
 pub struct BackendSource {
-    /// Its name.
-    pub name: BackendName,
-    /// Its counters.
-    pub stats: Arc<BackendStats>,
-}
-
-/// What a pool is at the moment of a scrape.
-#[derive(Clone, Debug)]
-pub struct PoolGauges {
-    /// Its name.
-    pub name: PoolName,
-    /// Its epoch.
-    pub epoch: u64,
-    /// Its backends.
-    pub backends: Vec<BackendGauges>,
-}
-
-/// What a backend is at the moment of a scrape.
-#[derive(Clone, Debug)]
-pub struct BackendGauges {
     /// Its name.
     pub name: BackendName,
     /// Whether requests go to it.
     pub active: bool,
     /// Its health.
     pub health: Health,
-}
-
-/// Renders all metrics. Off the request path: it may lock.
-#[derive(Debug)]
-pub struct Exporter {
-    clients: Arc<ListenerStats>,
-    control: ControlMetrics,
-    table: Mutex<Table>,
+    /// Its counters.
+    pub stats: Arc<BackendStats>,
 }
 
 type BackendPick = fn(&BackendCell) -> &Cell;
 type PoolPick = fn(&PoolCell) -> &Cell;
 type ClientPick = fn(&ClientCell) -> &Cell;
 
-/// The handles of the pools that exist now. A new set of pools gets a new table, so that a removed pool disappears; the
-/// counters of a kept one go on, for their values live in the cells.
-struct Table {
-    recorder: PrometheusRecorder,
-    sources: Vec<PoolSource>,
-    pool_counters: Vec<(Arc<PoolStats>, PoolPick, Counter)>,
-    backend_counters: Vec<(Arc<BackendStats>, BackendPick, Counter)>,
-    backend_connections: Gauge,
-    client_counters: Vec<(ClientPick, Counter)>,
-    client_connections: Gauge,
-}
-
-impl std::fmt::Debug for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("pools", &self.sources.len()).finish_non_exhaustive()
+/// Renders all metrics. Off the request path.
+pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSource]) -> String {
+    let scrape = Scrape(PrometheusBuilder::new().build_recorder());
+    describe(&scrape.0);
+    scrape.clients(clients);
+    scrape.control(control);
+    for pool in pools {
+        scrape.pool(pool);
     }
-}
-
-impl Exporter {
-    /// An exporter of these client counters, with no pools yet.
-    ///
-    /// # Errors
-    /// The bucket bounds do not suit the exporter: a bug.
-    pub fn new(clients: Arc<ListenerStats>) -> Result<Self, BuildError> {
-        Ok(Self { clients, control: ControlMetrics::new()?, table: Mutex::new(Table::new(Vec::new())) })
-    }
-
-    /// Where control records its events.
-    pub fn control(&self) -> ControlMetrics {
-        self.control.clone()
-    }
-
-    /// Replaces the pools that are exported. Those that are not among them disappear.
-    pub fn set(&self, pools: Vec<PoolSource>) {
-        let table = Table::new(pools);
-        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = table;
-    }
-
-    /// The metrics as Prometheus text, format 0.0.4. `gauges` says what the pools are now; those unknown to
-    /// [`Self::set`] are left out.
-    pub fn render(&self, gauges: &[PoolGauges]) -> String {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.update(&self.clients, gauges);
-        let mut text = table.recorder.handle().render();
-        table.write_latency(&mut text);
-        drop(table);
-        text.push_str(&self.control.render());
-        text
-    }
-}
-
-impl Table {
-    fn new(sources: Vec<PoolSource>) -> Self {
-        let recorder = PrometheusBuilder::new().build_recorder();
-        describe(&recorder);
-        let counter = |name: &'static str, labels: Vec<Label>| {
-            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
-        };
-        let connections = |side: &str| {
-            let key = Key::from_parts("botgate_connections", vec![label("side", &side)]);
-            recorder.register_gauge(&key, &METADATA)
-        };
-        let mut pool_counters: Vec<(Arc<PoolStats>, PoolPick, Counter)> = Vec::new();
-        let mut backend_counters: Vec<(Arc<BackendStats>, BackendPick, Counter)> = Vec::new();
-        for pool in &sources {
-            let picks: [(&'static str, PoolPick); 6] = [
-                ("botgate_pool_requests_total", |cell| &cell.requests),
-                ("botgate_retries_total", |cell| &cell.retries),
-                ("botgate_rescued_total", |cell| &cell.rescued),
-                ("botgate_retry_budget_spent_total", |cell| &cell.budget_spent),
-                ("botgate_no_backend_total", |cell| &cell.no_backend),
-                ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
-            ];
-            for (name, pick) in picks {
-                pool_counters.push((pool.stats.clone(), pick, counter(name, vec![label("pool", &pool.name)])));
-            }
-            for backend in &pool.backends {
-                for (name, key, value, pick) in backend_picks() {
-                    let labels = vec![label("pool", &pool.name), label("backend", &backend.name), label(key, &value)];
-                    backend_counters.push((backend.stats.clone(), pick, counter(name, labels)));
-                }
-            }
-        }
-        let handshakes = |result: &str| counter("botgate_tls_handshakes_total", vec![label("result", &result)]);
-        let client_counters: Vec<(ClientPick, Counter)> = vec![
-            (|cell| &cell.handshakes_ok, handshakes("ok")),
-            (|cell| &cell.handshakes_failed, handshakes("failed")),
-            (|cell| &cell.handshakes_timed_out, handshakes("timeout")),
-            (|cell| &cell.accepted, counter("botgate_connections_accepted_total", vec![])),
-            (|cell| &cell.turned_away, counter("botgate_connections_turned_away_total", vec![])),
-            (|cell| &cell.refused, counter("botgate_requests_refused_total", vec![])),
-            (|cell| &cell.panics, counter("botgate_panics_total", vec![])),
-        ];
-        let (client_connections, backend_connections) = (connections("client"), connections("backend"));
-        Self {
-            recorder,
-            sources,
-            pool_counters,
-            backend_counters,
-            backend_connections,
-            client_counters,
-            client_connections,
-        }
-    }
-
-    fn update(&self, clients: &ListenerStats, gauges: &[PoolGauges]) {
-        for (stats, pick, counter) in &self.pool_counters {
-            counter.absolute(stats.cells.sum(pick));
-        }
-        for (stats, pick, counter) in &self.backend_counters {
-            counter.absolute(stats.cells.sum(pick));
-        }
-        for (pick, counter) in &self.client_counters {
-            counter.absolute(clients.cells.sum(pick));
-        }
+    let open = pools.iter().flat_map(|pool| &pool.backends).map(|backend| {
         // What closed is read before what opened, so that a close in between cannot make the difference negative.
-        let closed = clients.cells.sum(|cell| &cell.closed);
-        let open = clients.cells.sum(|cell| &cell.accepted).saturating_sub(closed);
-        self.client_connections.set(open as f64);
-        let open = self.sources.iter().flat_map(|pool| &pool.backends).map(|backend| {
-            let closed = backend.stats.cells.sum(|cell| &cell.hung_up);
-            backend.stats.cells.sum(|cell| &cell.dialed).saturating_sub(closed)
-        });
-        self.backend_connections.set(open.sum::<u64>() as f64);
-        let gauge = |name: &'static str, labels: Vec<Label>, value: f64| {
-            self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
-        };
-        for pool in gauges {
-            let Some(source) = self.sources.iter().find(|source| source.name == pool.name) else { continue };
-            gauge("botgate_epoch", vec![label("pool", &pool.name)], pool.epoch as f64);
-            for backend in &pool.backends {
-                if !source.backends.iter().any(|known| known.name == backend.name) {
-                    continue;
-                }
-                let labels = || vec![label("pool", &pool.name), label("backend", &backend.name)];
-                gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
-                let health = match backend.health {
-                    Health::Unknown => 0.5,
-                    Health::Healthy => 1.0,
-                    Health::Unhealthy => 0.0,
-                };
-                gauge("botgate_backend_health", labels(), health);
-            }
+        let closed = backend.stats.cells.sum(|cell| &cell.hung_up);
+        backend.stats.cells.sum(|cell| &cell.dialed).saturating_sub(closed)
+    });
+    scrape.gauge("botgate_connections", vec![label("side", "backend")], open.sum::<u64>() as f64);
+    let mut text = scrape.0.handle().render();
+    histograms(&mut text, control, pools);
+    text
+}
+
+struct Scrape(PrometheusRecorder);
+
+impl Scrape {
+    fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
+        let counter: Counter = self.0.register_counter(&Key::from_parts(name, labels), &METADATA);
+        counter.absolute(value);
+    }
+
+    fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
+        self.0.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+    }
+
+    fn clients(&self, clients: &ListenerStats) {
+        let sum = |pick: ClientPick| clients.cells.sum(pick);
+        let handshakes: [(&str, ClientPick); 3] = [
+            ("ok", |cell| &cell.handshakes_ok),
+            ("failed", |cell| &cell.handshakes_failed),
+            ("timeout", |cell| &cell.handshakes_timed_out),
+        ];
+        for (result, pick) in handshakes {
+            self.counter("botgate_tls_handshakes_total", vec![label("result", result)], sum(pick));
+        }
+        self.counter("botgate_connections_accepted_total", vec![], sum(|cell| &cell.accepted));
+        self.counter("botgate_connections_turned_away_total", vec![], sum(|cell| &cell.turned_away));
+        self.counter("botgate_requests_refused_total", vec![], sum(|cell| &cell.refused));
+        self.counter("botgate_panics_total", vec![], sum(|cell| &cell.panics));
+        let closed = sum(|cell| &cell.closed);
+        let open = sum(|cell| &cell.accepted).saturating_sub(closed);
+        self.gauge("botgate_connections", vec![label("side", "client")], open as f64);
+    }
+
+    fn control(&self, control: &ControlStats) {
+        self.counter("botgate_reloads_total", vec![label("result", "applied")], control.reloads_applied());
+        self.counter("botgate_reloads_total", vec![label("result", "rejected")], control.reloads_rejected());
+        self.counter("botgate_evidence_total", vec![], control.evidence_total());
+        self.counter("botgate_publications_total", vec![], control.publications());
+        for (key, count) in control.switches() {
+            let labels = vec![
+                label("pool", key.pool.as_str()),
+                label("direction", key.direction.as_str()),
+                label("cause", key.cause.as_str()),
+            ];
+            self.counter("botgate_failovers_total", labels, count);
         }
     }
 
-    fn write_latency(&self, text: &mut String) {
-        const NAME: &str = "botgate_request_seconds";
-        histogram::write_head(text, NAME, "From a request's head to the end of its response.");
-        for pool in &self.sources {
-            for backend in &pool.backends {
-                let labels = [("pool", pool.name.as_str()), ("backend", backend.name.as_str())];
-                histogram::write_latency(text, NAME, &labels, &backend.stats);
-            }
+    fn pool(&self, pool: &PoolSource) {
+        let name = || label("pool", pool.name.as_str());
+        let picks: [(&'static str, PoolPick); 6] = [
+            ("botgate_pool_requests_total", |cell| &cell.requests),
+            ("botgate_retries_total", |cell| &cell.retries),
+            ("botgate_rescued_total", |cell| &cell.rescued),
+            ("botgate_retry_budget_spent_total", |cell| &cell.budget_spent),
+            ("botgate_no_backend_total", |cell| &cell.no_backend),
+            ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
+        ];
+        for (metric, pick) in picks {
+            self.counter(metric, vec![name()], pool.stats.cells.sum(pick));
         }
-        text.push('\n');
+        self.gauge("botgate_epoch", vec![name()], pool.epoch as f64);
+        for backend in &pool.backends {
+            let labels = || vec![name(), label("backend", backend.name.as_str())];
+            for (metric, key, value, pick) in backend_picks() {
+                let mut labels = labels();
+                labels.push(label(key, value));
+                self.counter(metric, labels, backend.stats.cells.sum(pick));
+            }
+            self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
+            let health = match backend.health {
+                Health::Unknown => 0.5,
+                Health::Healthy => 1.0,
+                Health::Unhealthy => 0.0,
+            };
+            self.gauge("botgate_backend_health", labels(), health);
+        }
     }
+}
+
+fn histograms(text: &mut String, control: &ControlStats, pools: &[PoolSource]) {
+    let mut requests =
+        Histograms::begin(text, "botgate_request_seconds", "From a request's head to the end of its response.");
+    for pool in pools {
+        for backend in &pool.backends {
+            let labels = [("pool", pool.name.as_str()), ("backend", backend.name.as_str())];
+            let cells = &backend.stats.cells;
+            let seconds = cells.sum(|cell| &cell.latency_micros) as f64 / 1e6;
+            requests.write(&labels, |bucket| cells.sum(|cell| &cell.latency[bucket]), seconds);
+        }
+    }
+    let mut probes = Histograms::begin(text, "botgate_probe_seconds", "How long probes took.");
+    for ((pool, backend), seconds) in control.probe_seconds() {
+        let labels = [("pool", pool.as_str()), ("backend", backend.as_str())];
+        probes.write(&labels, |bucket| seconds.buckets[bucket], seconds.sum);
+    }
+    let help = "From the first bad evidence to the published snapshot.";
+    let mut failovers = Histograms::begin(text, "botgate_failover_seconds", help);
+    for (pool, seconds) in control.failover_seconds() {
+        failovers.write(&[("pool", pool.as_str())], |bucket| seconds.buckets[bucket], seconds.sum);
+    }
+}
+
+fn label(name: &'static str, value: &str) -> Label {
+    Label::new(name, SharedString::from(value.to_owned()))
 }
 
 /// Name, the third label and its value, and the cell's counter.
@@ -256,6 +203,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections_turned_away_total", "Client connections over the cap."),
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
         ("botgate_panics_total", "Panics caught: bugs."),
+        ("botgate_reloads_total", "Reloads of the config, by how they ended."),
+        ("botgate_failovers_total", "Switches of the active backend."),
+        ("botgate_evidence_total", "Evidence that control took in from the request path."),
+        ("botgate_publications_total", "Snapshots published."),
     ] {
         recorder.describe_counter(KeyName::from(name), None, help.into());
     }
@@ -275,11 +226,12 @@ mod tests {
 
     use super::*;
     use crate::model::{Cause, Direction};
-    use crate::telemetry::WorkerId;
+    use crate::telemetry::{SwitchKey, WorkerId};
 
     fn source(name: &str) -> PoolSource {
-        let backend = BackendSource { name: "weu".into(), stats: BackendStats::new(2) };
-        PoolSource { name: name.into(), stats: PoolStats::new(2), backends: vec![backend] }
+        let (name, stats) = (name.into(), BackendStats::new(2));
+        let backend = BackendSource { name: "weu".into(), active: true, health: Health::Healthy, stats };
+        PoolSource { name, epoch: 7, stats: PoolStats::new(2), backends: vec![backend] }
     }
 
     fn has(text: &str, line: &str) {
@@ -288,16 +240,14 @@ mod tests {
 
     #[test]
     fn the_cells_of_all_workers_are_summed_and_the_histogram_is_true() {
-        let exporter = Exporter::new(ListenerStats::new(2)).unwrap();
-        let pool = source("bot-api");
+        let (clients, pool) = (ListenerStats::new(2), source("bot-api"));
         for (worker, took) in [(0, 3), (1, 20_000), (1, 700)] {
             let cell = pool.backends[0].stats.cells.of(WorkerId(worker));
             cell.responses[0].increment();
             cell.observe_latency(Duration::from_millis(took));
         }
-        exporter.set(vec![pool]);
-        exporter.clients.cells.of(WorkerId(1)).accepted.increment();
-        let text = exporter.render(&[]);
+        clients.cells.of(WorkerId(1)).accepted.increment();
+        let text = render(&clients, &ControlStats::default(), &[pool]);
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.0025"} 0"#);
@@ -309,34 +259,19 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_pool_disappears_and_a_kept_one_goes_on() {
-        let exporter = Exporter::new(ListenerStats::new(1)).unwrap();
-        let (kept, gone) = (source("kept"), source("gone"));
-        kept.stats.cells.of(WorkerId(0)).requests.increment();
-        exporter.set(vec![kept.clone(), gone]);
-        assert!(exporter.render(&[]).contains("\"gone\""));
-        exporter.set(vec![kept]);
-        let text = exporter.render(&[]);
-        assert!(!text.contains("\"gone\""), "{text}");
-        has(&text, r#"botgate_pool_requests_total{pool="kept"} 1"#);
-    }
-
-    #[test]
-    fn gauges_and_control_events_are_rendered() {
-        let exporter = Exporter::new(ListenerStats::new(1)).unwrap();
-        exporter.set(vec![source("bot-api")]);
-        let control = exporter.control();
-        control.switched(&"bot-api".into(), Direction::Failover, Cause::Probes, Some(Duration::from_millis(300)));
-        control.probed(&"bot-api".into(), &"weu".into(), false, Duration::from_millis(2));
+    fn gauges_and_what_control_counted_are_rendered() {
+        let control = ControlStats::default();
+        let key = SwitchKey { pool: "bot-api".into(), direction: Direction::Failover, cause: Cause::Probes };
+        control.switched(key, Some(Duration::from_millis(300)));
+        control.probed(&"bot-api".into(), &"weu".into(), Duration::from_millis(2));
         control.reloaded(true);
-        let backends = vec![BackendGauges { name: "weu".into(), active: true, health: Health::Healthy }];
-        let text = exporter.render(&[PoolGauges { name: "bot-api".into(), epoch: 7, backends }]);
+        let text = render(&ListenerStats::new(1), &control, &[source("bot-api")]);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_backend_health{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_failovers_total{pool="bot-api",direction="failover",cause="probes"} 1"#);
         has(&text, r#"botgate_failover_seconds_bucket{pool="bot-api",le="0.5"} 1"#);
-        has(&text, r#"botgate_probe_seconds_count{pool="bot-api",backend="weu",result="bad"} 1"#);
+        has(&text, r#"botgate_probe_seconds_count{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_reloads_total{result="applied"} 1"#);
     }
 }

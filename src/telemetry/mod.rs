@@ -2,7 +2,7 @@
 
 mod access_log;
 mod budget;
-mod control_metrics;
+mod control_stats;
 mod export;
 mod histogram;
 mod logs;
@@ -10,8 +10,8 @@ mod stats;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_metrics::ControlMetrics;
-pub use export::{BackendGauges, BackendSource, Exporter, PoolGauges, PoolSource};
+pub use control_stats::{ControlStats, SwitchKey};
+pub use export::{BackendSource, PoolSource, render};
 pub use logs::{LogError, LogFormat};
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,

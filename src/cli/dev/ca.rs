@@ -24,7 +24,7 @@ const NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 
 /// Files for TLS on `localhost`, as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DevCertificates {
+pub(super) struct DevCertificates {
     /// The CA, to be trusted by clients.
     pub ca: PathBuf,
     /// The certificate of `localhost`.
@@ -37,7 +37,7 @@ pub struct DevCertificates {
 
 /// Why there are no certificates.
 #[derive(Debug, thiserror::Error)]
-pub enum DevCaError {
+pub(super) enum DevCaError {
     /// A file or folder cannot be read or written.
     #[error("cannot {what} {path}: {source}; check its permissions", path = path.display())]
     Io {
@@ -73,7 +73,7 @@ pub enum DevCaError {
 ///
 /// # Errors
 /// [`DevCaError`], which says what to delete or change.
-pub fn ensure(dir: &Path, names: &[String]) -> Result<DevCertificates, DevCaError> {
+pub(super) fn ensure(dir: &Path, names: &[String]) -> Result<DevCertificates, DevCaError> {
     fs::create_dir_all(dir).map_err(failed("create", dir))?;
     let lock = dir.join(".lock");
     let held = File::create(&lock).map_err(failed("write", &lock))?;

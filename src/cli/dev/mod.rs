@@ -26,7 +26,7 @@ const CERTIFICATES: &str = "certs/dev";
 /// a curl line that works as printed, how to trust the CA, and how to break a region and watch the other take over.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
-pub struct Args {
+pub(super) struct Args {
     /// A bot, one per region, the first is active: http://localhost:3978. Without any, two regions are simulated.
     #[arg(long, value_name = "URL")]
     bot: Vec<String>,

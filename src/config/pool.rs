@@ -1,0 +1,161 @@
+//! What a pool means: presets, spans, budgets.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::findings::Place;
+use super::presets::{Preset, preset};
+use super::raw_pool::{RawEvidence, RawFailback, RawFlap, RawPool, RawRetry};
+use super::raw_values::{RawDuration, RawSize};
+use super::resolve::Outside;
+use super::types::{EvidenceConfig, FailbackConfig, FlapConfig, PoolConfig, RetryConfig, StatusSet};
+use super::{backend, probe, values};
+use crate::model::FailbackMode;
+
+/// A span that may be zero.
+pub(super) fn span(place: &Place<'_>, raw: Option<&RawDuration>, default: Duration) -> Duration {
+    raw.and_then(|raw| place.take(values::duration(&raw.0))).unwrap_or(default)
+}
+
+/// A span that must not be zero.
+pub(super) fn deadline(place: &Place<'_>, raw: Option<&RawDuration>, default: Duration) -> Duration {
+    let span = span(place, raw, default);
+    if span.is_zero() {
+        place.error("zero would let nothing pass", format!("the default is {default:?}"));
+        return default;
+    }
+    span
+}
+
+/// A size that must not be zero.
+pub(super) fn size(place: &Place<'_>, raw: Option<&RawSize>, default: u64) -> u64 {
+    match raw.and_then(|raw| place.take(values::size(raw))) {
+        Some(0) => {
+            place.error("zero would let nothing pass", format!("the default is {default} bytes"));
+            default
+        }
+        size => size.unwrap_or(default),
+    }
+}
+
+/// A number that the schema bounds far below what its type holds.
+pub(super) fn number(raw: Option<u64>, default: u32) -> u32 {
+    raw.map_or(default, |number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Whether a name may stand in URLs, labels and logs.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain) && !name.bytes().all(|b| b == b'.')
+}
+
+/// Checks a name and its uniqueness; reports what is wrong.
+pub(super) fn unique_name<'n>(place: &Place<'_>, name: Option<&'n String>, taken: &mut HashSet<&'n str>, what: &str) {
+    let Some(name) = name else { return };
+    let place = place.key("name");
+    if !is_plain_name(name) {
+        place.error(format!("{name:?} is no name of a {what}"), "1 to 64 of: letters, digits, \".\", \"_\", \"-\"");
+    } else if !taken.insert(name) {
+        place.error(format!("there is another {what} named {name:?}"), "names are unique");
+    }
+}
+
+/// A pool, or none when it has no usable name, or no usable backend.
+pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) -> Option<PoolConfig> {
+    let kind = raw.kind.unwrap_or_default();
+    let Preset { deadline: total, attempt_timeout, replay, retry_status, .. } = preset(kind);
+    let seconds = Duration::from_secs;
+    let total = deadline(&place.key("deadline"), raw.deadline.as_ref(), total);
+    let attempt = match &raw.attempt_timeout {
+        Some(written) => Some(deadline(&place.key("attempt_timeout"), Some(written), total)),
+        None => attempt_timeout.filter(|attempt| *attempt < total),
+    };
+    let dial_timeout = deadline(&place.key("dial_timeout"), raw.dial_timeout.as_ref(), seconds(2));
+    if total < dial_timeout {
+        let hint = "a backend that does not answer its dial takes the whole deadline: nothing is tried elsewhere";
+        place.key("deadline").warning(format!("{total:?} is shorter than dial_timeout ({dial_timeout:?})"), hint);
+    }
+    if let Some(attempt) = attempt.filter(|attempt| *attempt > total) {
+        let message = format!("{attempt:?} is longer than deadline ({total:?}) and has no effect");
+        place.key("attempt_timeout").warning(message, "make it a fraction of deadline, or leave it out");
+    }
+    let evidence = evidence(&place.key("evidence"), raw.evidence.as_ref());
+    if raw.evidence.as_ref().is_some_and(|raw| raw.suspect_after.is_some()) && evidence.suspect_after >= total {
+        let message = format!("{:?} is not shorter than deadline ({total:?})", evidence.suspect_after);
+        place.key("evidence").key("suspect_after").warning(message, "no attempt ever waits that long");
+    }
+    let mut backends = Vec::new();
+    let mut taken = HashSet::new();
+    for (index, raw) in raw.backend.iter().flatten().enumerate() {
+        let place = place.key("backend").index(index);
+        unique_name(&place, raw.name.as_ref(), &mut taken, "backend of this pool");
+        backends.extend(backend::validate(&place, raw, index, outside));
+    }
+    backends.sort_by_key(|backend| backend.priority);
+    let replay_buffer = raw.replay_buffer.as_ref().and_then(|raw| place.key("replay_buffer").take(values::size(raw)));
+    Some(PoolConfig {
+        name: raw.name.as_deref()?.into(),
+        kind,
+        deadline: total,
+        attempt_timeout: attempt,
+        dial_timeout,
+        stream_timeout: deadline(&place.key("stream_timeout"), raw.stream_timeout.as_ref(), seconds(60)),
+        keep_alive: span(&place.key("keep_alive"), raw.keep_alive.as_ref(), seconds(60)),
+        replay: raw.replay.unwrap_or(replay),
+        replay_buffer: usize::try_from(replay_buffer.unwrap_or(256 << 10)).unwrap_or(usize::MAX),
+        retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
+        probe: probe::validate(&place.key("probe"), raw.probe.as_ref(), outside),
+        evidence,
+        failback: failback(&place.key("failback"), raw.failback.as_ref()),
+        flap: flap(&place.key("flap"), raw.flap.as_ref()),
+        all_down: raw.all_down.unwrap_or_default(),
+        backends,
+    })
+}
+
+fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet) -> RetryConfig {
+    let none = RawRetry::default();
+    let raw = raw.unwrap_or(&none);
+    let status = raw.status.as_ref().and_then(|raw| place.key("status").take(values::statuses(raw)));
+    if let Some(low) = status.iter().flat_map(|set| &set.0).map(|range| *range.start()).find(|low| *low < 400) {
+        let hint = "a status below 400 says that the request was served: it would be served twice";
+        place.key("status").warning(format!("{low} would be tried elsewhere"), hint);
+    }
+    RetryConfig {
+        status: status.unwrap_or(preset),
+        budget: raw.budget.as_ref().and_then(|raw| place.key("budget").take(values::share(raw))).unwrap_or(0.2),
+        floor: number(raw.floor, 10),
+    }
+}
+
+fn evidence(place: &Place<'_>, raw: Option<&RawEvidence>) -> EvidenceConfig {
+    let none = RawEvidence::default();
+    let raw = raw.unwrap_or(&none);
+    EvidenceConfig {
+        suspect_after: deadline(&place.key("suspect_after"), raw.suspect_after.as_ref(), Duration::from_millis(250)),
+        failures: Some(number(raw.failures, 10)).filter(|failures| *failures > 0),
+        within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(2)),
+        share: raw.share.as_ref().and_then(|raw| place.key("share").take(values::share(raw))).unwrap_or(0.5),
+        recover: span(&place.key("recover"), raw.recover.as_ref(), Duration::from_secs(10)),
+    }
+}
+
+fn failback(place: &Place<'_>, raw: Option<&RawFailback>) -> FailbackConfig {
+    let none = RawFailback::default();
+    let raw = raw.unwrap_or(&none);
+    let mode = raw.mode.unwrap_or_default();
+    if mode != FailbackMode::Auto {
+        let message = format!("the mode \"{}\" does not work yet", mode.as_str());
+        place.key("mode").error(message, "\"auto\", with a hold as long as it takes to be sure");
+    }
+    FailbackConfig { mode, hold: span(&place.key("hold"), raw.hold.as_ref(), Duration::from_secs(60)) }
+}
+
+fn flap(place: &Place<'_>, raw: Option<&RawFlap>) -> FlapConfig {
+    let none = RawFlap::default();
+    let raw = raw.unwrap_or(&none);
+    FlapConfig {
+        failovers: number(raw.failovers, 3),
+        within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(3600)),
+    }
+}

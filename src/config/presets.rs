@@ -1,0 +1,45 @@
+//! What a pool's kind presets. Every key of it can be set by hand.
+
+use std::time::Duration;
+
+use super::types::StatusSet;
+use crate::model::{PoolKind, Replay};
+
+/// The defaults that differ by kind.
+pub(super) struct Preset {
+    pub(super) deadline: Duration,
+    pub(super) attempt_timeout: Option<Duration>,
+    pub(super) replay: Replay,
+    pub(super) retry_status: StatusSet,
+    pub(super) max_body: u64,
+}
+
+/// The defaults of a kind.
+pub(super) fn preset(kind: PoolKind) -> Preset {
+    const MIB: u64 = 1 << 20;
+    match kind {
+        PoolKind::Http => Preset {
+            deadline: Duration::from_secs(30),
+            attempt_timeout: None,
+            replay: Replay::Safe,
+            retry_status: StatusSet(Vec::new()),
+            max_body: 10 * MIB,
+        },
+        // The channel gives up after 15 s: an answer after that is an answer to nobody.
+        PoolKind::Bot => Preset {
+            deadline: Duration::from_secs(14),
+            attempt_timeout: None,
+            replay: Replay::Keyed,
+            retry_status: StatusSet(vec![502..=504]),
+            max_body: MIB,
+        },
+        // Its POSTs are questions: asking another region twice changes nothing.
+        PoolKind::QuestionAnswering => Preset {
+            deadline: Duration::from_secs(10),
+            attempt_timeout: Some(Duration::from_secs(3)),
+            replay: Replay::All,
+            retry_status: StatusSet(vec![429..=429, 500..=504]),
+            max_body: 10 * MIB,
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! A config as it is written: every key optional, every value unparsed. `botgate schema` is made of these types, and
+//! the shape of a file is checked against that schema, so a key is described here and nowhere else.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::raw_pool::RawPool;
+use super::raw_values::{RawDuration, RawSecret, RawSize};
+
+/// The configuration of botgate.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Config")]
+pub(super) struct RawConfig {
+    /// Directory of the journal, relative to this file. Default "state".
+    pub(super) state_dir: Option<String>,
+    /// Number of workers. Default: one per core.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) workers: Option<u64>,
+    /// How long a shutdown waits for requests under way. Default "30s".
+    pub(super) shutdown_grace: Option<RawDuration>,
+    /// Where clients connect. At least one.
+    #[schemars(required, length(min = 1))]
+    pub(super) listener: Option<Vec<RawListener>>,
+    /// The admin API, the dashboard and /metrics.
+    pub(super) admin: Option<RawAdmin>,
+    /// The access log. Left out: off.
+    pub(super) access_log: Option<RawAccessLog>,
+    /// Name resolution of backends.
+    pub(super) dns: Option<RawDns>,
+    /// Host and path to pool. At least one.
+    #[schemars(required, length(min = 1))]
+    pub(super) route: Option<Vec<RawRoute>>,
+    /// The backends that can serve a route. At least one.
+    #[schemars(required, length(min = 1))]
+    pub(super) pool: Option<Vec<RawPool>>,
+}
+
+/// A bound address.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Listener")]
+pub(super) struct RawListener {
+    /// Address and port: "0.0.0.0:443", "[::]:443". Port 0 lets the system pick one.
+    #[schemars(required)]
+    pub(super) bind: Option<String>,
+    /// Whether TLS is terminated here. Default true.
+    pub(super) tls: Option<bool>,
+    /// Certificates, picked by SNI; the first is shown to clients that name none. Reloaded when the files change.
+    pub(super) certificates: Option<Vec<RawCertificate>>,
+    /// Whether each connection begins with a PROXY protocol header (v1 or v2). Default false.
+    pub(super) proxy_protocol: Option<bool>,
+    /// Networks (CIDR) whose X-Forwarded-* and Forwarded headers are believed. Default: none.
+    pub(super) trusted: Option<Vec<String>>,
+    /// Most connections at once, over all workers. Default 10000.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(super) max_connections: Option<u64>,
+    /// Deadline of the PROXY header and the TLS handshake together. Default "10s".
+    pub(super) handshake_timeout: Option<RawDuration>,
+    /// Deadline of a request head. Default "10s".
+    pub(super) header_timeout: Option<RawDuration>,
+    /// Longest pause between two parts of a request body. Default "30s".
+    pub(super) body_timeout: Option<RawDuration>,
+    /// How long a connection may be idle between two requests. Default "75s".
+    pub(super) idle_timeout: Option<RawDuration>,
+    /// Most bytes of a request head. Default "32KiB".
+    pub(super) max_header_size: Option<RawSize>,
+}
+
+/// A certificate chain and its private key, as PEM files, relative to this file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Certificate")]
+pub(super) struct RawCertificate {
+    /// The chain, leaf first.
+    #[schemars(required)]
+    pub(super) chain: Option<String>,
+    /// The private key of the leaf (PKCS#8, PKCS#1 or SEC1).
+    #[schemars(required)]
+    pub(super) key: Option<String>,
+}
+
+/// The admin listener.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Admin")]
+pub(super) struct RawAdmin {
+    /// Address and port. Default "127.0.0.1:9443". Anything but loopback must have a token.
+    pub(super) bind: Option<String>,
+    /// The bearer token.
+    pub(super) token: Option<RawSecret>,
+}
+
+/// The access log.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AccessLog")]
+pub(super) struct RawAccessLog {
+    /// "stdout", or the path of a file, relative to this file.
+    #[schemars(required)]
+    pub(super) target: Option<String>,
+}
+
+/// Name resolution of backends.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Dns")]
+pub(super) struct RawDns {
+    /// Name servers: "10.0.0.53" or "10.0.0.53:53". Default: the system's.
+    pub(super) servers: Option<Vec<String>>,
+    /// Answers are asked again no sooner than this. Default "1s".
+    pub(super) min_ttl: Option<RawDuration>,
+    /// Answers are asked again no later than this. Default "60s".
+    pub(super) max_ttl: Option<RawDuration>,
+    /// Deadline of one look-up. Default "2s".
+    pub(super) timeout: Option<RawDuration>,
+}
+
+/// Host and path prefix to pool.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Route")]
+pub(super) struct RawRoute {
+    /// "bot.contoso.com", "*.contoso.com", or left out for any host.
+    pub(super) host: Option<String>,
+    /// Path prefix, on segment borders. Default "/".
+    pub(super) path: Option<String>,
+    /// The name of the pool that serves it.
+    #[schemars(required)]
+    pub(super) pool: Option<String>,
+    /// Most bytes of a request body. Default "1MiB" when the pool's kind is "bot", else "10MiB".
+    pub(super) max_body: Option<RawSize>,
+}
+
+/// Header names and values; a value may be a secret.
+pub(super) type RawHeaders = BTreeMap<String, RawSecret>;

@@ -1,0 +1,152 @@
+//! Pools and backends as they are written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::raw::{RawCertificate, RawHeaders};
+use super::raw_values::{RawDuration, RawProbe, RawShare, RawSize, RawStatus};
+use crate::model::{AllDown, FailbackMode, PoolKind, Replay};
+
+/// The backends that can serve a route, and the rules by which one of them is chosen.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Pool")]
+pub(super) struct RawPool {
+    /// Unique name: letters, digits, ".", "_", "-".
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Presets for the other keys. Default "http".
+    pub(super) kind: Option<PoolKind>,
+    /// Bounds all attempts of a request, up to the response head. Default "30s"; bot "14s" (its channel gives up at
+    /// 15 s); question-answering "10s".
+    pub(super) deadline: Option<RawDuration>,
+    /// Bounds one attempt, up to the response head. Default: only the deadline does; question-answering "3s".
+    pub(super) attempt_timeout: Option<RawDuration>,
+    /// Bounds the connection to a backend: TCP and TLS. Default "2s".
+    pub(super) dial_timeout: Option<RawDuration>,
+    /// Longest pause within a response body. Default "60s".
+    pub(super) stream_timeout: Option<RawDuration>,
+    /// How long an unused connection to a backend is kept. Default "60s".
+    pub(super) keep_alive: Option<RawDuration>,
+    /// Which requests may be tried at another backend once they were written to one. Default "safe"; bot "keyed";
+    /// question-answering "all".
+    pub(super) replay: Option<Replay>,
+    /// Bodies up to this size are held for a replay. Default "256KiB".
+    pub(super) replay_buffer: Option<RawSize>,
+    /// When and how often a request is tried elsewhere.
+    pub(super) retry: Option<RawRetry>,
+    /// Active health checks; false is off. Default: GET /healthz.
+    pub(super) probe: Option<RawProbe>,
+    /// What live traffic may decide.
+    pub(super) evidence: Option<RawEvidence>,
+    /// The way back to the first priority.
+    pub(super) failback: Option<RawFailback>,
+    /// When moving becomes flapping.
+    pub(super) flap: Option<RawFlap>,
+    /// What to do when no backend is available. Default "try-all".
+    pub(super) all_down: Option<AllDown>,
+    /// In order of priority. At least one.
+    #[schemars(required, length(min = 1))]
+    pub(super) backend: Option<Vec<RawBackend>>,
+}
+
+/// When and how often a request is tried elsewhere.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Retry")]
+pub(super) struct RawRetry {
+    /// Statuses by which a backend says that it did not serve the request. Default: none; bot 502, 503, 504;
+    /// question-answering 429, 500-504.
+    pub(super) status: Option<RawStatus>,
+    /// Retries are at most this share of live requests … Default "20%".
+    pub(super) budget: Option<RawShare>,
+    /// … plus this many per second. Default 10.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(super) floor: Option<u64>,
+}
+
+/// What live traffic may decide.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Evidence")]
+pub(super) struct RawEvidence {
+    /// An attempt that waits this long for its response head makes its backend a suspect, which is probed at once.
+    /// Default "250ms".
+    pub(super) suspect_after: Option<RawDuration>,
+    /// This many failed attempts within `within` make a backend unhealthy whatever its probes say; 0 is never.
+    /// Default 10.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(super) failures: Option<u64>,
+    /// The span in which failures are counted. Default "2s".
+    pub(super) within: Option<RawDuration>,
+    /// … if they are at least this share of its attempts in that span. Default "50%".
+    pub(super) share: Option<RawShare>,
+    /// How long such a verdict stands before good probes may lift it. Default "10s".
+    pub(super) recover: Option<RawDuration>,
+}
+
+/// The way back to the first priority.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Failback")]
+pub(super) struct RawFailback {
+    /// Who decides. Default "auto", the only one that works so far.
+    pub(super) mode: Option<FailbackMode>,
+    /// How long the first priority must stay healthy first. Default "60s".
+    pub(super) hold: Option<RawDuration>,
+}
+
+/// More than `failovers` within `within` latches the pool.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Flap")]
+pub(super) struct RawFlap {
+    /// The budget. Default 3.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) failovers: Option<u64>,
+    /// Its span. Default "1h".
+    pub(super) within: Option<RawDuration>,
+}
+
+/// One regional deployment.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Backend")]
+pub(super) struct RawBackend {
+    /// Unique in its pool: letters, digits, ".", "_", "-".
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Where it is: "https://host[:port][/base/path]".
+    #[schemars(required)]
+    pub(super) url: Option<String>,
+    /// 1 is first; equal priorities stand in order of writing. Default: the order of writing.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) priority: Option<u64>,
+    /// The Host header it is sent. Default: the URL's.
+    pub(super) host: Option<String>,
+    /// The TLS server name (SNI, and the name its certificate must bear). Default: the URL's host.
+    pub(super) server_name: Option<String>,
+    /// Headers set on every request to it: its credentials.
+    pub(super) headers: Option<RawHeaders>,
+    /// Path prefixes that are replaced, the first that fits.
+    pub(super) rewrite: Option<Vec<RawRewrite>>,
+    /// A PEM file of CA certificates to trust instead of the system's, relative to this file. Only with https.
+    pub(super) ca: Option<String>,
+    /// The client certificate to show. Only with https.
+    pub(super) client_certificate: Option<RawCertificate>,
+    /// Whether HTTP/2 is offered by ALPN. Only with https. Default true.
+    pub(super) http2: Option<bool>,
+}
+
+/// A path prefix that is replaced on the way to a backend.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Rewrite")]
+pub(super) struct RawRewrite {
+    /// The prefix, on segment borders.
+    #[schemars(required)]
+    pub(super) prefix: Option<String>,
+    /// What takes its place.
+    #[schemars(required)]
+    pub(super) to: Option<String>,
+}

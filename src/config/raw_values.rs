@@ -1,0 +1,150 @@
+//! The values of a config that have more than one way to be written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::raw::RawHeaders;
+
+/// A time span: a number and a unit (ms, s, m, h, d), or several.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "Duration", title = "a duration in quotes", extend("examples" = ["250ms", "2s", "1h30m"]))]
+pub(super) struct RawDuration(pub(super) String);
+
+/// A number of bytes, or a number and a unit (B, KiB, MiB, GiB).
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Size", title = "a number of bytes or a size in quotes", extend("examples" = [65536, "256KiB", "1MiB"]))]
+pub(super) enum RawSize {
+    Bytes(u64),
+    Text(String),
+}
+
+/// A percentage, or a number from 0 to 1.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Share", title = "a percentage in quotes or a number from 0 to 1", extend("examples" = ["20%", 0.2]))]
+pub(super) enum RawShare {
+    Number(f64),
+    Text(String),
+}
+
+/// A set of HTTP statuses: one, a range, several ranges, or an array of those.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Status", title = "a status, a range, or an array of them", extend("examples" = [503, "200-299,304", [502, "503-504"]]))]
+pub(super) enum RawStatus {
+    One(u64),
+    Text(String),
+    Many(Vec<RawStatusItem>),
+}
+
+/// A status or a range of statuses.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "StatusItem", title = "a status or a range", extend("examples" = [503, "200-299"]))]
+pub(super) enum RawStatusItem {
+    One(u64),
+    Text(String),
+}
+
+/// A secret: text in which ${NAME} stands for an environment variable ("$${" for a plain "${"), or a file that holds it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(
+    rename = "Secret",
+    title = "a string or a table that names a file",
+    extend("examples" = ["${NAME}", {"file": "secrets/token"}], "x-secret" = true)
+)]
+pub(super) enum RawSecret {
+    Text(String),
+    File(RawSecretFile),
+}
+
+/// A file that holds a secret; white space at its end is not part of it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SecretFile")]
+pub(super) struct RawSecretFile {
+    /// The path, relative to the config file.
+    #[schemars(required)]
+    pub(super) file: Option<String>,
+}
+
+/// Whether and how backends are probed: false is off.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Probe", title = "a table or false", extend("examples" = [false, {"path": "/healthz"}]))]
+pub(super) enum RawProbe {
+    Switch(bool),
+    Table(Box<RawProbeTable>),
+}
+
+/// An active health check.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ProbeTable")]
+pub(super) struct RawProbeTable {
+    /// A request, or just a connection. Default "http".
+    pub(super) kind: Option<RawProbeKind>,
+    /// Default "GET".
+    pub(super) method: Option<RawProbeMethod>,
+    /// Path and query, below the backend's base path. Default "/healthz".
+    pub(super) path: Option<String>,
+    /// Sent as well as the backend's own headers.
+    pub(super) headers: Option<RawHeaders>,
+    /// From the start of one probe to the start of the next. Default "2s".
+    pub(super) interval: Option<RawDuration>,
+    /// Bounds one probe. Default "1s".
+    pub(super) timeout: Option<RawDuration>,
+    /// Bad probes in a row that make a backend unhealthy. Default 2.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) fall: Option<u64>,
+    /// Good probes in a row that make it healthy again. Default 3.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) rise: Option<u64>,
+    /// Statuses that are good. Default "200-299".
+    pub(super) status: Option<RawStatus>,
+    /// Text that the body must hold. Only with GET.
+    pub(super) contains: Option<String>,
+    /// A JSON value that the body must hold. Only with GET.
+    pub(super) json: Option<RawJsonCheck>,
+    /// Share of the interval by which each probe is moved at random, 0 to 1. Default 0.1.
+    #[schemars(range(min = 0, max = 1))]
+    pub(super) jitter: Option<f64>,
+}
+
+/// A value at a JSON pointer (RFC 6901).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "JsonCheck")]
+pub(super) struct RawJsonCheck {
+    /// Where: "/status".
+    #[schemars(required)]
+    pub(super) pointer: Option<String>,
+    /// What: any TOML value but a date.
+    #[schemars(required)]
+    pub(super) equals: Option<serde_json::Value>,
+}
+
+/// What a probe is.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ProbeKind")]
+pub(super) enum RawProbeKind {
+    /// A request.
+    Http,
+    /// A connection.
+    Tcp,
+}
+
+/// The method of a probe.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schemars(rename = "ProbeMethod")]
+pub(super) enum RawProbeMethod {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+}

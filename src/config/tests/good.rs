@@ -1,0 +1,206 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::{BodyCheck, HostPattern, ProbeKind};
+use crate::model::{PoolKind, Replay};
+
+#[test]
+fn the_shipped_sample_is_good_and_without_warnings() {
+    let directory = directory();
+    let Loaded { config, warnings, files } = in_directory(SAMPLE, directory.path()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(files, ["bot.key", "bot.pem"].map(|name| directory.path().join("certs").join(name)));
+    assert_eq!(config.admin.token.as_deref(), Some("value-of-BOTGATE_ADMIN_TOKEN"));
+    let [bot, qna] = config.pools.as_slice() else { panic!("{:?}", config.pools) };
+    assert_eq!((bot.kind, bot.deadline, bot.replay), (PoolKind::Bot, Duration::from_secs(14), Replay::Keyed));
+    assert_eq!(qna.attempt_timeout, Some(Duration::from_secs(3)));
+    assert!(qna.retry.status.contains(429) && qna.retry.status.contains(503) && !qna.retry.status.contains(505));
+    let key = &qna.backends[1].headers[0];
+    assert_eq!((key.0.as_str(), key.1.as_bytes()), ("authorization", &b"EndpointKey value-of-QNA_NEU_KEY"[..]));
+    assert_eq!(config.routes[0].host, HostPattern::Exact("bot.contoso.com".into()));
+    assert_eq!((config.routes[0].max_body, config.routes[1].max_body), (1 << 20, 10 << 20));
+}
+
+#[test]
+fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommented() {
+    let directory = directory();
+    let before = in_directory(SAMPLE, directory.path()).unwrap().config;
+    let mut tried = 0;
+    for (at, line) in SAMPLE.lines().enumerate() {
+        let is_default = ["state_dir = ", "shutdown_grace = ", "tls = ", "proxy_protocol = ", "trusted = ", "retry = "]
+            .into_iter()
+            .chain(["max_", "handshake_", "header_", "body_", "idle_", "deadline = ", "dial_", "stream_", "keep_"])
+            .chain(["replay", "evidence = ", "flap = ", "all_down = ", "http2 = "])
+            .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));
+        // Those of [dns] stand under a header that is commented out too.
+        if is_default && !line.contains("max_ttl") {
+            let lines = SAMPLE.lines().enumerate();
+            let lines = lines.map(|(n, line)| if n == at { line.replacen("# ", "", 1) } else { line.to_owned() });
+            let text = lines.collect::<Vec<_>>().join("\n");
+            let after = in_directory(&text, directory.path()).unwrap_or_else(|report| panic!("{line}\n{report}"));
+            assert_eq!(before, after.config, "{line}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 20, "{tried}");
+}
+
+#[test]
+fn everything_has_a_default_but_names_urls_and_certificates() {
+    let config = bare(LEAST).unwrap().config;
+    let pool = &config.pools[0];
+    assert_eq!((pool.kind, pool.deadline, pool.replay), (PoolKind::Http, Duration::from_secs(30), Replay::Safe));
+    assert_eq!(pool.attempt_timeout, None);
+    let probe = pool.probe.as_ref().unwrap();
+    assert_eq!((probe.fall, probe.rise, probe.interval), (2, 3, Duration::from_secs(2)));
+    assert!(matches!(&probe.kind, ProbeKind::Http(http) if http.path == "/healthz" && http.status.contains(204)));
+    assert_eq!(pool.evidence.failures, Some(10));
+    assert_eq!((config.listeners[0].max_connections, config.listeners[0].max_header_size), (10_000, 32_768));
+    assert!(config.access_log.is_none() && config.admin.token.is_none());
+    assert_eq!(config.routes[0].host, HostPattern::Any);
+    assert!(pool.backends[0].http2);
+}
+
+#[test]
+fn backends_stand_in_order_of_priority() {
+    let text = format!("{LEAST}  priority = 3\n  [[pool.backend]]\n  name = \"b\"\n  url = \"http://b\"\n");
+    let pool = bare(&text).unwrap().config.pools.remove(0);
+    let order: Vec<(&str, u32)> = pool.backends.iter().map(|b| (b.name.as_str(), b.priority)).collect();
+    assert_eq!(order, [("b", 2), ("a", 3)]);
+}
+
+#[test]
+fn a_probe_can_be_off_or_look_into_the_body() {
+    let with = |probe: &str| {
+        let text = LEAST.replace("name = \"p\"\n", &format!("name = \"p\"\nprobe = {probe}\n"));
+        bare(&text).unwrap().config.pools.remove(0).probe
+    };
+    assert_eq!(with("false"), None);
+    assert_eq!(with("true"), with("{}"));
+    assert_eq!(with("{ kind = \"tcp\" }").unwrap().kind, ProbeKind::Tcp);
+    let ProbeKind::Http(http) = with("{ json = { pointer = \"/a/0\", equals = { ok = true } } }").unwrap().kind else {
+        panic!("not http")
+    };
+    let equals = serde_json::json!({ "ok": true });
+    assert_eq!(http.body, Some(BodyCheck::Json { pointer: "/a/0".into(), equals }));
+}
+
+#[test]
+fn what_cannot_wait_until_it_breaks_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = directory();
+    write_certificate(directory.path(), "old", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    write_certificate(directory.path(), "early", |params| {
+        params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2091, 1, 1);
+    });
+    let loose = directory.path().join("certs/bot.key");
+    std::fs::set_permissions(&loose, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let names =
+        ["old", "early", "bot"].map(|name| format!("{{ chain = \"certs/{name}.pem\", key = \"certs/{name}.key\" }}"));
+    let text = LEAST.replace("tls = false", &format!("certificates = [{}]", names.join(", ")));
+    let text = text.replace("name = \"p\"\n", "name = \"p\"\ndeadline = \"1s\"\nattempt_timeout = \"2s\"\n")
+        + "[[pool]]\nname = \"idle\"\n[[pool.backend]]\nname = \"a\"\nurl = \"http://x\"\n";
+    let loaded = in_directory(&text, directory.path()).unwrap();
+    let seen = loaded.warnings.lines().join("\n");
+    for part in [
+        "expired on",
+        "is not valid before",
+        "can be read by other users",
+        "shorter than dial_timeout",
+        "longer than deadline",
+        "no route uses the pool \"idle\"",
+    ] {
+        assert_eq!(seen.matches(part).count(), 1, "{part}\n{seen}");
+    }
+    assert_eq!(loaded.warnings.problems.len(), 6, "{seen}");
+}
+
+/// The example of the design: what it promises must stay a config.
+#[test]
+fn the_example_of_the_design_is_good() {
+    let text = r#"
+state_dir = "state"
+
+[[listener]]
+bind = "0.0.0.0:443"
+certificates = [{ chain = "certs/bot.pem", key = "certs/bot.key" }]
+
+[admin]
+bind = "127.0.0.1:9443"
+token = "${BOTGATE_ADMIN_TOKEN}"
+
+[[route]]
+host = "bot.contoso.com"
+path = "/api/messages"
+pool = "bot-api"
+
+[[pool]]
+name = "bot-api"
+kind = "bot"
+deadline = "14s"
+replay = "keyed"
+probe = { path = "/healthz", interval = "2s", timeout = "1s", fall = 2, rise = 3, status = "200-299" }
+failback = { mode = "auto", hold = "60s" }
+flap = { failovers = 3, within = "1h" }
+all_down = "try-all"
+
+  [[pool.backend]]
+  name = "westeurope"
+  url = "https://contoso-bot-weu.azurewebsites.net"
+
+  [[pool.backend]]
+  name = "northeurope"
+  url = "https://contoso-bot-neu.azurewebsites.net"
+
+[[pool]]
+name = "qna"
+kind = "question-answering"
+
+  [[pool.backend]]
+  name = "westeurope"
+  url = "https://contoso-qna-weu.azurewebsites.net"
+  headers = { Authorization = "EndpointKey ${QNA_WEU_KEY}" }
+  rewrite = [{ prefix = "/qnamaker/knowledgebases/main", to = "/qnamaker/knowledgebases/2f8c" }]
+"#;
+    let directory = directory();
+    let Loaded { config, warnings, .. } = in_directory(text, directory.path()).unwrap();
+    assert_eq!(config.pools.iter().map(|pool| pool.backends.len()).collect::<Vec<_>>(), [2, 1]);
+    // It has no route to its second pool, and says so.
+    assert_eq!(warnings.lines().len(), 1, "{warnings}");
+    assert!(warnings.lines()[0].contains("no route uses the pool \"qna\""));
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    fn walk(schema: &serde_json::Value, path: &str, keys: &mut usize) {
+        if let Some(properties) = schema.get("properties").and_then(|all| all.as_object()) {
+            for (name, property) in properties {
+                *keys += 1;
+                assert!(property.get("description").is_some(), "{path}.{name}");
+            }
+        }
+        for (name, definition) in schema.get("$defs").and_then(|all| all.as_object()).into_iter().flatten() {
+            walk(definition, name, keys);
+        }
+    }
+    let mut keys = 0;
+    walk(crate::config::json_schema(), "", &mut keys);
+    assert!(keys > 80, "{keys}");
+}
+
+#[test]
+fn a_thousand_routes_to_a_hundred_pools_are_read_as_they_stand() {
+    let mut text = "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n".to_owned();
+    for pool in 0..100 {
+        text += &format!("[[pool]]\nname = \"p{pool}\"\n[[pool.backend]]\nname = \"a\"\nurl = \"http://a{pool}\"\n");
+    }
+    for route in 0..1000 {
+        text += &format!("[[route]]\nhost = \"h{route}.example\"\npool = \"p{}\"\n", route % 100);
+    }
+    let config = bare(&text).unwrap().config;
+    assert_eq!((config.routes.len(), config.pools.len()), (1000, 100));
+    assert_eq!(config.routes[999].pool.as_str(), "p99");
+    let report = bare(&text.replace("http:", "htp:")).unwrap_err();
+    assert_eq!(report.errors(), 100);
+}

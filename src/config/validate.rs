@@ -1,0 +1,213 @@
+//! What a config means as a whole: listeners, routes, and what refers to what.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::findings::Place;
+use super::pool::{deadline, size, span, unique_name};
+use super::presets::preset;
+use super::raw::{RawAdmin, RawConfig, RawDns, RawListener, RawRoute};
+use super::raw_pool::RawPool;
+use super::resolve::Outside;
+use super::types::{AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, ListenerConfig, RouteConfig};
+use super::{address, pool, shape};
+
+/// The meaning of a config. Usable only when no error was found on the way.
+pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
+    let mut bound = HashMap::new();
+    // Before the listeners: its address is the one that may be a default, so a clash is told at the other.
+    let admin = admin(&place.key("admin"), raw.admin.as_ref(), outside, &mut bound);
+    let listeners = raw.listener.iter().flatten().enumerate();
+    let listeners = listeners.filter_map(|(index, raw)| {
+        let place = place.key("listener").index(index);
+        listener(&place, raw, outside, &mut bound)
+    });
+    let listeners: Vec<ListenerConfig> = listeners.collect();
+    let access_log = raw.access_log.as_ref().and_then(|raw| raw.target.as_ref()).map(|target| match target.as_str() {
+        "stdout" => AccessLogConfig::Stdout,
+        path => AccessLogConfig::File(outside.path(path)),
+    });
+    let mut pools = Vec::new();
+    let mut taken = HashSet::new();
+    for (index, raw) in raw.pool.iter().flatten().enumerate() {
+        let place = place.key("pool").index(index);
+        unique_name(&place, raw.name.as_ref(), &mut taken, "pool");
+        pools.extend(pool::validate(&place, raw, outside));
+    }
+    Config {
+        state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
+        workers: raw.workers.and_then(|workers| workers.try_into().ok()),
+        shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
+        listeners,
+        admin,
+        access_log,
+        dns: dns(&place.key("dns"), raw.dns.as_ref()),
+        routes: routes(place, raw),
+        pools,
+    }
+}
+
+fn listener(
+    place: &Place<'_>,
+    raw: &RawListener,
+    outside: &Outside<'_>,
+    bound: &mut HashMap<SocketAddr, String>,
+) -> Option<ListenerConfig> {
+    let bind = raw.bind.as_ref().and_then(|bind| place.key("bind").take(address::bind(bind)));
+    claim(&place.key("bind"), bind, bound);
+    let written = raw.certificates.as_deref();
+    let certificates = match (raw.tls.unwrap_or(true), written) {
+        (true, None | Some([])) => {
+            let hint = "certificates = [{ chain = \"…\", key = \"…\" }], or tls = false for plain HTTP";
+            place.key("certificates").absent("a listener with TLS needs a certificate", hint);
+            None
+        }
+        (true, Some(all)) => {
+            let place = place.key("certificates");
+            let all = all.iter().enumerate().filter_map(|(at, raw)| outside.certificate(&place.index(at), raw));
+            Some(all.collect())
+        }
+        (false, Some(_)) => {
+            place.key("certificates").error("a listener with tls = false shows no certificate", "leave it out");
+            None
+        }
+        (false, None) => None,
+    };
+    let trusted = raw.trusted.iter().flatten().enumerate();
+    let trusted = trusted.filter_map(|(at, text)| place.key("trusted").index(at).take(address::network(text)));
+    let trusted = trusted.collect();
+    let seconds = Duration::from_secs;
+    let timeout = |name, raw, default| deadline(&place.key(name), raw, seconds(default));
+    Some(ListenerConfig {
+        certificates,
+        proxy_protocol: raw.proxy_protocol.unwrap_or(false),
+        trusted,
+        max_connections: raw.max_connections.and_then(|most| most.try_into().ok()).unwrap_or(10_000),
+        handshake_timeout: timeout("handshake_timeout", raw.handshake_timeout.as_ref(), 10),
+        header_timeout: timeout("header_timeout", raw.header_timeout.as_ref(), 10),
+        body_timeout: timeout("body_timeout", raw.body_timeout.as_ref(), 30),
+        idle_timeout: timeout("idle_timeout", raw.idle_timeout.as_ref(), 75),
+        max_header_size: header_size(place, raw),
+        bind: bind?,
+    })
+}
+
+fn header_size(place: &Place<'_>, raw: &RawListener) -> usize {
+    let place = place.key("max_header_size");
+    let bytes = size(&place, raw.max_header_size.as_ref(), 32 << 10);
+    // hyper's smallest read buffer; and heads are held in memory, once per connection.
+    if !(8 << 10..=1 << 20).contains(&bytes) {
+        place.error(format!("{bytes} bytes is out of range"), "from 8KiB to 1MiB");
+    }
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Two listeners cannot have one address; port 0 is never the same twice.
+fn claim(place: &Place<'_>, bind: Option<SocketAddr>, bound: &mut HashMap<SocketAddr, String>) {
+    let Some(bind) = bind.filter(|bind| bind.port() != 0) else { return };
+    if let Some(other) = bound.get(&bind) {
+        place.error(format!("{bind} is bound by {other} already"), "give each listener its own address or port");
+    } else {
+        bound.insert(bind, place.path().to_owned());
+    }
+}
+
+fn admin(
+    place: &Place<'_>,
+    raw: Option<&RawAdmin>,
+    outside: &Outside<'_>,
+    bound: &mut HashMap<SocketAddr, String>,
+) -> AdminConfig {
+    let none = RawAdmin::default();
+    let raw = raw.unwrap_or(&none);
+    let default = SocketAddr::from(([127, 0, 0, 1], 9443));
+    let bind = raw.bind.as_ref().map_or(Some(default), |bind| place.key("bind").take(address::bind(bind)));
+    claim(&place.key("bind"), bind, bound);
+    let token = raw.token.as_ref().and_then(|raw| outside.secret(&place.key("token"), raw));
+    let bind = bind.unwrap_or(default);
+    if !bind.ip().is_loopback() && raw.token.is_none() {
+        let hint = "token = \"${BOTGATE_ADMIN_TOKEN}\", or bind to 127.0.0.1";
+        place.key("bind").absent(format!("anybody who reaches {bind} could steer botgate: there is no token"), hint);
+    }
+    if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+        place.key("token").error("the token cannot be sent in a header", "ASCII without spaces and line breaks");
+    }
+    AdminConfig { bind, token }
+}
+
+fn dns(place: &Place<'_>, raw: Option<&RawDns>) -> DnsConfig {
+    let none = RawDns::default();
+    let raw = raw.unwrap_or(&none);
+    let servers = raw.servers.iter().flatten().enumerate();
+    let servers = servers.filter_map(|(at, text)| place.key("servers").index(at).take(address::name_server(text)));
+    let servers = servers.collect();
+    let min_ttl = span(&place.key("min_ttl"), raw.min_ttl.as_ref(), Duration::from_secs(1));
+    let max_ttl = deadline(&place.key("max_ttl"), raw.max_ttl.as_ref(), Duration::from_secs(60));
+    if min_ttl > max_ttl {
+        let at = if raw.min_ttl.is_some() { "min_ttl" } else { "max_ttl" };
+        place.key(at).error(format!("min_ttl ({min_ttl:?}) is longer than max_ttl ({max_ttl:?})"), "swap them");
+    }
+    DnsConfig {
+        servers,
+        min_ttl,
+        max_ttl,
+        timeout: deadline(&place.key("timeout"), raw.timeout.as_ref(), Duration::from_secs(2)),
+    }
+}
+
+fn routes(place: &Place<'_>, raw: &RawConfig) -> Vec<RouteConfig> {
+    let pools: HashMap<&str, &RawPool> =
+        raw.pool.iter().flatten().filter_map(|pool| Some((pool.name.as_deref()?, pool))).collect();
+    // A pool whose name could not be read may be the one that is meant.
+    let complete = raw.pool.as_ref().is_some_and(|all| all.iter().all(|pool| pool.name.is_some()));
+    let mut used = HashSet::new();
+    let mut taken: HashMap<(HostPattern, String), String> = HashMap::new();
+    let mut routes = Vec::new();
+    for (index, raw) in raw.route.iter().flatten().enumerate() {
+        let place = place.key("route").index(index);
+        if let Some(name) = raw.pool.as_deref() {
+            used.insert(name);
+            if complete && !pools.contains_key(name) {
+                let names = || pools.keys().copied();
+                let hint = match shape::closest(name, names()) {
+                    Some(close) => format!("did you mean {close:?}?"),
+                    None => format!(
+                        "the pools are: {}",
+                        names().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+                    ),
+                };
+                place.key("pool").absent(format!("there is no pool {name:?}"), hint);
+            }
+        }
+        let kind = raw.pool.as_deref().and_then(|name| pools.get(name)).and_then(|pool| pool.kind).unwrap_or_default();
+        let Some(route) = route(&place, raw, preset(kind).max_body) else { continue };
+        let key = (route.host.clone(), route.path.trim_end_matches('/').to_owned());
+        match taken.get(&key) {
+            Some(other) => place.error(format!("{other} has the same host and path"), "leave one of them out"),
+            None => {
+                taken.insert(key, place.path().to_owned());
+            }
+        }
+        routes.push(route);
+    }
+    for (index, pool) in raw.pool.iter().flatten().enumerate() {
+        if let Some(name) = pool.name.as_deref().filter(|name| !used.contains(name)) {
+            let place = place.key("pool").index(index).key("name");
+            place.warning(format!("no route uses the pool {name:?}"), "add a [[route]], or leave the pool out");
+        }
+    }
+    routes
+}
+
+fn route(place: &Place<'_>, raw: &RawRoute, max_body: u64) -> Option<RouteConfig> {
+    let host = match &raw.host {
+        Some(host) => place.key("host").take(address::host_pattern(host)),
+        None => Some(HostPattern::Any),
+    };
+    let path = raw.path.as_deref().unwrap_or("/");
+    let good = place.key("path").take(address::path(path));
+    let max_body = size(&place.key("max_body"), raw.max_body.as_ref(), max_body);
+    good?;
+    Some(RouteConfig { host: host?, path: path.to_owned(), pool: raw.pool.as_deref()?.into(), max_body })
+}

@@ -1,0 +1,72 @@
+//! What a reload changes, in words.
+
+use crate::config::{Config, ListenerConfig, PoolConfig};
+
+/// What is different in `next`, one line each.
+pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    if old.routes != next.routes {
+        lines.push(format!("routes: {} → {}", old.routes.len(), next.routes.len()));
+    }
+    for pool in &next.pools {
+        match old.pools.iter().find(|old| old.name == pool.name) {
+            None => lines.push(format!("pool {}: added", pool.name)),
+            Some(old) => pool_changes(old, pool, &mut lines),
+        }
+    }
+    let gone = old.pools.iter().filter(|old| next.pools.iter().all(|pool| pool.name != old.name));
+    lines.extend(gone.map(|pool| format!("pool {}: removed", pool.name)));
+    if old.listeners != next.listeners {
+        lines.push("listener: changed".into());
+    }
+    if old.dns != next.dns {
+        lines.push("dns: changed".into());
+    }
+    lines
+}
+
+fn pool_changes(old: &PoolConfig, next: &PoolConfig, lines: &mut Vec<String>) {
+    let name = &next.name;
+    for backend in &next.backends {
+        let line = match old.backends.iter().find(|old| old.name == backend.name) {
+            None => "added".to_owned(),
+            Some(old) if old.url != backend.url => format!("now at {}, its health starts unknown", backend.url),
+            Some(old) if old != backend => "changed".to_owned(),
+            Some(_) => continue,
+        };
+        lines.push(format!("pool {name}, backend {}: {line}", backend.name));
+    }
+    let gone = old.backends.iter().filter(|old| next.backends.iter().all(|backend| backend.name != old.name));
+    lines.extend(gone.map(|backend| format!("pool {name}, backend {}: removed", backend.name)));
+    let rules = |pool: &PoolConfig| PoolConfig { backends: Vec::new(), ..pool.clone() };
+    if rules(old) != rules(next) {
+        lines.push(format!("pool {name}: rules changed"));
+    }
+}
+
+/// The keys whose values differ from those that the process was started with, and that only a restart can apply.
+pub(super) fn needs_restart(started: &Config, next: &Config) -> Vec<String> {
+    let binds = |config: &Config| {
+        let all = config.listeners.iter();
+        let mut all: Vec<_> = all.map(|listener: &ListenerConfig| listener.bind).collect();
+        all.sort_unstable();
+        all
+    };
+    let mut keys = Vec::new();
+    let mut key = |changed: bool, name: &str| keys.extend(changed.then(|| name.to_owned()));
+    key(started.state_dir != next.state_dir, "state_dir");
+    key(started.workers != next.workers, "workers");
+    key(started.shutdown_grace != next.shutdown_grace, "shutdown_grace");
+    key(started.access_log != next.access_log, "access_log");
+    key(started.admin.bind != next.admin.bind, "admin.bind");
+    key(started.admin.token != next.admin.token, "admin.token");
+    key(started.dns.servers != next.dns.servers, "dns.servers");
+    key(binds(started) != binds(next), "listener.bind");
+    for listener in &next.listeners {
+        let Some(old) = started.listeners.iter().find(|old| old.bind == listener.bind) else { continue };
+        let mut key = |changed: bool, name: &str| key(changed, &format!("listener {}: {name}", listener.bind));
+        key(old.certificates.is_some() != listener.certificates.is_some(), "tls");
+        key(old.proxy_protocol != listener.proxy_protocol, "proxy_protocol");
+    }
+    keys
+}

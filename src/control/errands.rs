@@ -1,0 +1,100 @@
+//! What runs beside the loop: probes and look-ups, each a task that ends by itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use super::outside::{Addresses, Outside, ProbeTarget};
+use crate::model::BackendId;
+
+/// What an errand came back with.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// A probe ended.
+    Probe {
+        /// Of this backend.
+        backend: BackendId,
+        /// How.
+        result: Result<(), String>,
+        /// After this long.
+        took: Duration,
+    },
+    /// A look-up ended.
+    Lookup {
+        /// Of this host.
+        host: String,
+        /// How.
+        answer: Result<Addresses, String>,
+    },
+}
+
+/// The errands under way: at most one probe per backend and one look-up per host.
+#[derive(Debug, Default)]
+pub(super) struct Errands {
+    tasks: JoinSet<Done>,
+    about: HashMap<Id, About>,
+}
+
+#[derive(Debug)]
+enum About {
+    Probe(BackendId),
+    Lookup(String),
+}
+
+impl Errands {
+    /// Probes a backend.
+    pub(super) fn probe(&mut self, outside: &Arc<dyn Outside>, backend: BackendId, target: ProbeTarget) {
+        let limit = target.probe.timeout;
+        let probe = outside.probe(target);
+        let task = self.tasks.spawn(async move {
+            let started = Instant::now();
+            let late = |_| Err(format!("no answer within {limit:?}"));
+            let result = timeout(limit, probe).await.unwrap_or_else(late);
+            Done::Probe { backend, result, took: started.elapsed() }
+        });
+        self.about.insert(task.id(), About::Probe(backend));
+    }
+
+    /// Asks for the addresses of a host.
+    pub(super) fn lookup(&mut self, outside: &Arc<dyn Outside>, host: String, limit: Duration) {
+        let (lookup, name) = (outside.lookup(host.clone()), host.clone());
+        let task = self.tasks.spawn(async move {
+            let late = |_| Err(format!("no answer within {limit:?}"));
+            let answer = timeout(limit, lookup).await.unwrap_or_else(late);
+            Done::Lookup { host: name, answer }
+        });
+        self.about.insert(task.id(), About::Lookup(host));
+    }
+
+    /// The next errand that came back; none when none is under way. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Done> {
+        let ended = self.tasks.join_next_with_id().await?;
+        self.settle(ended)
+    }
+
+    /// One that is back already.
+    pub(super) fn try_next(&mut self) -> Option<Done> {
+        let ended = self.tasks.try_join_next_with_id()?;
+        self.settle(ended)
+    }
+
+    fn settle(&mut self, ended: Result<(Id, Done), JoinError>) -> Option<Done> {
+        match ended {
+            Ok((id, done)) => {
+                self.about.remove(&id);
+                Some(done)
+            }
+            // An errand that panicked is an errand that failed: its schedule must go on.
+            Err(error) => {
+                let why = || format!("the task failed: {error}");
+                Some(match self.about.remove(&error.id())? {
+                    About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
+                    About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
+                })
+            }
+        }
+    }
+}

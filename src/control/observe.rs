@@ -1,0 +1,192 @@
+//! Feeds steering, and carries out what it decides.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::errands::Done;
+use super::outside::ProbeTarget;
+use super::registry::Place;
+use super::schedule::jittered;
+use super::{Control, views};
+use crate::config::Config;
+use crate::model::{
+    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, Moment, Phase, PoolName,
+};
+use crate::steering::{Decision, Observation, Tally};
+use crate::telemetry::SwitchKey;
+
+/// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
+pub(super) const SAMPLE: Duration = Duration::from_secs(1);
+
+/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: this is for one that
+/// does not come back at all.
+pub(super) fn lookup_limit(config: &Config) -> Duration {
+    config.dns.timeout.saturating_add(Duration::from_millis(500))
+}
+
+/// What live traffic said of one backend in one batch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    failures: u64,
+    dial: bool,
+}
+
+impl Control {
+    /// Shows steering one observation. What it decides is carried out by the next [`Control::publish`].
+    pub(super) fn observe(&mut self, pool: usize, observation: Observation) {
+        let now = self.time.now();
+        let Some(state) = self.registry.pools.get_mut(pool) else { return };
+        let step = state.steering.step(observation, now);
+        state.touched = true;
+        for (index, was) in step.health {
+            let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
+            else {
+                continue;
+            };
+            let (is, error) = (steered.health(), steered.probes.error.as_deref().unwrap_or_default());
+            let (pool, backend) = (&state.config.name, &backend.config.name);
+            tracing::info!(%pool, %backend, health = %is, error, "{pool}/{backend}: {was} → {is} {error}");
+        }
+        if let Some(decision) = step.decision {
+            if decision.phase != decision.phase_before {
+                state.since = Timestamp::now();
+            }
+            self.decided.push((state.config.name.clone(), decision));
+        }
+    }
+
+    /// Takes evidence in: every backend it is about becomes a suspect, and failures are weighed.
+    pub(super) fn take_evidence(&mut self, batch: &[Evidence]) {
+        self.stats.evidence_received(batch.len() as u64);
+        let mut said: HashMap<BackendId, Said> = HashMap::new();
+        for evidence in batch {
+            let said = said.entry(evidence.backend).or_default();
+            said.failures += u64::from(evidence.kind != EvidenceKind::Slow);
+            said.dial |= evidence.kind == EvidenceKind::Failed(AttemptPhase::Dial);
+        }
+        let now = self.time.now();
+        for (id, said) in said {
+            // A backend that a reload took away may still be heard of.
+            let Some(place) = self.registry.place(id) else { continue };
+            let pool = &mut self.registry.pools[place.pool];
+            let backend = &mut pool.backends[place.backend];
+            if pool.steering.backends()[place.backend].health() != Health::Unhealthy {
+                backend.schedule.suspected(now);
+            }
+            if said.dial {
+                self.names.force(&backend.config.url.host, now);
+            }
+            self.observe(place.pool, Observation::Suspect { backend: place.backend });
+            self.weigh(place, said.failures);
+        }
+    }
+
+    /// Counts the attempts of all backends whose traffic may lead to a verdict.
+    pub(super) fn sample(&mut self, now: Moment) {
+        if now < self.next_sample {
+            return;
+        }
+        self.next_sample = now + SAMPLE;
+        for pool in 0..self.registry.pools.len() {
+            for backend in 0..self.registry.pools[pool].backends.len() {
+                self.weigh(Place { pool, backend }, 0);
+            }
+        }
+    }
+
+    fn weigh(&mut self, place: Place, failures: u64) {
+        let pool = &mut self.registry.pools[place.pool];
+        if pool.config.evidence.failures.is_none() {
+            return;
+        }
+        let backend = &mut pool.backends[place.backend];
+        let started = backend.stats.cells.sum(|cell| &cell.started);
+        let attempts = started.wrapping_sub(std::mem::replace(&mut backend.attempts, started));
+        if attempts > 0 || failures > 0 {
+            let counted = Tally { failures, attempts };
+            self.observe(place.pool, Observation::Evidence { backend: place.backend, counted });
+        }
+    }
+
+    /// Takes an errand's result in.
+    pub(super) fn take_done(&mut self, done: Done) {
+        let now = self.time.now();
+        match done {
+            Done::Probe { backend, result, took } => {
+                let Some(place) = self.registry.place(backend) else { return };
+                let pool = &mut self.registry.pools[place.pool];
+                let state = &mut pool.backends[place.backend];
+                state.probed = Some(Timestamp::now());
+                self.stats.probed(&pool.config.name, &state.config.name, took);
+                let good = result.is_ok();
+                self.observe(place.pool, Observation::Probe { backend: place.backend, result });
+                let pool = &mut self.registry.pools[place.pool];
+                let given_up = pool.steering.backends()[place.backend].health() == Health::Unhealthy;
+                let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
+                pool.backends[place.backend].schedule.ended(now, good, given_up, interval);
+            }
+            Done::Lookup { host, answer } => {
+                if self.names.answered(&host, answer, &self.registry.config.dns, now) {
+                    self.registry.readdress(&host, &self.names);
+                }
+            }
+        }
+    }
+
+    /// Starts the probes and look-ups that are due.
+    pub(super) fn start_errands(&mut self, now: Moment) {
+        for pool in &mut self.registry.pools {
+            let Some(probe) = &pool.config.probe else { continue };
+            for backend in pool.backends.iter_mut().filter(|backend| backend.schedule.due(now)) {
+                let interval = jittered(probe.interval, probe.jitter, fastrand::f64());
+                backend.schedule.started(now, interval);
+                let target = ProbeTarget {
+                    probe: probe.clone(),
+                    backend: backend.config.clone(),
+                    tls: backend.tls.clone(),
+                    addresses: backend.addresses.clone(),
+                };
+                self.errands.probe(&self.outside, backend.id, target);
+            }
+        }
+        for host in self.names.take_due(now) {
+            self.errands.lookup(&self.outside, host, lookup_limit(&self.registry.config));
+        }
+    }
+
+    /// Publishes what changed, then tells of the decisions that led to it: who hears of a switch finds it done.
+    pub(super) fn publish(&mut self) {
+        let began = std::time::Instant::now();
+        if self.registry.refresh() {
+            self.generation += 1;
+            self.cell.publish(self.registry.snapshot(self.generation));
+            self.stats.published();
+            let took = began.elapsed();
+            tracing::debug!(generation = self.generation, ?took, "published a snapshot");
+        }
+        for (pool, decision) in std::mem::take(&mut self.decided) {
+            self.announce(&pool, &decision);
+        }
+    }
+
+    fn announce(&self, pool: &PoolName, decision: &Decision) {
+        if let Some(direction) = decision.direction {
+            let answers_trouble =
+                direction == Direction::Failover && matches!(decision.cause, Cause::Probes | Cause::Evidence);
+            let first = decision.first_sign.filter(|_| answers_trouble);
+            let took = first.map(|first| self.time.now().since(first));
+            self.stats.switched(SwitchKey { pool: pool.clone(), direction, cause: decision.cause }, took);
+        }
+        let view = views::decision(pool, decision);
+        let (phase, epoch, cause) = (decision.phase, decision.epoch, decision.cause);
+        if phase == Phase::AllDown {
+            tracing::warn!(%pool, %phase, epoch, %cause, "{}", view.text);
+        } else {
+            tracing::info!(%pool, %phase, epoch, %cause, "{}", view.text);
+        }
+        // Nobody may be listening.
+        let _ = self.events.send(view);
+    }
+}

@@ -1,0 +1,85 @@
+//! All that control does beyond its own memory, behind one seam, so that its logic runs in virtual time in tests.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::config::{BackendConfig, Config, ProbeConfig};
+use crate::upstream::TlsClient;
+
+/// A config that was read and is valid.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The config.
+    pub config: Arc<Config>,
+    /// What is allowed but unwise, as `botgate check` prints it.
+    pub warnings: Vec<String>,
+    /// The files it was read from: what a file watch watches.
+    pub files: Vec<PathBuf>,
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// At least one, in order of preference.
+    pub addresses: Vec<IpAddr>,
+    /// How long they may be used.
+    pub ttl: Duration,
+}
+
+/// Where a probe goes, and what it asks.
+#[derive(Clone, Debug)]
+pub struct ProbeTarget {
+    /// What is asked.
+    pub probe: ProbeConfig,
+    /// Of whom.
+    pub backend: Arc<BackendConfig>,
+    /// TLS to it; none for plain HTTP.
+    pub tls: Option<TlsClient>,
+    /// Where it is now; empty when its name was never resolved.
+    pub addresses: Arc<[SocketAddr]>,
+}
+
+/// What control needs of the world.
+pub trait Outside: Send + Sync + 'static {
+    /// Reads the config again.
+    ///
+    /// # Errors
+    /// Every error, as `botgate check` prints it.
+    fn load(&self) -> Result<Loaded, Vec<String>>;
+
+    /// Probes a backend once; control bounds the time it takes. The error says what was bad.
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Asks for the addresses of a name once. The error says what was wrong.
+    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>>;
+}
+
+/// Tells when the files of the config changed.
+pub trait Watch: Send {
+    /// Waits until they did. Cancel-safe.
+    fn changed(&mut self) -> BoxFuture<'_, ()>;
+
+    /// Watches these files from now on.
+    fn set_files(&mut self, files: &[PathBuf]);
+}
+
+/// No file watch.
+#[derive(Debug)]
+pub struct NoWatch;
+
+impl Watch for NoWatch {
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn set_files(&mut self, _: &[PathBuf]) {}
+}
+
+/// Files as a list for people.
+pub(super) fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file: &PathBuf| Path::display(file).to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,257 @@
+//! One probe of one backend.
+//!
+//! Each probe dials a connection of its own. One that is kept would be cheaper, but it proves only that an old connection
+//! still works: a backend whose port is closed, whose certificate expired or whose accept queue is full would look
+//! healthy, while the next new connection of live traffic fails. TLS sessions are resumed, so the cost is small.
+
+use std::error::Error;
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+
+use super::outside::ProbeTarget;
+use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, StatusSet};
+use crate::upstream::{Alpn, Origin, Stream, dial};
+
+/// Most bytes that are read of a response body.
+const BODY: usize = 64 * 1024;
+
+/// Probes once. The error says what was bad.
+pub(super) async fn probe(target: ProbeTarget) -> Result<(), String> {
+    let tls = match target.probe.kind {
+        ProbeKind::Tcp => None,
+        ProbeKind::Http(_) => target.tls.as_ref(),
+    };
+    let dialed = dial(&target.addresses, tls, Alpn::Http1, target.probe.timeout).await;
+    let dialed = dialed.map_err(|error| error.to_string())?;
+    match &target.probe.kind {
+        ProbeKind::Tcp => Ok(()),
+        ProbeKind::Http(probe) => exchange(dialed.stream, &target.backend, probe).await,
+    }
+}
+
+async fn exchange(stream: Stream, backend: &BackendConfig, probe: &HttpProbe) -> Result<(), String> {
+    let request = request(backend, probe)?;
+    let broken = |error: hyper::Error| format!("no response: {}", causes(&error));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        judge(response, probe).await
+    };
+    let mut exchange = pin!(exchange);
+    tokio::select! {
+        verdict = &mut exchange => verdict,
+        // The connection may end before what came over it was read.
+        _ = connection => exchange.await,
+    }
+}
+
+/// The request that a probe sends: addressed as live traffic is, with the backend's credentials and the probe's headers.
+fn request(backend: &BackendConfig, probe: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
+    let origin = Origin::new(backend);
+    let path: PathAndQuery = probe.path.parse().map_err(|_| format!("probe.path {:?} is no path", probe.path))?;
+    let uri = origin.target_http1(&path).map_err(|error| format!("probe.path {:?}: {error}", probe.path))?;
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() = probe.method.clone();
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("botgate-probe/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(HOST, origin.host().clone());
+    for (name, value) in backend.headers.iter().chain(&probe.headers) {
+        headers.insert(name, value.clone());
+    }
+    // Last, for nobody to overrule: the connection is used once.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(request)
+}
+
+async fn judge(response: Response<Incoming>, probe: &HttpProbe) -> Result<(), String> {
+    let status = response.status().as_u16();
+    if !probe.status.contains(status) {
+        return Err(format!("status {status}, expected {}", written(&probe.status)));
+    }
+    let Some(check) = &probe.body else { return Ok(()) };
+    let mut incoming = response.into_body();
+    let mut body = BytesMut::new();
+    while body.len() < BODY {
+        let Some(frame) = incoming.frame().await else { break };
+        let frame = frame.map_err(|error| format!("the response body broke off: {}", causes(&error)))?;
+        if let Ok(data) = frame.into_data() {
+            body.extend_from_slice(&data[..data.len().min(BODY - body.len())]);
+        }
+    }
+    check_body(check, &body)
+}
+
+fn check_body(check: &BodyCheck, body: &[u8]) -> Result<(), String> {
+    match check {
+        BodyCheck::Contains(text) => {
+            let found = text.is_empty() || body.windows(text.len()).any(|window| window == text.as_bytes());
+            found.then_some(()).ok_or_else(|| format!("the response body does not contain {text:?}"))
+        }
+        BodyCheck::Json { pointer, equals } => {
+            let json: serde_json::Value =
+                serde_json::from_slice(body).map_err(|error| format!("the response body is no JSON: {error}"))?;
+            match json.pointer(pointer) {
+                Some(found) if found == equals => Ok(()),
+                Some(_) => Err(format!("{pointer} in the response body is not {equals}")),
+                None => Err(format!("the response body has no {pointer}")),
+            }
+        }
+    }
+}
+
+fn written(status: &StatusSet) -> String {
+    let range = |range: &std::ops::RangeInclusive<u16>| match (range.start(), range.end()) {
+        (start, end) if start == end => start.to_string(),
+        (start, end) => format!("{start}-{end}"),
+    };
+    status.0.iter().map(range).collect::<Vec<_>>().join(", ")
+}
+
+/// An error with its causes: hyper's own words say little.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{BackendUrl, ProbeConfig};
+
+    fn http(body: Option<BodyCheck>) -> ProbeKind {
+        ProbeKind::Http(HttpProbe {
+            method: http::Method::GET,
+            path: "/healthz?deep=1".into(),
+            headers: vec![("x-probe".parse().unwrap(), HeaderValue::from_static("yes"))],
+            status: StatusSet(vec![200..=299, 304..=304]),
+            body,
+        })
+    }
+
+    fn contains(text: &str) -> Option<BodyCheck> {
+        Some(BodyCheck::Contains(text.into()))
+    }
+
+    fn json(pointer: &str, equals: serde_json::Value) -> Option<BodyCheck> {
+        Some(BodyCheck::Json { pointer: pointer.into(), equals })
+    }
+
+    fn target(address: std::net::SocketAddr, kind: ProbeKind) -> ProbeTarget {
+        let second = Duration::from_secs(5);
+        let probe = ProbeConfig { kind, interval: second, timeout: second, fall: 1, rise: 1, jitter: 0.0 };
+        let url = BackendUrl { tls: false, host: "weu.example".into(), port: 80, base_path: "/v1".into() };
+        let backend = BackendConfig {
+            name: "weu".into(),
+            url,
+            priority: 1,
+            host: None,
+            server_name: None,
+            headers: vec![(http::header::AUTHORIZATION, HeaderValue::from_static("EndpointKey k"))],
+            rewrite: vec![],
+            ca: None,
+            client_certificate: None,
+            http2: false,
+        };
+        ProbeTarget { probe, backend: Arc::new(backend), tls: None, addresses: Arc::new([address]) }
+    }
+
+    /// Probes a backend that answers these bytes and closes; returns the verdict and what the backend was sent.
+    async fn against(answer: &str, kind: ProbeKind) -> (Result<(), String>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = answer.to_owned();
+        let backend = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut sent = Vec::new();
+            while !sent.ends_with(b"\r\n\r\n") && stream.read_buf(&mut sent).await.unwrap() > 0 {}
+            // The prober may hang up once it has seen enough.
+            let _ = stream.write_all(answer.as_bytes()).await;
+            String::from_utf8(sent).unwrap()
+        });
+        let verdict = probe(target(address, kind)).await;
+        (verdict, backend.await.unwrap())
+    }
+
+    fn response(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_addressed_as_live_traffic_is() {
+        let (verdict, sent) = against(&response("ok"), http(None)).await;
+        assert_eq!(verdict, Ok(()));
+        assert!(sent.starts_with("GET /v1/healthz?deep=1 HTTP/1.1\r\n"), "{sent}");
+        for header in ["host: weu.example", "authorization: EndpointKey k", "x-probe: yes", "connection: close"] {
+            assert!(sent.contains(header), "{header} in {sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_outside_the_set_is_bad_and_named() {
+        let (verdict, _) = against("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", http(None)).await;
+        assert_eq!(verdict, Err("status 503, expected 200-299, 304".into()));
+    }
+
+    #[tokio::test]
+    async fn a_body_must_hold_what_is_asked_for() {
+        let up = serde_json::json!("up");
+        for (body, check, good) in [
+            ("all good", contains("good"), true),
+            ("all bad", contains("good"), false),
+            (r#"{"db":{"state":"up"}}"#, json("/db/state", up.clone()), true),
+            (r#"{"db":{"state":"down"}}"#, json("/db/state", up.clone()), false),
+            (r#"{"db":{}}"#, json("/db/state", up.clone()), false),
+            ("<html>", json("/db/state", up.clone()), false),
+        ] {
+            let (verdict, _) = against(&response(body), http(check)).await;
+            assert_eq!(verdict.is_ok(), good, "{body}: {verdict:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_close_and_to_64_kib() {
+        let (verdict, _) = against("HTTP/1.0 200 OK\r\n\r\nuntil close: good", http(contains("good"))).await;
+        assert_eq!(verdict, Ok(()));
+        let long = format!("{}good", "x".repeat(BODY));
+        assert!(against(&response(&long), http(contains("good"))).await.0.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_hangs_up_is_bad() {
+        let (verdict, _) = against("", http(None)).await;
+        assert!(verdict.unwrap_err().starts_with("no response: "));
+        let (verdict, _) = against("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", http(contains("f"))).await;
+        assert!(verdict.unwrap_err().starts_with("the response body broke off: "));
+    }
+
+    #[tokio::test]
+    async fn a_tcp_probe_wants_a_connection_and_no_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(probe(target(address, ProbeKind::Tcp)).await, Ok(()));
+        drop(listener);
+        let refused = probe(target(address, ProbeKind::Tcp)).await.unwrap_err();
+        assert!(refused.contains("refused"), "{refused}");
+    }
+}

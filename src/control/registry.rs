@@ -1,0 +1,250 @@
+//! Who is who: pools and backends with their identity, health and counters. What survives a reload lives here.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::names::Names;
+use super::schedule::Schedule;
+use crate::config::{BackendConfig, Config, PoolConfig};
+use crate::model::{BackendId, Moment, PoolName};
+use crate::snapshot::{Pool, Route, RouteTable};
+use crate::steering::{Decision, Observation, Steering};
+use crate::telemetry::{BackendStats, PoolStats};
+use crate::upstream::{Origin, TlsClient};
+
+/// All pools, in order of the config.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) config: Arc<Config>,
+    pub(super) pools: Vec<PoolState>,
+    pub(super) routes: RouteTable,
+    pub(super) routes_changed: bool,
+    places: HashMap<BackendId, Place>,
+    next_id: u32,
+    workers: usize,
+}
+
+/// A pool: its name is its identity.
+#[derive(Debug)]
+pub(super) struct PoolState {
+    pub(super) config: Arc<PoolConfig>,
+    pub(super) steering: Steering,
+    pub(super) stats: Arc<PoolStats>,
+    /// In the config's order, which is the order in which steering and the snapshot number them.
+    pub(super) backends: Vec<BackendState>,
+    /// When it entered its phase.
+    pub(super) since: Timestamp,
+    /// What requests see; built again when it no longer fits.
+    pub(super) published: Option<Arc<Pool>>,
+    /// Whether something happened since that may have made it unfit.
+    pub(super) touched: bool,
+}
+
+/// A backend: (pool, name, URL) is its identity.
+#[derive(Debug)]
+pub(super) struct BackendState {
+    pub(super) id: BackendId,
+    pub(super) config: Arc<BackendConfig>,
+    pub(super) origin: Origin,
+    pub(super) tls: Option<TlsClient>,
+    pub(super) addresses: Arc<[SocketAddr]>,
+    pub(super) stats: Arc<BackendStats>,
+    pub(super) schedule: Schedule,
+    /// When its last probe ended.
+    pub(super) probed: Option<Timestamp>,
+    /// Attempts that steering was told of.
+    pub(super) attempts: u64,
+}
+
+/// Where a backend stands, until the next reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) pool: usize,
+    pub(super) backend: usize,
+}
+
+/// TLS to every backend of a config, by pool and backend.
+pub(super) type TlsPlan = Vec<Vec<Option<TlsClient>>>;
+
+impl Registry {
+    /// Nothing yet: [`Registry::apply`] brings the first config in like any other.
+    pub(super) fn new(workers: usize, config: Arc<Config>) -> Self {
+        let (pools, places, routes) = (Vec::new(), HashMap::new(), RouteTable::default());
+        Self { config, pools, routes, routes_changed: true, places, next_id: 1, workers }
+    }
+
+    /// Sets up TLS to every backend of `next`, without changing anything. What did not change is shared, so that its
+    /// session tickets stay; what names files is built again, since those may have changed behind the same name.
+    ///
+    /// # Errors
+    /// One line for each backend that cannot be set up.
+    pub(super) fn plan_tls(&self, next: &Config) -> Result<TlsPlan, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut plan = TlsPlan::new();
+        for pool in &next.pools {
+            let old = self.pools.iter().find(|old| old.config.name == pool.name);
+            let mut clients = Vec::new();
+            for backend in &pool.backends {
+                let same = |old: &&BackendState| *old.config == *backend && !names_files(backend);
+                match old.and_then(|old| old.backends.iter().find(same)) {
+                    Some(old) => clients.push(old.tls.clone()),
+                    None => match TlsClient::new(backend) {
+                        Ok(client) => clients.push(client),
+                        Err(error) => errors.push(format!("pool {}, backend {}: {error}", pool.name, backend.name)),
+                    },
+                }
+            }
+            plan.push(clients);
+        }
+        if errors.is_empty() { Ok(plan) } else { Err(errors) }
+    }
+
+    /// Takes a config in. Pools and backends of unchanged identity keep their state; the rest starts unknown.
+    pub(super) fn apply(
+        &mut self,
+        config: Arc<Config>,
+        tls: TlsPlan,
+        names: &Names,
+        now: Moment,
+    ) -> Vec<(PoolName, Decision)> {
+        let mut old: HashMap<PoolName, PoolState> =
+            self.pools.drain(..).map(|pool| (pool.config.name.clone(), pool)).collect();
+        let mut decisions = Vec::new();
+        for (pool, tls) in config.pools.iter().zip(tls) {
+            let (state, decision) = self.build(pool, old.remove(&pool.name), tls, names, now);
+            decisions.extend(decision.map(|decision| (pool.name.clone(), decision)));
+            self.pools.push(state);
+        }
+        self.index();
+        self.routes_changed |= self.config.routes != config.routes || self.config.pools != config.pools;
+        if self.routes_changed {
+            self.routes = route_table(&config);
+        }
+        self.config = config;
+        decisions
+    }
+
+    fn build(
+        &mut self,
+        config: &PoolConfig,
+        old: Option<PoolState>,
+        tls: Vec<Option<TlsClient>>,
+        names: &Names,
+        now: Moment,
+    ) -> (PoolState, Option<Decision>) {
+        let policy = config.into();
+        let fits = old.as_ref().is_some_and(|old| *old.config == *config) && !config.backends.iter().any(names_files);
+        let interval = config.probe.as_ref().map(|probe| probe.interval);
+        let (mut published, mut steering, mut stats, mut was, mut since) = (None, None, None, Vec::new(), None);
+        let mut shared = None;
+        if let Some(old) = old {
+            published = old.published.filter(|_| fits);
+            shared = Some(old.config).filter(|_| fits);
+            (steering, stats, since) = (Some(old.steering), Some(old.stats), Some(old.since));
+            was = old.backends.into_iter().map(Some).collect();
+        }
+        let mut kept = Vec::new();
+        let mut backends = Vec::new();
+        for (backend, tls) in config.backends.iter().zip(tls) {
+            let same = |old: &BackendState| old.config.name == backend.name && old.config.url == backend.url;
+            let place = was.iter().position(|old| old.as_ref().is_some_and(same));
+            kept.push(place);
+            let state = place.and_then(|place| was[place].take());
+            backends.push(match state {
+                Some(mut state) => {
+                    if *state.config != *backend {
+                        state.config = Arc::new(backend.clone());
+                        state.origin = Origin::new(backend);
+                    }
+                    state.tls = tls;
+                    interval.into_iter().for_each(|interval| state.schedule.fit(now, interval));
+                    state
+                }
+                None => self.newcomer(backend, tls, names, now),
+            });
+        }
+        let (steering, decision) = match steering {
+            None => {
+                let (steering, start) = Steering::start(policy, now);
+                (steering, Some(start))
+            }
+            Some(mut steering) => {
+                let step = steering.step(Observation::Reload { policy, kept }, now);
+                (steering, step.decision)
+            }
+        };
+        let moved = decision.as_ref().is_some_and(|decision| decision.phase != decision.phase_before);
+        let pool = PoolState {
+            config: shared.unwrap_or_else(|| Arc::new(config.clone())),
+            steering,
+            stats: stats.unwrap_or_else(|| PoolStats::new(self.workers)),
+            backends,
+            since: since.filter(|_| !moved).unwrap_or_else(Timestamp::now),
+            published,
+            touched: true,
+        };
+        (pool, decision)
+    }
+
+    fn newcomer(&mut self, config: &BackendConfig, tls: Option<TlsClient>, names: &Names, now: Moment) -> BackendState {
+        let id = BackendId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        BackendState {
+            id,
+            addresses: names.addresses(&config.url),
+            config: Arc::new(config.clone()),
+            origin: Origin::new(config),
+            tls,
+            stats: BackendStats::new(self.workers),
+            schedule: Schedule::new(now),
+            probed: None,
+            attempts: 0,
+        }
+    }
+
+    fn index(&mut self) {
+        let backends = |(pool, state): (usize, &PoolState)| {
+            let place = move |(backend, state): (usize, &BackendState)| (state.id, Place { pool, backend });
+            state.backends.iter().enumerate().map(place).collect::<Vec<_>>()
+        };
+        self.places = self.pools.iter().enumerate().flat_map(backends).collect();
+    }
+
+    /// Where a backend stands; none when a reload took it away.
+    pub(super) fn place(&self, id: BackendId) -> Option<Place> {
+        self.places.get(&id).copied()
+    }
+
+    /// The host of every backend.
+    pub(super) fn hosts(config: &Config) -> impl Iterator<Item = &str> {
+        config.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.url.host.as_str())
+    }
+
+    /// Takes new addresses of a host over.
+    pub(super) fn readdress(&mut self, host: &str, names: &Names) {
+        for pool in &mut self.pools {
+            for backend in pool.backends.iter_mut().filter(|backend| backend.config.url.host == host) {
+                let next = names.addresses(&backend.config.url);
+                if next != backend.addresses {
+                    backend.addresses = next;
+                    pool.touched = true;
+                }
+            }
+        }
+    }
+}
+
+fn names_files(backend: &BackendConfig) -> bool {
+    backend.ca.is_some() || backend.client_certificate.is_some()
+}
+
+fn route_table(config: &Config) -> RouteTable {
+    let index: HashMap<&PoolName, usize> = config.pools.iter().enumerate().map(|(i, pool)| (&pool.name, i)).collect();
+    // A route to a pool that is not there cannot pass validation.
+    let route =
+        |route: &crate::config::RouteConfig| Some(Route { config: route.clone(), pool: *index.get(&route.pool)? });
+    RouteTable::new(config.routes.iter().filter_map(route))
+}

@@ -1,0 +1,136 @@
+//! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
+
+use std::time::Duration;
+
+use super::Control;
+use super::apply::Prepared;
+use super::changes;
+use super::handle::Reply;
+use super::outside::{Loaded, listed};
+use super::registry::{Registry, TlsPlan};
+use crate::model::{Moment, ReloadOutcome};
+
+/// A new backend is not sent requests before its name was asked for, for at most this long.
+pub(super) const RESOLVE_WAIT: Duration = Duration::from_secs(2);
+
+/// The reload under way, and those that were asked for since.
+#[derive(Default)]
+pub(super) struct Reloads {
+    pending: Option<Pending>,
+    /// Asked for while one was under way: the file may have changed after it was read, so all of them get another.
+    again: Option<Vec<Reply<ReloadOutcome>>>,
+}
+
+/// A config for which everything is built, that waits for the names of its new backends.
+struct Pending {
+    loaded: Loaded,
+    tls: TlsPlan,
+    prepared: Vec<Prepared>,
+    hosts: Vec<String>,
+    deadline: Moment,
+    replies: Vec<Reply<ReloadOutcome>>,
+}
+
+impl Reloads {
+    /// When the reload under way waits no longer.
+    pub(super) fn wakeup(&self) -> Option<Moment> {
+        self.pending.as_ref().map(|pending| pending.deadline)
+    }
+}
+
+impl Control {
+    /// Reads the config again, now or after the reload under way.
+    pub(super) fn reload(&mut self, reply: Option<Reply<ReloadOutcome>>) {
+        if self.reloads.pending.is_some() {
+            self.reloads.again.get_or_insert_default().extend(reply);
+        } else {
+            self.begin_reload(reply.into_iter().collect());
+        }
+    }
+
+    /// Goes on with a reload that waits, if it may.
+    pub(super) fn continue_reload(&mut self) {
+        let now = self.time.now();
+        let Some(pending) = &mut self.reloads.pending else { return };
+        pending.hosts.retain(|host| !self.names.settled(host));
+        if !pending.hosts.is_empty() && now < pending.deadline {
+            return;
+        }
+        if let Some(pending) = self.reloads.pending.take() {
+            self.commit_reload(pending);
+        }
+        if let Some(replies) = self.reloads.again.take() {
+            self.begin_reload(replies);
+        }
+    }
+
+    fn begin_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>) {
+        match self.prepare_reload() {
+            Err(errors) => {
+                self.stats.reloaded(false);
+                tracing::error!(?errors, "reload rejected, nothing changed: {}", errors.join("; "));
+                answer(replies, &ReloadOutcome::Rejected { errors });
+            }
+            Ok((loaded, tls, prepared)) => {
+                let now = self.time.now();
+                let mut hosts: Vec<String> = Registry::hosts(&loaded.config).map(str::to_owned).collect();
+                hosts.retain(|host| self.names.add(host, now));
+                let deadline = now + RESOLVE_WAIT;
+                self.reloads.pending = Some(Pending { loaded, tls, prepared, hosts, deadline, replies });
+                self.continue_reload();
+            }
+        }
+    }
+
+    fn prepare_reload(&mut self) -> Result<(Loaded, TlsPlan, Vec<Prepared>), Vec<String>> {
+        let loaded = self.outside.load()?;
+        let mut errors = Vec::new();
+        let mut keep = |more: Vec<String>| errors.extend(more);
+        let tls = self.registry.plan_tls(&loaded.config).map_err(&mut keep).ok();
+        let prepared = self.participants.iter().filter_map(|part| part.prepare(&loaded.config).map_err(&mut keep).ok());
+        let prepared: Vec<Prepared> = prepared.collect();
+        match tls {
+            Some(tls) if errors.is_empty() => Ok((loaded, tls, prepared)),
+            _ => Err(errors),
+        }
+    }
+
+    /// Swaps. Nothing here can fail.
+    fn commit_reload(&mut self, pending: Pending) {
+        let Pending { loaded, tls, prepared, replies, .. } = pending;
+        let now = self.time.now();
+        let changes = changes::changes(&self.registry.config, &loaded.config);
+        let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
+        self.names.follow(Registry::hosts(&loaded.config), now);
+        let decisions = self.registry.apply(loaded.config, tls, &self.names, now);
+        self.decided.extend(decisions);
+        for part in prepared {
+            (part.commit)();
+            needs_restart.extend(part.needs_restart);
+        }
+        needs_restart.sort_unstable();
+        needs_restart.dedup();
+        self.files.set_files(&loaded.files);
+        let config = &self.registry.config;
+        self.stats.retain_backends(|pool, backend| {
+            let pool = config.pools.iter().find(|known| known.name == *pool);
+            pool.is_some_and(|pool| pool.backends.iter().any(|known| known.name == *backend))
+        });
+        self.stats.reloaded(true);
+        self.publish();
+        let files = listed(&loaded.files);
+        tracing::info!(?changes, ?needs_restart, files, "reload applied: {} changes", changes.len());
+        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        if !needs_restart.is_empty() {
+            tracing::warn!("changed, but only a restart can apply it: {}", needs_restart.join(", "));
+        }
+        answer(replies, &ReloadOutcome::Applied { changes, needs_restart, warnings: loaded.warnings });
+    }
+}
+
+fn answer(replies: Vec<Reply<ReloadOutcome>>, outcome: &ReloadOutcome) {
+    for reply in replies {
+        // Who asked may have gone; the outcome is in the log.
+        let _ = reply.send(Ok(outcome.clone()));
+    }
+}

@@ -1,0 +1,204 @@
+//! The loop: one thread, the only writer of the snapshot.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::apply::Participant;
+use super::errands::Errands;
+use super::files::Files;
+use super::handle::{Command, Handle};
+use super::names::Names;
+use super::observe::{SAMPLE, lookup_limit};
+use super::outside::{Loaded, Outside, Watch};
+use super::registry::Registry;
+use super::reload::{RESOLVE_WAIT, Reloads};
+use super::time::Time;
+use crate::config::Config;
+use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
+use crate::snapshot::SnapshotCell;
+use crate::steering::{Decision, Observation};
+use crate::telemetry::ControlStats;
+
+/// Commands that may wait.
+const COMMANDS: usize = 64;
+/// Evidence that may wait; workers drop and count what comes on top.
+const EVIDENCE: usize = 4096;
+/// Decisions that a slow listener may lag behind.
+const EVENTS: usize = 256;
+/// Evidence and results taken in before the next publication.
+const BATCH: usize = 256;
+
+/// What control is started with.
+pub struct Setup {
+    /// The config to begin with.
+    pub loaded: Loaded,
+    /// The world.
+    pub outside: Arc<dyn Outside>,
+    /// The file watch.
+    pub watch: Box<dyn Watch>,
+    /// Parts of higher rank that take part in a reload.
+    pub participants: Vec<Arc<dyn Participant>>,
+    /// How many workers will count.
+    pub workers: usize,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// Control, ready to run, and the ways to it.
+pub struct Started {
+    /// For orders and questions.
+    pub handle: Handle,
+    /// What requests read.
+    pub snapshots: Arc<SnapshotCell>,
+    /// Where workers send evidence: `try_send`, and count what is not taken.
+    pub evidence: mpsc::Sender<Evidence>,
+    /// What control counts.
+    pub stats: Arc<ControlStats>,
+    /// The loop, to be run on the control thread.
+    pub control: Control,
+}
+
+/// The control plane.
+pub struct Control {
+    pub(super) time: Time,
+    pub(super) outside: Arc<dyn Outside>,
+    pub(super) files: Files,
+    pub(super) participants: Vec<Arc<dyn Participant>>,
+    commands: mpsc::Receiver<Command>,
+    evidence: mpsc::Receiver<Evidence>,
+    pub(super) events: broadcast::Sender<DecisionView>,
+    pub(super) cell: Arc<SnapshotCell>,
+    pub(super) stats: Arc<ControlStats>,
+    pub(super) registry: Registry,
+    pub(super) names: Names,
+    pub(super) errands: Errands,
+    pub(super) reloads: Reloads,
+    /// Decisions that are made and not yet published.
+    pub(super) decided: Vec<(PoolName, Decision)>,
+    pub(super) next_sample: Moment,
+    pub(super) generation: u64,
+    pub(super) ready: bool,
+    /// The config that the process was started with.
+    pub(super) started: Arc<Config>,
+}
+
+/// Sets control up: resolves all names (for at most two seconds) and builds the first snapshot. Call it on the runtime
+/// that will run [`Control::run`].
+///
+/// # Errors
+/// One line for each backend whose TLS cannot be set up.
+pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
+    let Setup { loaded, outside, watch, participants, workers, clock } = setup;
+    let time = Time::tied_to(&clock);
+    let config = loaded.config;
+    let mut registry = Registry::new(workers, config.clone());
+    let tls = registry.plan_tls(&config)?;
+
+    let (mut names, mut errands) = (Names::default(), Errands::default());
+    names.follow(Registry::hosts(&config), time.now());
+    for host in names.take_due(time.now()) {
+        errands.lookup(&outside, host, lookup_limit(&config));
+    }
+    let resolve = async {
+        while let Some(done) = errands.next().await {
+            if let super::errands::Done::Lookup { host, answer } = done {
+                names.answered(&host, answer, &config.dns, time.now());
+            }
+        }
+    };
+    // What has no answer by then is reached later: its look-up goes on in the loop.
+    let _ = timeout(RESOLVE_WAIT, resolve).await;
+
+    let decided = registry.apply(config.clone(), tls, &names, time.now());
+    registry.refresh();
+    let cell = SnapshotCell::new(registry.snapshot(1));
+    let files = Files::follow(watch, loaded.files);
+    let (to_commands, commands) = mpsc::channel(COMMANDS);
+    let (to_evidence, evidence) = mpsc::channel(EVIDENCE);
+    let (events, _) = broadcast::channel(EVENTS);
+    let stats = ControlStats::new();
+    let control = Control {
+        time,
+        outside,
+        files,
+        participants,
+        commands,
+        evidence,
+        events: events.clone(),
+        cell: cell.clone(),
+        stats: stats.clone(),
+        registry,
+        names,
+        errands,
+        reloads: Reloads::default(),
+        decided,
+        next_sample: time.now() + SAMPLE,
+        generation: 1,
+        ready: false,
+        started: config,
+    };
+    Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
+}
+
+impl Control {
+    /// Lets one more part take part in reloads.
+    pub fn add_participant(&mut self, part: Arc<dyn Participant>) {
+        self.participants.push(part);
+    }
+
+    /// Runs until `stop` is cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.turn();
+            let wakeup = self.time.instant(self.wakeup());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(command) = self.commands.recv() => self.obey(command),
+                1.. = self.evidence.recv_many(&mut batch, BATCH) => {
+                    self.take_evidence(&batch);
+                    batch.clear();
+                }
+                Some(done) = self.errands.next() => {
+                    self.take_done(done);
+                    for _ in 1..BATCH {
+                        let Some(done) = self.errands.try_next() else { break };
+                        self.take_done(done);
+                    }
+                }
+                () = self.files.changed() => self.reload(None),
+                () = sleep_until(wakeup) => {}
+            }
+        }
+    }
+
+    /// Does all that is due, and publishes what came of it and of what was taken in before: once for all.
+    fn turn(&mut self) {
+        let now = self.time.now();
+        self.continue_reload();
+        self.sample(now);
+        let timed = |pool: &super::registry::PoolState| pool.steering.next_wakeup().is_some_and(|at| at <= now);
+        let due: HashSet<usize> = (0..self.registry.pools.len()).filter(|&i| timed(&self.registry.pools[i])).collect();
+        for pool in due {
+            self.observe(pool, Observation::Tick);
+        }
+        self.publish();
+        self.start_errands(now);
+    }
+
+    /// When something is due next, whatever comes in.
+    fn wakeup(&self) -> Moment {
+        let pools = self.registry.pools.iter();
+        let probes = |pool: &super::registry::PoolState| {
+            let on = pool.config.probe.is_some();
+            pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
+        };
+        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(), probes(pool)]);
+        let others = [self.names.wakeup(), self.reloads.wakeup(), Some(self.next_sample)];
+        pools.chain(others).flatten().min().unwrap_or(self.next_sample)
+    }
+}

@@ -1,0 +1,161 @@
+//! When the next probe of a backend is due.
+
+use std::time::Duration;
+
+use crate::model::Moment;
+
+/// Evidence brings a probe forward at most this often, so that a backend that fails one request in a hundred is not
+/// probed a hundred times a second.
+const EXTRA: Duration = Duration::from_millis(100);
+
+/// Longest pause between two probes of a suspect.
+const SUSPECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The probe schedule of one backend: one probe at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schedule {
+    next: Moment,
+    running_since: Option<Moment>,
+    /// The last evidence that no good probe has answered yet.
+    suspect: Option<Moment>,
+    extra: Option<Moment>,
+    rounds: u64,
+}
+
+impl Schedule {
+    /// The first probe is due at once.
+    pub(super) fn new(now: Moment) -> Self {
+        Self { next: now, running_since: None, suspect: None, extra: None, rounds: 0 }
+    }
+
+    /// Whether a probe is to be started.
+    pub(super) fn due(&self, now: Moment) -> bool {
+        self.running_since.is_none() && self.next <= now
+    }
+
+    /// When one will be; none while one runs.
+    pub(super) fn wakeup(&self) -> Option<Moment> {
+        self.running_since.is_none().then_some(self.next)
+    }
+
+    /// Whether a probe has ended yet.
+    pub(super) fn probed_once(&self) -> bool {
+        self.rounds > 0
+    }
+
+    /// A probe was started; the next regular one follows after `interval`.
+    pub(super) fn started(&mut self, now: Moment, interval: Duration) {
+        self.running_since = Some(now);
+        self.next = now + interval;
+    }
+
+    /// Evidence came in: look at once, or as soon as the last look out of turn is long enough ago.
+    pub(super) fn suspected(&mut self, now: Moment) {
+        self.suspect = Some(now);
+        let at = self.extra.map_or(now, |extra| now.max(extra + EXTRA));
+        if at < self.next {
+            (self.next, self.extra) = (at, Some(at));
+        }
+    }
+
+    /// The probe ended. While a suspect's probes are bad and no verdict is reached, the next follows after a short pause:
+    /// a killed backend is given up within milliseconds, one that hangs within about `fall` timeouts. Without evidence
+    /// the regular interval stays, so that a hiccup that hurt nobody does not move a pool.
+    pub(super) fn ended(&mut self, now: Moment, good: bool, given_up: bool, interval: Duration) {
+        let started = self.running_since.take();
+        self.rounds += 1;
+        if good {
+            self.suspect = self.suspect.filter(|&at| started.is_some_and(|started| at > started));
+        } else if self.suspect.is_some() && !given_up {
+            self.next = self.next.min(now + SUSPECT_PAUSE.min(interval / 10));
+        }
+    }
+
+    /// Fits the schedule to an interval that may have become shorter.
+    pub(super) fn fit(&mut self, now: Moment, interval: Duration) {
+        self.next = self.next.min(now + interval);
+    }
+}
+
+/// `interval`, moved at random by up to half of `jitter` of it either way; `random` is in 0..1.
+pub(super) fn jittered(interval: Duration, jitter: f64, random: f64) -> Duration {
+    interval.mul_f64((1.0 + jitter.clamp(0.0, 1.0) * (random - 0.5)).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(2);
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_origin(Duration::from_millis(ms))
+    }
+
+    fn probed(ms: u64, good: bool) -> Schedule {
+        let mut schedule = Schedule::new(at(ms));
+        assert!(schedule.due(at(ms)));
+        schedule.started(at(ms), INTERVAL);
+        schedule.ended(at(ms), good, false, INTERVAL);
+        schedule
+    }
+
+    #[test]
+    fn probes_follow_the_interval_from_start_to_start() {
+        let mut schedule = Schedule::new(at(0));
+        schedule.started(at(0), INTERVAL);
+        assert!(!schedule.due(at(5000)), "one at a time");
+        assert_eq!(schedule.wakeup(), None);
+        schedule.ended(at(1500), true, false, INTERVAL);
+        assert_eq!(schedule.wakeup(), Some(at(2000)));
+    }
+
+    #[test]
+    fn evidence_makes_a_probe_due_at_once_but_not_more_often_than_every_100_ms() {
+        let mut schedule = probed(0, true);
+        schedule.suspected(at(500));
+        assert!(schedule.due(at(500)));
+        schedule.started(at(500), INTERVAL);
+        schedule.ended(at(501), true, false, INTERVAL);
+        for ms in 501..590 {
+            schedule.suspected(at(ms));
+        }
+        assert_eq!(schedule.wakeup(), Some(at(600)));
+    }
+
+    #[test]
+    fn a_suspect_is_probed_again_soon_while_its_probes_are_bad_until_it_is_given_up() {
+        let mut schedule = probed(0, true);
+        schedule.suspected(at(500));
+        schedule.started(at(500), INTERVAL);
+        schedule.ended(at(501), false, false, INTERVAL);
+        assert_eq!(schedule.wakeup(), Some(at(551)));
+        schedule.started(at(551), INTERVAL);
+        schedule.ended(at(552), false, true, INTERVAL);
+        assert_eq!(schedule.wakeup(), Some(at(2551)));
+    }
+
+    #[test]
+    fn a_bad_probe_without_evidence_keeps_the_interval() {
+        assert_eq!(probed(0, false).wakeup(), Some(at(2000)));
+    }
+
+    #[test]
+    fn evidence_during_a_probe_that_ends_well_is_still_looked_into() {
+        let mut schedule = probed(0, true);
+        schedule.started(at(2000), INTERVAL);
+        schedule.suspected(at(2010));
+        schedule.ended(at(2020), true, false, INTERVAL);
+        assert!(schedule.due(at(2020)));
+        schedule.started(at(2020), INTERVAL);
+        schedule.ended(at(2021), false, false, INTERVAL);
+        assert_eq!(schedule.wakeup(), Some(at(2071)));
+    }
+
+    #[test]
+    fn jitter_keeps_the_mean() {
+        assert_eq!(jittered(INTERVAL, 0.5, 0.0), Duration::from_millis(1500));
+        assert_eq!(jittered(INTERVAL, 0.5, 0.5), INTERVAL);
+        assert_eq!(jittered(INTERVAL, 0.0, 0.9), INTERVAL);
+    }
+}

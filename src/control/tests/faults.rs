@@ -1,0 +1,167 @@
+//! Backends that die, hang and come back.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::world::*;
+use crate::model::{AttemptPhase, Cause, EvidenceKind, Health, Phase};
+use crate::telemetry::WorkerId;
+
+const REFUSED_DIAL: EvidenceKind = EvidenceKind::Failed(AttemptPhase::Dial);
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_starts_on_its_first_priority_with_its_names_resolved() {
+    let rig = Rig::start(two()).await;
+    let view = rig.view().await;
+    assert_eq!((view.phase, view.epoch), (Phase::Steady, 1));
+    assert!(view.backends.iter().all(|backend| backend.health == Health::Healthy && backend.ready));
+    assert_eq!(view.backends[0].addresses, ["10.0.0.1:80"]);
+    assert_eq!(rig.active(), "weu");
+    assert_eq!(rig.pool().epoch_header, "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_backend_is_given_up_within_milliseconds_of_the_first_evidence() {
+    let mut rig = Rig::start(two()).await;
+    sleep(Duration::from_millis(700)).await;
+    rig.world.set("weu", Mood::Refuses);
+    let killed = Instant::now();
+    rig.say(0, REFUSED_DIAL);
+    let decision = rig.decision().await;
+    assert!(killed.elapsed() < Duration::from_millis(60), "{:?}", killed.elapsed());
+    assert_eq!(decision.text, "bot: failover weu → neu (epoch 2): weu: 2 probes in a row failed: connection refused");
+    assert_eq!((decision.cause, rig.active().as_str()), (Cause::Probes, "neu"));
+    assert_eq!(rig.pool().backends[0].health, Health::Unhealthy);
+    assert_ne!(rig.pool().backends[1].health, Health::Unhealthy);
+    let (_, seconds) = &rig.stats.failover_seconds()[0];
+    assert_eq!(seconds.count(), 1);
+    assert!(seconds.sum < 0.06, "from the first evidence: {} s", seconds.sum);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_backend_is_given_up_within_fall_timeouts_of_a_slow_request() {
+    let mut rig = Rig::start(two()).await;
+    sleep(Duration::from_millis(100)).await;
+    rig.world.set("weu", Mood::Hangs);
+    let hung = Instant::now();
+    rig.say(0, EvidenceKind::Slow);
+    let decision = rig.decision().await;
+    assert!(hung.elapsed() < 2 * TIMEOUT + Duration::from_millis(100), "{:?}", hung.elapsed());
+    assert!(decision.text.ends_with("no answer within 1s"), "{}", decision.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_evidence_the_probes_keep_their_interval() {
+    let mut rig = Rig::start(two()).await;
+    rig.world.set("weu", Mood::Refuses);
+    let began = Instant::now();
+    rig.decision().await;
+    assert!(began.elapsed() > INTERVAL && began.elapsed() <= 2 * INTERVAL, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pool_comes_back_after_the_hold_and_not_before() {
+    let mut rig = Rig::start(two()).await;
+    rig.world.set("weu", Mood::Refuses);
+    rig.decision().await;
+    rig.world.set("weu", Mood::Good);
+    assert_eq!(rig.decision().await.phase, Phase::Holding);
+    let held = Instant::now();
+    assert_eq!(rig.active(), "neu");
+    let back = rig.decision().await;
+    assert!(held.elapsed() >= HOLD && held.elapsed() < HOLD + Duration::from_millis(10), "{:?}", held.elapsed());
+    assert_eq!((back.phase, back.cause, back.epoch), (Phase::Steady, Cause::HoldOver, 3));
+    assert_eq!(rig.active(), "weu");
+    assert_eq!(rig.stats.switches().iter().map(|(_, count)| count).sum::<u64>(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_against_a_backend_with_good_probes_probes_it_ten_times_a_second_at_most() {
+    let rig = Rig::start(two()).await;
+    let before = rig.world.probes("weu");
+    for _ in 0..1000 {
+        rig.say(0, EvidenceKind::Slow);
+        sleep(Duration::from_millis(1)).await;
+    }
+    let probes = rig.world.probes("weu") - before;
+    assert!((8..=12).contains(&probes), "{probes} probes in a second");
+    assert_eq!(rig.view().await.phase, Phase::Steady);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_traffic_gives_a_backend_up_whatever_its_probes_say() {
+    let mut rig = Rig::start(two()).await;
+    for _ in 0..5 {
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
+        rig.say(0, EvidenceKind::Refused(503));
+    }
+    assert_eq!(rig.decision().await.cause, Cause::Evidence);
+    assert_eq!(rig.active(), "neu");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_failures_among_many_attempts_give_nobody_up() {
+    let rig = Rig::start(two()).await;
+    for _ in 0..100 {
+        rig.pool().backends[0].stats.cells.of(WorkerId(1)).started.increment();
+    }
+    for _ in 0..20 {
+        rig.say(0, EvidenceKind::Refused(503));
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.view().await.phase, Phase::Steady);
+    assert_eq!(rig.stats.evidence_total(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_of_a_quiet_hour_do_not_outweigh_failures_of_now() {
+    let mut rig = Rig::start(two()).await;
+    for _ in 0..1000 {
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
+    }
+    sleep(Duration::from_secs(60)).await;
+    for _ in 0..5 {
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
+        rig.say(0, EvidenceKind::Failed(AttemptPhase::Wait));
+    }
+    assert_eq!(rig.decision().await.cause, Cause::Evidence);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_panics_is_a_bad_probe_and_the_loop_goes_on() {
+    let mut rig = Rig::start(two()).await;
+    rig.world.set("weu", Mood::Panics);
+    assert_eq!(rig.decision().await.phase, Phase::FailedOver);
+    rig.world.set("weu", Mood::Good);
+    assert_eq!(rig.decision().await.phase, Phase::Holding);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_published_while_nothing_changes() {
+    let rig = Rig::start(two()).await;
+    let generation = rig.snapshots.load().generation;
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(rig.snapshots.load().generation, generation);
+    assert!(rig.world.probes("weu") > 290);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_addresses_are_published_and_a_vanished_name_keeps_its_last() {
+    let rig = Rig::start(two()).await;
+    rig.world.resolve("weu.example", Ok("10.0.0.9"));
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(*rig.pool().backends[0].addresses, ["10.0.0.9:80".parse().unwrap()]);
+    rig.world.resolve("weu.example", Err("NXDOMAIN"));
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(*rig.pool().backends[0].addresses, ["10.0.0.9:80".parse().unwrap()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_dial_asks_for_the_name_again_at_once() {
+    let rig = Rig::start(two()).await;
+    rig.world.resolve("weu.example", Ok("10.0.0.9"));
+    rig.say(0, REFUSED_DIAL);
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(*rig.pool().backends[0].addresses, ["10.0.0.9:80".parse().unwrap()]);
+}

@@ -1,0 +1,6 @@
+//! The loop in virtual time, against a world that does as it is told.
+
+mod faults;
+mod orders;
+mod reloads;
+mod world;

@@ -1,0 +1,44 @@
+//! What operators order.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::world::*;
+use crate::control::ControlError;
+use crate::model::{Cause, Phase};
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_done_when_its_answer_comes() {
+    let mut rig = Rig::start(two()).await;
+    let view = rig.order(true, "weu").await.unwrap();
+    assert_eq!(view.active, Some("neu".into()));
+    assert!(view.backends[0].drained && !view.backends[0].ready);
+    assert_eq!(rig.active(), "neu");
+    assert_eq!(rig.pool().order, [1]);
+    let decision = rig.decision().await;
+    assert_eq!(decision.text, "bot: failover weu → neu (epoch 2): weu drained by ann: patch day");
+
+    let view = rig.order(false, "weu").await.unwrap();
+    assert_eq!((view.phase, view.active), (Phase::Holding, Some("neu".into())));
+    assert_eq!(rig.decision().await.cause, Cause::Resumed);
+    sleep(HOLD + Duration::from_millis(5)).await;
+    assert_eq!(rig.active(), "weu");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_backend_cannot_be_drained() {
+    let rig = Rig::start(two()).await;
+    rig.order(true, "neu").await.unwrap();
+    let refused = rig.order(true, "weu").await.unwrap_err();
+    assert!(matches!(&refused, ControlError::Refused(why) if why.contains("resume another one first")), "{refused}");
+    assert_eq!(rig.active(), "weu");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_name_is_answered_with_those_there_are() {
+    let rig = Rig::start(two()).await;
+    let known = vec!["weu".to_owned(), "neu".to_owned()];
+    let expected = ControlError::UnknownBackend { pool: "bot".into(), name: "seu".into(), known };
+    assert_eq!(rig.order(true, "seu").await.unwrap_err(), expected);
+}

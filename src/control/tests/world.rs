@@ -1,0 +1,251 @@
+//! A world that does as it is told, and a control that runs in it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::config::{
+    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, EvidenceConfig, FailbackConfig, FlapConfig, HostPattern,
+    PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+};
+use crate::control::{
+    Addresses, Command, ControlError, Handle, Loaded, NoWatch, Order, Outside, Participant, ProbeTarget, Setup,
+    Started, start,
+};
+use crate::model::*;
+use crate::snapshot::{Pool, SnapshotCell};
+use crate::telemetry::ControlStats;
+
+pub(super) const INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const HOLD: Duration = Duration::from_secs(60);
+
+/// How a backend meets its probes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mood {
+    Good,
+    Refuses,
+    Hangs,
+    Panics,
+}
+
+pub(super) struct World {
+    pub(super) moods: Mutex<HashMap<String, Mood>>,
+    pub(super) names: Mutex<HashMap<String, Result<Addresses, String>>>,
+    pub(super) file: Mutex<Result<Config, Vec<String>>>,
+    pub(super) probes: Mutex<HashMap<String, u32>>,
+}
+
+impl World {
+    pub(super) fn set(&self, backend: &str, mood: Mood) {
+        self.moods.lock().unwrap().insert(backend.into(), mood);
+    }
+
+    pub(super) fn resolve(&self, host: &str, answer: Result<&str, &str>) {
+        let address = |ip: &str| Addresses { addresses: vec![ip.parse().unwrap()], ttl: Duration::from_secs(30) };
+        self.names.lock().unwrap().insert(host.into(), answer.map(address).map_err(str::to_owned));
+    }
+
+    pub(super) fn write(&self, config: Result<Config, &str>) {
+        *self.file.lock().unwrap() = config.map_err(|error| vec![error.to_owned()]);
+    }
+
+    pub(super) fn probes(&self, backend: &str) -> u32 {
+        self.probes.lock().unwrap().get(backend).copied().unwrap_or_default()
+    }
+}
+
+impl Outside for World {
+    fn load(&self) -> Result<Loaded, Vec<String>> {
+        let config = self.file.lock().unwrap().clone()?;
+        Ok(Loaded { config: Arc::new(config), warnings: vec![], files: vec![PathBuf::from("botgate.toml")] })
+    }
+
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>> {
+        let name = target.backend.name.to_string();
+        *self.probes.lock().unwrap().entry(name.clone()).or_default() += 1;
+        let mood = self.moods.lock().unwrap().get(&name).copied().unwrap_or(Mood::Good);
+        Box::pin(async move {
+            sleep(Duration::from_millis(1)).await;
+            match mood {
+                Mood::Good => Ok(()),
+                Mood::Refuses => Err("connection refused".into()),
+                Mood::Hangs => std::future::pending().await,
+                Mood::Panics => panic!("a probe that panics"),
+            }
+        })
+    }
+
+    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>> {
+        let answer = self.names.lock().unwrap().get(&host).cloned().unwrap_or(Err("NXDOMAIN".into()));
+        Box::pin(async move {
+            sleep(Duration::from_millis(20)).await;
+            answer
+        })
+    }
+}
+
+pub(super) fn backend(name: &str, priority: u32) -> BackendConfig {
+    let url = BackendUrl { tls: false, host: format!("{name}.example"), port: 80, base_path: String::new() };
+    BackendConfig {
+        name: name.into(),
+        url,
+        priority,
+        host: None,
+        server_name: None,
+        headers: vec![],
+        rewrite: vec![],
+        ca: None,
+        client_certificate: None,
+        http2: false,
+    }
+}
+
+pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
+    let probe =
+        ProbeConfig { kind: ProbeKind::Tcp, interval: INTERVAL, timeout: TIMEOUT, fall: 2, rise: 2, jitter: 0.0 };
+    PoolConfig {
+        name: name.into(),
+        kind: PoolKind::Bot,
+        deadline: Duration::from_secs(14),
+        attempt_timeout: None,
+        dial_timeout: Duration::from_secs(2),
+        stream_timeout: Duration::from_secs(60),
+        keep_alive: Duration::from_secs(60),
+        replay: Replay::Keyed,
+        replay_buffer: 1024,
+        retry: RetryConfig { status: StatusSet::default(), budget: 0.2, floor: 10 },
+        probe: Some(probe),
+        evidence: EvidenceConfig {
+            suspect_after: Duration::from_millis(500),
+            failures: Some(5),
+            within: Duration::from_secs(10),
+            share: 0.5,
+            recover: Duration::from_secs(10),
+        },
+        failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD },
+        flap: FlapConfig { failovers: 3, within: Duration::from_secs(3600) },
+        all_down: AllDown::TryAll,
+        backends,
+    }
+}
+
+pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
+    let route = |pool: &PoolConfig| RouteConfig {
+        host: HostPattern::Any,
+        path: format!("/{}", pool.name),
+        pool: pool.name.clone(),
+        max_body: 1024,
+    };
+    Config {
+        state_dir: "state".into(),
+        workers: Some(2),
+        shutdown_grace: Duration::from_secs(1),
+        listeners: vec![],
+        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None },
+        access_log: None,
+        dns: DnsConfig {
+            servers: vec![],
+            min_ttl: Duration::from_secs(5),
+            max_ttl: Duration::from_secs(60),
+            timeout: Duration::from_secs(5),
+        },
+        routes: pools.iter().map(route).collect(),
+        pools,
+    }
+}
+
+/// Pool `bot` with backends `weu` and `neu`.
+pub(super) fn two() -> Config {
+    config(vec![pool("bot", vec![backend("weu", 1), backend("neu", 2)])])
+}
+
+/// A control that runs, until dropped.
+pub(super) struct Rig {
+    pub(super) world: Arc<World>,
+    pub(super) handle: Handle,
+    pub(super) snapshots: Arc<SnapshotCell>,
+    pub(super) evidence: mpsc::Sender<Evidence>,
+    pub(super) stats: Arc<ControlStats>,
+    pub(super) events: broadcast::Receiver<DecisionView>,
+    _stop: DropGuard,
+}
+
+impl Rig {
+    pub(super) async fn start(config: Config) -> Self {
+        Self::start_with(config, vec![]).await
+    }
+
+    pub(super) async fn start_with(config: Config, participants: Vec<Arc<dyn Participant>>) -> Self {
+        let world = Arc::new(World {
+            moods: Mutex::default(),
+            names: Mutex::default(),
+            file: Mutex::new(Ok(config.clone())),
+            probes: Mutex::default(),
+        });
+        world.resolve("weu.example", Ok("10.0.0.1"));
+        world.resolve("neu.example", Ok("10.0.0.2"));
+        let setup = Setup {
+            loaded: world.load().unwrap(),
+            outside: world.clone(),
+            watch: Box::new(NoWatch),
+            participants,
+            workers: 2,
+            clock: Clock::start(),
+        };
+        let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
+        let stop = CancellationToken::new();
+        let events = handle.events();
+        tokio::spawn(control.run(stop.clone()));
+        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard() };
+        while !rig.handle.ask(Command::Ready).await.unwrap() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        rig
+    }
+
+    pub(super) async fn view(&self) -> PoolView {
+        self.handle.ask(Command::Pools).await.unwrap().remove(0)
+    }
+
+    pub(super) fn pool(&self) -> Arc<Pool> {
+        self.snapshots.load().pools[0].clone()
+    }
+
+    /// The name of the backend that requests go to now.
+    pub(super) fn active(&self) -> String {
+        let pool = self.pool();
+        pool.backends[pool.order[0]].config.name.to_string()
+    }
+
+    pub(super) fn say(&self, backend: usize, kind: EvidenceKind) {
+        self.evidence.try_send(Evidence { backend: self.pool().backends[backend].id, kind }).unwrap();
+    }
+
+    /// The next decision that is not the start of a pool.
+    pub(super) async fn decision(&mut self) -> DecisionView {
+        loop {
+            let decision = self.events.recv().await.unwrap();
+            if decision.cause != Cause::Start {
+                return decision;
+            }
+        }
+    }
+
+    pub(super) async fn reload(&self, config: Result<Config, &str>) -> ReloadOutcome {
+        self.world.write(config);
+        self.handle.ask(Command::Reload).await.unwrap()
+    }
+
+    pub(super) async fn order(&self, drain: bool, backend: &str) -> Result<PoolView, ControlError> {
+        let (pool, backend, by) = ("bot".into(), backend.into(), "ann".to_owned());
+        let order = |reply| Order { pool, backend, by, reason: Some("patch day".into()), reply };
+        self.handle.ask(|reply| if drain { Command::Drain(order(reply)) } else { Command::Resume(order(reply)) }).await
+    }
+}

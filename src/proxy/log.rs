@@ -1,0 +1,82 @@
+//! One request as the access log tells it. Exists only while the log is on.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+
+use super::client::Client;
+use super::target::Target;
+use crate::model::Moment;
+use crate::telemetry::{AccessLog, Record};
+
+/// What is known of a request before it ends.
+pub(super) struct LogEntry {
+    time: Timestamp,
+    received: Moment,
+    client: IpAddr,
+    tls: bool,
+    method: Method,
+    host: String,
+    path: String,
+    /// Its id, once it has one.
+    pub(super) request_id: Option<HeaderValue>,
+    /// Attempts so far.
+    pub(super) attempts: u32,
+}
+
+/// How it ended.
+pub(super) struct Ended<'a> {
+    /// When.
+    pub(super) now: Moment,
+    /// What it was answered with.
+    pub(super) status: StatusCode,
+    /// Bytes of both bodies.
+    pub(super) bytes: (u64, u64),
+    /// The last backend tried; none when there was none.
+    pub(super) target: Option<&'a Target>,
+    /// In one word.
+    pub(super) outcome: &'a str,
+}
+
+impl LogEntry {
+    /// A request whose head has come.
+    pub(super) fn begin(parts: &Parts, client: &Client, received: Moment) -> Box<Self> {
+        let host = parts.uri.host().or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok());
+        Box::new(Self {
+            time: Timestamp::now(),
+            received,
+            client: client.peer.ip().to_canonical(),
+            tls: client.tls,
+            method: parts.method.clone(),
+            host: host.unwrap_or_default().to_ascii_lowercase(),
+            path: parts.uri.path().to_owned(),
+            request_id: None,
+            attempts: 0,
+        })
+    }
+
+    /// Writes the line.
+    pub(super) fn end(&self, log: &mut AccessLog, ended: &Ended<'_>) {
+        let pool = ended.target.map(Target::pool);
+        log.write(&Record {
+            time: &self.time.to_string(),
+            client: self.client,
+            host: &self.host,
+            method: self.method.as_str(),
+            path: &self.path,
+            status: ended.status.as_u16(),
+            bytes_in: ended.bytes.0,
+            bytes_out: ended.bytes.1,
+            duration_ms: ended.now.since(self.received).as_secs_f64() * 1e3,
+            pool: pool.map(|pool| pool.config.name.as_str()),
+            backend: ended.target.map(|target| target.backend().config.name.as_str()),
+            attempts: self.attempts,
+            epoch: pool.map(|pool| pool.epoch),
+            request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            tls: self.tls,
+            outcome: ended.outcome,
+        });
+    }
+}

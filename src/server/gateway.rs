@@ -1,0 +1,21 @@
+//! The data plane is what serves.
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::serve::Serve;
+use crate::proxy::{Client, Gateway, ResponseBody};
+
+impl Serve for Rc<Gateway> {
+    type Body = ResponseBody;
+
+    async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<ResponseBody> {
+        Gateway::serve(self, request, client).await
+    }
+
+    async fn background(&self) {
+        Gateway::background(self.clone()).await;
+    }
+}
