@@ -50,7 +50,7 @@ impl Process {
         Self { child, name: name.to_owned(), stdout, stderr }
     }
 
-    /// The first line of standard output that is a JSON object with this key.
+    /// The first JSON object on standard output that has this key.
     ///
     /// # Panics
     /// When the process ends before, or takes longer than 15 s.
@@ -58,12 +58,10 @@ impl Process {
         let start = Instant::now();
         loop {
             let ended = self.ended();
-            for line in self.stdout() {
-                if let Ok(value) = serde_json::from_str::<Value>(&line)
-                    && value.get(key).is_some()
-                {
-                    return value;
-                }
+            let text = self.stdout().join("\n");
+            let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok);
+            if let Some(value) = values.find(|value| value.get(key).is_some()) {
+                return value;
             }
             assert!(ended.is_none(), "{} ended at once ({ended:?}):\n{}", self.name, self.stderr());
             assert!(start.elapsed() < super::wait::SOON, "{} announced nothing:\n{}", self.name, self.stderr());
