@@ -61,7 +61,8 @@ async fn a_region_is_lost_and_comes_back(sdk: Sdk, loss: Loss) {
 
     let load = regions.load(RATE);
     load.passes(STRETCH).await;
-    assert_eq!(regions.gateway.active(POOL).await, WEST);
+    let active = regions.gateway.active(POOL).await;
+    assert_eq!(active, WEST, "a region was given up before any fault: this machine does not carry {RATE} requests/s");
     assert_eq!(regions.received_twice(), 0, "nothing is replayed while both regions are well");
     regions.lose(loss);
     regions.gateway.until_active(POOL, NORTH).await;

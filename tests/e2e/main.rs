@@ -2,7 +2,7 @@
 //! the clients that people use (curl, Node, Python). Faults are made, not mocked: processes are killed and stopped.
 //!
 //! ```text
-//! cargo test --features e2e --test e2e -- --nocapture
+//! cargo test --release --features e2e --test e2e -- --nocapture --test-threads=1
 //! ```
 //! Needs Node 20, npm, Python 3 and a curl that speaks HTTP/2; installs the bots' packages itself, from their lock file.
 #![forbid(unsafe_code)]
