@@ -1,0 +1,29 @@
+//! End to end with real parts: bots built with their makers' SDKs, in processes of their own, behind the real binary, and
+//! the clients that people use (curl, Node, Python). Faults are made, not mocked: processes are killed and stopped.
+//!
+//! ```text
+//! cargo test --release --features e2e --test e2e -- --nocapture --test-threads=1
+//! ```
+//! Needs Node 20, npm, Python 3 and a curl that speaks HTTP/2; installs the bots' packages itself, from their lock file.
+#![forbid(unsafe_code)]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may fail loudly, and prints what it measured"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bots;
+mod callers;
+mod dev;
+mod failover;
+mod messages;
+mod regions;
+mod replies;
+mod table;

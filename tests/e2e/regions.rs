@@ -1,0 +1,65 @@
+//! Two regions of one bot behind the real gateway.
+
+use std::path::PathBuf;
+
+use super::bots::{Bot, Sdk};
+use super::support::site::PROBE;
+use super::support::{Gateway, Site};
+
+/// The name of the pool in these tests.
+pub const POOL: &str = "bot-api";
+
+/// First priority.
+pub const WEST: &str = "westeurope";
+
+/// The standby.
+pub const NORTH: &str = "northeurope";
+
+/// A gateway over TLS in front of two bots of one SDK.
+pub struct Regions {
+    pub gateway: Gateway,
+    pub west: Bot,
+    pub north: Bot,
+    pub site: Site,
+}
+
+impl Regions {
+    /// Starts both bots, then the gateway, and waits until it is ready. The pool probes every 500 ms with a timeout of
+    /// 250 ms, gives up a backend after two, and fails back after a hold of one second.
+    pub async fn start(sdk: Sdk) -> Self {
+        let site = Site::new();
+        let west = Bot::start(sdk, WEST, site.dir());
+        let north = Bot::start(sdk, NORTH, site.dir());
+        let pool = format!(
+            "[[route]]\npath = \"/api/messages\"\npool = \"{POOL}\"\n\n\
+             [[pool]]\nname = \"{POOL}\"\nkind = \"bot\"\nreplay = \"keyed\"\n{PROBE}\n\
+             failback = {{ mode = \"auto\", hold = \"1s\" }}\n\n\
+             [[pool.backend]]\nname = \"{WEST}\"\nurl = \"{}\"\n\n\
+             [[pool.backend]]\nname = \"{NORTH}\"\nurl = \"{}\"\n",
+            west.url(),
+            north.url(),
+        );
+        let gateway = Gateway::start(&site, &(site.head("") + &pool)).await;
+        Self { gateway, west, north, site }
+    }
+
+    /// The messaging endpoint.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}/api/messages", self.gateway.address().port())
+    }
+
+    /// The test CA's certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.site.path("ca.pem")
+    }
+
+    /// How many activities reached both regions, or one of them more than once: replays of what had been sent when a
+    /// region was lost.
+    pub fn received_twice(&self) -> usize {
+        let mut counts = self.west.received();
+        for (id, count) in self.north.received() {
+            *counts.entry(id).or_default() += count;
+        }
+        counts.values().filter(|count| **count > 1).count()
+    }
+}
