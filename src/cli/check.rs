@@ -10,6 +10,7 @@ use crate::config::{self, Config, Loaded, Report};
 
 /// Checks a config file and everything it names: certificates, keys, secrets. Opens no socket.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {
     /// The config file.
     #[arg(long, short, value_name = "FILE", env = "BOTGATE_CONFIG")]

@@ -17,6 +17,11 @@ pub(super) fn json(value: &impl Serialize) -> bool {
     serde_json::to_string_pretty(value).is_ok_and(|text| out(&format!("{text}\n")))
 }
 
+/// Writes a result as one line of JSON, and says whether anyone still reads.
+pub(super) fn json_line(value: &impl Serialize) -> bool {
+    serde_json::to_string(value).is_ok_and(|text| out(&format!("{text}\n")))
+}
+
 /// Writes what went wrong, and ends with `exit`.
 pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     let _ = writeln!(io::stderr().lock(), "botgate: {}", plain(message));

@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args) -> Exit {
     serve::serve(source, takeover, args.json, |listening| {
         if args.json {
             let listeners: Vec<String> = listening.listeners.iter().map(ToString::to_string).collect();
-            print::json(&serde_json::json!({ "listening": listeners, "admin": listening.admin.to_string() }));
+            print::json_line(&serde_json::json!({ "listening": listeners, "admin": listening.admin.to_string() }));
         } else {
             let style = Style::of_stdout();
             for listener in &listening.listeners {

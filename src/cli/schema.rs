@@ -7,6 +7,7 @@ use crate::config;
 
 /// Prints the JSON Schema (draft 2020-12) of a config file.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {}
 
 /// Prints the schema. Exit code 0, or 1 when it cannot be written.

@@ -11,6 +11,7 @@ use crate::sim::{Running, Sim, SimConfig};
 
 /// Simulated regions with faults on command, as the target of tests and load tests.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {
     /// Which regions, and where.
     #[arg(long, value_name = "FILE")]

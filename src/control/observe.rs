@@ -47,7 +47,8 @@ impl Control {
             };
             let (is, error) = (steered.health(), steered.probes.error.as_deref().unwrap_or_default());
             let (pool, backend) = (&state.config.name, &backend.config.name);
-            tracing::info!(%pool, %backend, health = %is, error, "{pool}/{backend}: {was} → {is} {error}");
+            let why = if error.is_empty() { String::new() } else { format!(": {error}") };
+            tracing::info!("{pool}/{backend}: {was} → {is}{why}");
         }
         if let Some(decision) = step.decision {
             if decision.phase != decision.phase_before {
@@ -180,11 +181,11 @@ impl Control {
             self.stats.switched(SwitchKey { pool: pool.clone(), direction, cause: decision.cause }, took);
         }
         let view = views::decision(pool, decision);
-        let (phase, epoch, cause) = (decision.phase, decision.epoch, decision.cause);
+        let phase = decision.phase;
         if phase == Phase::AllDown {
-            tracing::warn!(%pool, %phase, epoch, %cause, "{}", view.text);
+            tracing::warn!("{}", view.text);
         } else {
-            tracing::info!(%pool, %phase, epoch, %cause, "{}", view.text);
+            tracing::info!("{}", view.text);
         }
         // Nobody may be listening.
         let _ = self.events.send(view);

@@ -134,7 +134,7 @@ async fn connection(
     let upgrade = exchange.upgrade.is_some();
     if !manner.fresh
         && !upgrade
-        && let Some(lease) = gateway.connections.take(backend.id, &backend.addresses)
+        && let Some(lease) = gateway.connections.take(backend.reach())
     {
         return Ok(lease);
     }
@@ -148,7 +148,7 @@ async fn connection(
     let sender = Sender::start(dialed, upgrade, backend.stats.clone(), gateway.worker)
         .await
         .map_err(|_| Failed::backend(AttemptPhase::Dial, Fate::Unsent, Refusal::Unreachable))?;
-    Ok(gateway.connections.adopt(backend.id, peer, sender, gateway.clock.now()))
+    Ok(gateway.connections.adopt(backend.reach(), peer, sender, gateway.clock.now()))
 }
 
 /// What a verdict of the sweep makes of an attempt.

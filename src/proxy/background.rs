@@ -73,7 +73,7 @@ impl Gateway {
         let view = self.view();
         let known = backends(&view);
         self.connections.prune(self.clock.now(), |id| {
-            known.get(&id).map(|(pool, backend)| (pool.config.keep_alive, &*backend.addresses))
+            known.get(&id).map(|(pool, backend)| (pool.config.keep_alive, backend.reach()))
         });
     }
 }

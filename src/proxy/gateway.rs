@@ -128,6 +128,7 @@ impl Gateway {
     /// Checks a head and finds its pool.
     fn admit(&self, parts: &Parts) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
+        head::transfer_coding(&parts.headers)?;
         let host = head::host(parts)?;
         let (_, path) = head::path(parts)?;
         let view = self.view();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -73,6 +73,21 @@ fn is_port(text: &str) -> bool {
 /// 405 for CONNECT and TRACE.
 pub(super) fn method(method: &Method) -> Result<(), Refusal> {
     if method == Method::CONNECT || method == Method::TRACE { Err(Refusal::Method) } else { Ok(()) }
+}
+
+/// Refuses a transfer coding that another server could read in another way: `chunked`, once, is all there is
+/// (RFC 9112, section 6.1).
+///
+/// # Errors
+/// 400 for any other.
+pub(super) fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let plain = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
+    if plain { Ok(()) } else { Err(Refusal::BadRequest("a transfer coding other than chunked")) }
 }
 
 /// The path and query as sent, and the path alone.
@@ -171,6 +186,24 @@ mod tests {
         }
         assert!(host(&parts("/", &[])).is_err());
         assert!(host(&parts("/", &["a", "a"])).is_err(), "even two of the same");
+    }
+
+    #[test]
+    fn only_plain_chunked_is_a_transfer_coding() {
+        for (codings, fine) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked"], true),
+            (&["chunked, chunked"], false),
+            (&["chunked", "chunked"], false),
+            (&["gzip, chunked"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for coding in codings {
+                headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            assert_eq!(transfer_coding(&headers).is_ok(), fine, "{codings:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use routes::{Miss, RouteTable};
 use crate::config::{BackendConfig, PoolConfig, RouteConfig};
 use crate::model::{BackendId, Health};
 use crate::telemetry::{BackendStats, PoolStats};
-use crate::upstream::{Origin, TlsClient};
+use crate::upstream::{Origin, Reach, TlsClient};
 
 /// All that a request needs, immutable. Published whole by control, read whole by workers.
 #[derive(Debug)]
@@ -70,4 +70,11 @@ pub struct Backend {
     pub health: Health,
     /// Live counters; they survive a reload.
     pub stats: Arc<BackendStats>,
+}
+
+impl Backend {
+    /// Where connections to it must lead now.
+    pub fn reach(&self) -> Reach<'_> {
+        Reach { backend: self.id, addresses: &self.addresses, tls: self.tls.as_ref() }
+    }
 }

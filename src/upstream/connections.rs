@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http_body::Body;
 
 use super::Sender;
+use super::TlsClient;
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
@@ -40,8 +42,37 @@ impl<B> Default for Kept<B> {
 #[derive(Debug)]
 struct Connection<B> {
     sender: Sender<B>,
-    peer: SocketAddr,
+    origin: Origin,
     used: Moment,
+}
+
+/// Where connections to a backend must lead, and by which rules they must have been made: others are used no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// The backend.
+    pub backend: BackendId,
+    /// Its addresses now.
+    pub addresses: &'a [SocketAddr],
+    /// TLS to it; none for plain HTTP.
+    pub tls: Option<&'a TlsClient>,
+}
+
+/// How a connection was made.
+#[derive(Clone, Debug)]
+struct Origin {
+    peer: SocketAddr,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Reach<'_> {
+    fn covers(&self, origin: &Origin) -> bool {
+        let same_tls = match (self.tls, &origin.tls) {
+            (None, None) => true,
+            (Some(now), Some(then)) => Arc::ptr_eq(&now.config, then),
+            _ => false,
+        };
+        same_tls && self.addresses.contains(&origin.peer)
+    }
 }
 
 /// A connection lent to one request.
@@ -51,7 +82,7 @@ pub struct Lease<B> {
     pub sender: Sender<B>,
     /// Whether it carried a request before: then its failure may only mean that the backend had closed it.
     pub reused: bool,
-    peer: SocketAddr,
+    origin: Origin,
     backend: BackendId,
     home: Weak<Connections<B>>,
 }
@@ -66,25 +97,26 @@ where
         Rc::new(Self { backends: RefCell::default() })
     }
 
-    /// An open connection to one of `addresses` that can take a request now.
-    pub fn take(self: &Rc<Self>, backend: BackendId, addresses: &[SocketAddr]) -> Option<Lease<B>> {
+    /// An open connection within `reach` that can take a request now.
+    pub fn take(self: &Rc<Self>, reach: Reach<'_>) -> Option<Lease<B>> {
         let mut backends = self.backends.borrow_mut();
-        let kept = backends.get_mut(&backend)?;
-        let lease = |sender, peer| Lease { sender, reused: true, peer, backend, home: Rc::downgrade(self) };
+        let kept = backends.get_mut(&reach.backend)?;
+        let (backend, home) = (reach.backend, Rc::downgrade(self));
+        let lease = |sender, origin| Lease { sender, reused: true, origin, backend, home };
         let mut cx = Context::from_waker(Waker::noop());
-        let at = kept.shared.iter().rposition(|it| addresses.contains(&it.peer) && !it.sender.is_closed());
-        if let Some((sender, peer)) = at.and_then(|at| Some((kept.shared[at].sender.share()?, kept.shared[at].peer))) {
-            return Some(lease(sender, peer));
+        let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.origin));
+        if let Some((sender, origin)) = shared.find_map(|it| Some((it.sender.share()?, it.origin.clone()))) {
+            return Some(lease(sender, origin));
         }
         let mut busy = Vec::new();
         let mut found = None;
         while let Some(mut connection) = kept.idle.pop() {
-            if !addresses.contains(&connection.peer) {
+            if !reach.covers(&connection.origin) {
                 continue;
             }
             match connection.sender.poll_ready(&mut cx) {
                 Poll::Ready(Ok(())) => {
-                    found = Some(lease(connection.sender, connection.peer));
+                    found = Some(connection);
                     break;
                 }
                 // Closed by the backend.
@@ -94,30 +126,33 @@ where
             }
         }
         kept.idle.append(&mut busy);
-        found
+        found.map(|connection: Connection<B>| lease(connection.sender, connection.origin))
     }
 
     /// Lends a connection that was just dialed; an HTTP/2 one is shared from now on.
-    pub fn adopt(self: &Rc<Self>, backend: BackendId, peer: SocketAddr, sender: Sender<B>, now: Moment) -> Lease<B> {
-        let lease = |sender| Lease { sender, reused: false, peer, backend, home: Rc::downgrade(self) };
+    pub fn adopt(self: &Rc<Self>, reach: Reach<'_>, peer: SocketAddr, sender: Sender<B>, now: Moment) -> Lease<B> {
+        let (backend, home) = (reach.backend, Rc::downgrade(self));
+        let origin = Origin { peer, tls: reach.tls.map(|tls| tls.config.clone()) };
+        let kept_as = origin.clone();
+        let lease = |sender| Lease { sender, reused: false, origin, backend, home };
         match sender.share() {
             Some(share) => {
                 let mut backends = self.backends.borrow_mut();
                 let kept = backends.entry(backend).or_default();
-                kept.shared.push(Connection { sender, peer, used: now });
+                kept.shared.push(Connection { sender, origin: kept_as, used: now });
                 lease(share)
             }
             None => lease(sender),
         }
     }
 
-    /// Closes what is closed already, unused for longer than `keep_alive` says, or connected to an address that the
-    /// backend no longer has. `rules` gives both for a backend; none: it is gone.
-    pub fn prune<'a>(&self, now: Moment, rules: impl Fn(BackendId) -> Option<(Duration, &'a [SocketAddr])>) {
+    /// Closes what is closed already, unused for longer than a backend's `keep_alive`, or out of its reach. `rules` gives
+    /// both for a backend; none: it is gone.
+    pub fn prune<'a>(&self, now: Moment, rules: impl Fn(BackendId) -> Option<(Duration, Reach<'a>)>) {
         self.backends.borrow_mut().retain(|backend, kept| {
-            let Some((keep_alive, addresses)) = rules(*backend) else { return false };
+            let Some((keep_alive, reach)) = rules(*backend) else { return false };
             let fresh = |it: &Connection<B>| {
-                addresses.contains(&it.peer) && !it.sender.is_closed() && now.since(it.used) < keep_alive
+                reach.covers(&it.origin) && !it.sender.is_closed() && now.since(it.used) < keep_alive
             };
             kept.idle.retain(fresh);
             for connection in &mut kept.shared {
@@ -149,6 +184,6 @@ impl<B> Lease<B> {
         if idle.len() >= MOST_IDLE {
             idle.remove(0);
         }
-        idle.push(Connection { sender: self.sender, peer: self.peer, used: now });
+        idle.push(Connection { sender: self.sender, origin: self.origin, used: now });
     }
 }

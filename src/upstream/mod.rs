@@ -7,7 +7,7 @@ mod resolve;
 mod sender;
 mod tls;
 
-pub use connections::{Connections, Lease};
+pub use connections::{Connections, Lease, Reach};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use origin::Origin;
 pub use resolve::{Answer, ResolveError, Resolver};

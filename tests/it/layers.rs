@@ -26,7 +26,8 @@ const RANKS: [(&str, u8); 14] = [
 const DOORS: [(&str, &[&str]); 8] = [
     ("hickory_resolver", &["src/upstream/resolve"]),
     ("hickory_proto", &["src/upstream/resolve"]),
-    ("arc_swap", &["src/snapshot/", "src/server/certificates"]),
+    // In server/ for what a reload swaps in a listener: its certificates and its limits.
+    ("arc_swap", &["src/snapshot/", "src/server/certificates", "src/server/listener"]),
     ("metrics", &["src/telemetry/"]),
     ("metrics_exporter_prometheus", &["src/telemetry/"]),
     ("axum", &["src/admin/"]),

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use self::page::StartPage;
+use self::page::{Faults, StartPage};
 use self::plan::Plan;
 use super::print;
 use super::serve::{self, Source};
@@ -77,7 +77,10 @@ fn start_page(
     StartPage {
         gateway: format!("https://localhost:{port}"),
         admin: format!("http://{}", listening.admin),
-        control: simulated.map(|sim| format!("http://{}", sim.control)),
+        faults: simulated.and_then(|sim| {
+            let region = sim.regions.first()?.name.clone();
+            Some(Faults { control: format!("http://{}", sim.control), region })
+        }),
         program: std::env::args().next().unwrap_or("botgate".to_owned()),
         regions: plan.regions(),
         ca: certificates.ca.display().to_string(),

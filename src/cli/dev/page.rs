@@ -9,8 +9,8 @@ pub(super) struct StartPage {
     pub(super) gateway: String,
     /// The admin API, without a slash at its end.
     pub(super) admin: String,
-    /// Where faults are set; none when no region is simulated.
-    pub(super) control: Option<String>,
+    /// Where faults are set, and the region to break first; none when no bot is simulated.
+    pub(super) faults: Option<Faults>,
     /// How this program was called, for commands to copy.
     pub(super) program: String,
     /// Names of the regions in order of priority.
@@ -19,6 +19,15 @@ pub(super) struct StartPage {
     pub(super) ca: String,
     /// Whether the CA was made just now.
     pub(super) ca_created: bool,
+}
+
+/// How simulated regions are broken.
+#[derive(Clone, Debug)]
+pub(super) struct Faults {
+    /// Where, without a slash at its end.
+    pub(super) control: String,
+    /// The region that is active first.
+    pub(super) region: String,
 }
 
 const BOLD: &str = "\x1b[1m";
@@ -45,7 +54,7 @@ impl StartPage {
         line(format!("\n  bot         {}", link(&format!("{gateway}/api/messages"))));
         line(format!("  questions   {}", link(&format!("{gateway}/qnamaker"))));
         line(format!("  admin API   {}", link(admin)));
-        if let Some(control) = &self.control {
+        if let Some(Faults { control, .. }) = &self.faults {
             line(format!("  faults      {}", link(&format!("{control}/regions"))));
         }
         line(format!("\n  {}", title("Say something")));
@@ -68,8 +77,8 @@ impl StartPage {
         line(format!("  Fedora   {}", dim(&format!("sudo trust anchor {ca}"))));
         line(format!("  Windows  {}", dim(&format!("certutil -user -addstore Root {ca}"))));
         line(format!("  Node     {}", dim(&format!("export NODE_EXTRA_CA_CERTS={ca}"))));
-        if let (Some(control), Some(first)) = (&self.control, self.regions.first()) {
-            let url = format!("{control}/regions/{first}/fault");
+        if let Some(Faults { control, region }) = &self.faults {
+            let url = format!("{control}/regions/{region}/fault");
             line(format!("\n  {}", title("Break a region, and watch")));
             line(format!("curl -X PUT {url} -d '{{\"kind\":\"down\"}}'"));
             line(format!("{} status --admin {admin}", quoted(program)));
@@ -94,7 +103,7 @@ mod tests {
         StartPage {
             gateway: "https://localhost:8443".into(),
             admin: "http://127.0.0.1:9443".into(),
-            control: Some("http://127.0.0.1:9444".into()),
+            faults: Some(Faults { control: "http://127.0.0.1:9444".into(), region: "westeurope".into() }),
             program: "target/release/botgate".into(),
             regions: vec!["westeurope".into(), "northeurope".into()],
             ca: "certs/dev/ca.pem".into(),
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_simulated_regions_nothing_is_said_about_breaking_them() {
-        let text = StartPage { control: None, ..page() }.render(false);
+        let text = StartPage { faults: None, ..page() }.render(false);
         assert!(!text.contains("fault"), "{text}");
     }
 
