@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backend_tls;
 mod bad_config;
 mod bad_input;
 mod body;
