@@ -1,4 +1,4 @@
-//! What runs beside the loop: probes and look-ups, each a task that ends by itself.
+//! What runs beside the loop: probes, look-ups and the reading of files, each a task that ends by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::outside::{Addresses, Outside, ProbeTarget};
+use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
 use crate::model::BackendId;
 
 /// What an errand came back with.
@@ -29,9 +29,11 @@ pub(super) enum Done {
         /// How.
         answer: Result<Addresses, String>,
     },
+    /// The config was read again.
+    Load(Result<Loaded, Unloadable>),
 }
 
-/// The errands under way: at most one probe per backend and one look-up per host.
+/// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     tasks: JoinSet<Done>,
@@ -42,6 +44,7 @@ pub(super) struct Errands {
 enum About {
     Probe(BackendId),
     Lookup(String),
+    Load,
 }
 
 impl Errands {
@@ -69,6 +72,13 @@ impl Errands {
         self.about.insert(task.id(), About::Lookup(host));
     }
 
+    /// Reads the config again, on a thread where a file system that hangs holds nothing up.
+    pub(super) fn load(&mut self, outside: &Arc<dyn Outside>) {
+        let outside = outside.clone();
+        let task = self.tasks.spawn_blocking(move || Done::Load(outside.load()));
+        self.about.insert(task.id(), About::Load);
+    }
+
     /// The next errand that came back; none when none is under way. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Done> {
         let ended = self.tasks.join_next_with_id().await?;
@@ -93,6 +103,7 @@ impl Errands {
                 Some(match self.about.remove(&error.id())? {
                     About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
+                    About::Load => Done::Load(Err(Unloadable { errors: vec![why()], files: Vec::new() })),
                 })
             }
         }

@@ -131,6 +131,7 @@ impl Control {
                 let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
                 pool.backends[place.backend].schedule.ended(now, good, given_up, interval);
             }
+            Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
                 if self.names.answered(&host, answer, &self.registry.config.dns, now) {
                     self.registry.readdress(&host, &self.names);
