@@ -1,9 +1,11 @@
 //! What runs beside the loop: probes, look-ups and the reading of files, each a task that ends by itself.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
@@ -33,11 +35,25 @@ pub(super) enum Done {
     Load(Result<Loaded, Unloadable>),
 }
 
+/// This many probes begin at once, the others one after the other. All of them run on one thread: a thousand TLS
+/// handshakes begun together take longer than a probe may, and healthy backends would be found wanting.
+const AT_ONCE: usize = 32;
+
+/// A probe that takes longer waits for its backend, not for this thread, and makes room for the next one.
+const BEGINS: Duration = Duration::from_millis(50);
+
 /// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Errands {
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Errands {
+    fn default() -> Self {
+        Self { tasks: JoinSet::new(), about: HashMap::new(), room: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
 }
 
 #[derive(Debug)]
@@ -48,14 +64,23 @@ enum About {
 }
 
 impl Errands {
-    /// Probes a backend.
+    /// Probes a backend, as soon as there is room; its time runs from then on.
     pub(super) fn probe(&mut self, outside: &Arc<dyn Outside>, backend: BackendId, target: ProbeTarget) {
         let limit = target.probe.timeout;
-        let probe = outside.probe(target);
+        let (probe, room) = (outside.probe(target), self.room.clone());
         let task = self.tasks.spawn(async move {
+            let place = room.acquire().await;
             let started = Instant::now();
             let late = |_| Err(format!("no answer within {limit:?}"));
-            let result = timeout(limit, probe).await.unwrap_or_else(late);
+            let mut probe = pin!(timeout(limit, probe));
+            let result = match timeout(BEGINS, &mut probe).await {
+                Ok(result) => result,
+                Err(_) => {
+                    drop(place);
+                    probe.await
+                }
+            };
+            let result = result.unwrap_or_else(late);
             Done::Probe { backend, result, took: started.elapsed() }
         });
         self.about.insert(task.id(), About::Probe(backend));
