@@ -29,6 +29,7 @@ pub(super) fn lookup_limit(config: &Config) -> Duration {
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
+    /// Attempts that failed or were refused; all others were slow.
     failures: u64,
     dial: bool,
 }
@@ -74,7 +75,8 @@ impl Control {
             let pool = &mut self.registry.pools[place.pool];
             let backend = &mut pool.backends[place.backend];
             if pool.steering.backends()[place.backend].health() != Health::Unhealthy {
-                backend.schedule.suspected(now);
+                let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
+                backend.schedule.suspected(now, said.failures == 0, interval);
             }
             if said.dial {
                 self.names.force(&backend.config.url.host, now);

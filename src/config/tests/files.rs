@@ -40,7 +40,7 @@ fn a_file_that_is_not_there_or_not_text_is_an_error_without_a_place() {
     let path = directory.path().join("botgate.toml");
     let report = super::super::load(&path).unwrap_err();
     assert!(report.to_string().starts_with("error: cannot read "), "{report}");
-    assert_eq!(report.files, [path.clone()]);
+    assert_eq!(report.files, std::slice::from_ref(&path));
     std::fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
     let report = super::super::load(&path).unwrap_err();
     assert!(report.to_string().contains("is not UTF-8, from line 2 on"), "{report}");
