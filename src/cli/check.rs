@@ -58,7 +58,7 @@ fn as_json(result: &Result<Loaded, Report>) -> String {
             "admin": admin.bind.to_string(),
             "routes": routes.len(),
             "pools": pools.collect::<Vec<_>>(),
-            "files": loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "files": loaded.warnings.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         })
     });
     let (errors, warnings) = (report.errors(), report.warnings());

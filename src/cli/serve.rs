@@ -7,7 +7,7 @@ use super::Exit;
 use super::print;
 use crate::app::{self, Listening, Setup};
 use crate::config::{self, FileWatcher, Report};
-use crate::control::{Loaded, Network, NoWatch, Watch};
+use crate::control::{Loaded, Network, NoWatch, Unloadable, Watch};
 use crate::server::Takeover;
 use crate::telemetry::LogFormat;
 
@@ -26,7 +26,8 @@ impl Source {
             Self::File(path) => config::load(path),
             Self::Text(text) => config::parse("the built-in config", text, Path::new("."), &|_| None),
         }?;
-        Ok(Loaded { config: Arc::new(loaded.config), warnings: loaded.warnings.lines(), files: loaded.files })
+        let warnings = loaded.warnings.lines();
+        Ok(Loaded { config: Arc::new(loaded.config), warnings, files: loaded.warnings.files })
     }
 }
 
@@ -50,7 +51,10 @@ pub(super) fn serve(source: Source, takeover: Takeover, json_log: bool, listenin
             Box::new(NoWatch)
         }
     };
-    let reload = move || source.load().map_err(|report| report.lines());
+    let reload = move || {
+        let unloadable = |report: Report| Unloadable { errors: report.lines(), files: report.files };
+        source.load().map_err(unloadable)
+    };
     let network = match Network::new(&loaded.config.dns, reload) {
         Ok(network) => network,
         Err(error) => return print::fail(Exit::No, &error),

@@ -1,7 +1,7 @@
 //! The one way into a config: from a file, or from a text.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -18,10 +18,9 @@ use super::{json_schema, mask, shape, text, validate};
 pub struct Loaded {
     /// The config.
     pub config: Config,
-    /// What somebody should look at. No errors.
+    /// What somebody should look at. No errors. Its files are those that a watcher watches: the config file and every
+    /// certificate, key, CA and secret file it names.
     pub warnings: Report,
-    /// The config file and every certificate, key, CA and secret file it names: what a watcher watches.
-    pub files: Vec<PathBuf>,
 }
 
 /// Reads, checks and resolves a config file; secrets come from the environment of the process.
@@ -29,6 +28,13 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of the file at once, warnings among them; at least one is an error.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
+    let mut result = read(path);
+    let report = result.as_mut().map_or_else(|report| report, |loaded| &mut loaded.warnings);
+    report.files.insert(0, path.to_owned());
+    result
+}
+
+fn read(path: &Path) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| {
         let hint = "give the path of a config file by --config; `botgate schema` describes what it holds";
@@ -40,9 +46,7 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
         Report::of_file(format!("{name} is not UTF-8, from line {line} on"), Some("save it as UTF-8".to_owned()))
     })?;
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut loaded = parse(&name, &text, base, &|name| std::env::var(name).ok())?;
-    loaded.files.insert(0, path.to_owned());
-    Ok(loaded)
+    parse(&name, &text, base, &|name| std::env::var(name).ok())
 }
 
 /// Checks and resolves the text of a config. `name` is what messages call it, relative paths begin at `base`, and `env`
@@ -68,12 +72,10 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     let problems = problems.into_iter().map(|problem| problem.locate(name, text)).collect();
     hidden.extend(comments);
     let source = Source { name: name.to_owned(), masked: mask::mask(text, &hidden, &syntax) };
-    let report = Report::new(problems, Arc::new(source));
+    let files = outside.into_files().into_iter().collect();
+    let report = Report::new(problems, files, Arc::new(source));
     match config {
-        Some(config) if report.errors() == 0 => {
-            let files: BTreeSet<PathBuf> = outside.into_files();
-            Ok(Loaded { config, warnings: report, files: files.into_iter().collect() })
-        }
+        Some(config) if report.errors() == 0 => Ok(Loaded { config, warnings: report }),
         _ => Err(report),
     }
 }

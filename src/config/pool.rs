@@ -152,6 +152,10 @@ fn failback(place: &Place<'_>, raw: Option<&RawFailback>) -> FailbackConfig {
 }
 
 fn flap(place: &Place<'_>, raw: Option<&RawFlap>) -> FlapConfig {
+    if raw.is_some() {
+        place
+            .warning("the flap budget does not latch a pool yet", "until it does, a long failback.hold damps flapping");
+    }
     let none = RawFlap::default();
     let raw = raw.unwrap_or(&none);
     FlapConfig {

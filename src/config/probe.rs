@@ -9,6 +9,9 @@ use super::resolve::Outside;
 use super::types::{BodyCheck, HttpProbe, ProbeConfig, ProbeKind, StatusSet};
 use super::{address, values};
 
+/// Probes that follow each other faster keep both ends busy and find nothing sooner: a suspect is probed at once anyway.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// The probe of a pool; none is off.
 pub(super) fn validate(place: &Place<'_>, raw: Option<&RawProbe>, outside: &Outside<'_>) -> Option<ProbeConfig> {
     let none = RawProbeTable::default();
@@ -19,6 +22,10 @@ pub(super) fn validate(place: &Place<'_>, raw: Option<&RawProbe>, outside: &Outs
     };
     let interval = deadline(&place.key("interval"), raw.interval.as_ref(), Duration::from_secs(2));
     let timeout = deadline(&place.key("timeout"), raw.timeout.as_ref(), Duration::from_secs(1));
+    if interval < SHORTEST {
+        let hint = "\"2s\" is the default; live traffic that finds trouble has a backend probed at once anyway";
+        place.key("interval").error(format!("{interval:?} between probes is shorter than {SHORTEST:?}"), hint);
+    }
     if timeout > interval {
         let message = format!("{timeout:?} is longer than interval ({interval:?})");
         let at = if raw.timeout.is_some() { "timeout" } else { "interval" };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -52,6 +53,9 @@ pub struct Problem {
 pub struct Report {
     /// In order of the text.
     pub problems: Vec<Problem>,
+    /// The config file and every file it names, read or not: one of them must change for the report to change.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
     /// The text with its secrets masked, byte for byte as long as the original.
     #[serde(skip)]
     source: Option<Arc<Source>>,
@@ -64,17 +68,17 @@ pub(super) struct Source {
 }
 
 impl Report {
-    /// A report about a text.
-    pub(super) fn new(mut problems: Vec<Problem>, source: Arc<Source>) -> Self {
+    /// A report about a text that names these files.
+    pub(super) fn new(mut problems: Vec<Problem>, files: Vec<PathBuf>, source: Arc<Source>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
-        Self { problems, source: Some(source) }
+        Self { problems, files, source: Some(source) }
     }
 
     /// A report of one error about a file as a whole.
     pub(super) fn of_file(message: String, hint: Option<String>) -> Self {
         let severity = Severity::Error;
         let problem = Problem { severity, key: String::new(), message, hint, position: None, span: None };
-        Self { problems: vec![problem], source: None }
+        Self { problems: vec![problem], files: Vec::new(), source: None }
     }
 
     /// Whether there is nothing to report.

@@ -1,13 +1,15 @@
-//! What runs beside the loop: probes and look-ups, each a task that ends by itself.
+//! What runs beside the loop: probes, look-ups and the reading of files, each a task that ends by itself.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::outside::{Addresses, Outside, ProbeTarget};
+use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
 use crate::model::BackendId;
 
 /// What an errand came back with.
@@ -29,30 +31,56 @@ pub(super) enum Done {
         /// How.
         answer: Result<Addresses, String>,
     },
+    /// The config was read again.
+    Load(Result<Loaded, Unloadable>),
 }
 
-/// The errands under way: at most one probe per backend and one look-up per host.
-#[derive(Debug, Default)]
+/// This many probes begin at once, the others one after the other. All of them run on one thread: a thousand TLS
+/// handshakes begun together take longer than a probe may, and healthy backends would be found wanting.
+const AT_ONCE: usize = 32;
+
+/// A probe that takes longer waits for its backend, not for this thread, and makes room for the next one.
+const BEGINS: Duration = Duration::from_millis(50);
+
+/// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
+#[derive(Debug)]
 pub(super) struct Errands {
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Errands {
+    fn default() -> Self {
+        Self { tasks: JoinSet::new(), about: HashMap::new(), room: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
 }
 
 #[derive(Debug)]
 enum About {
     Probe(BackendId),
     Lookup(String),
+    Load,
 }
 
 impl Errands {
-    /// Probes a backend.
+    /// Probes a backend, as soon as there is room; its time runs from then on.
     pub(super) fn probe(&mut self, outside: &Arc<dyn Outside>, backend: BackendId, target: ProbeTarget) {
         let limit = target.probe.timeout;
-        let probe = outside.probe(target);
+        let (probe, room) = (outside.probe(target), self.room.clone());
         let task = self.tasks.spawn(async move {
+            let place = room.acquire().await;
             let started = Instant::now();
             let late = |_| Err(format!("no answer within {limit:?}"));
-            let result = timeout(limit, probe).await.unwrap_or_else(late);
+            let mut probe = pin!(timeout(limit, probe));
+            let result = match timeout(BEGINS, &mut probe).await {
+                Ok(result) => result,
+                Err(_) => {
+                    drop(place);
+                    probe.await
+                }
+            };
+            let result = result.unwrap_or_else(late);
             Done::Probe { backend, result, took: started.elapsed() }
         });
         self.about.insert(task.id(), About::Probe(backend));
@@ -67,6 +95,13 @@ impl Errands {
             Done::Lookup { host: name, answer }
         });
         self.about.insert(task.id(), About::Lookup(host));
+    }
+
+    /// Reads the config again, on a thread where a file system that hangs holds nothing up.
+    pub(super) fn load(&mut self, outside: &Arc<dyn Outside>) {
+        let outside = outside.clone();
+        let task = self.tasks.spawn_blocking(move || Done::Load(outside.load()));
+        self.about.insert(task.id(), About::Load);
     }
 
     /// The next errand that came back; none when none is under way. Cancel-safe.
@@ -93,6 +128,7 @@ impl Errands {
                 Some(match self.about.remove(&error.id())? {
                     About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
+                    About::Load => Done::Load(Err(Unloadable { errors: vec![why()], files: Vec::new() })),
                 })
             }
         }

@@ -38,6 +38,17 @@ impl Files {
     pub(super) fn set_files(&self, files: &[PathBuf]) {
         self.wanted.send_replace(files.to_vec());
     }
+
+    /// Watches these files as well, until they are set anew.
+    pub(super) fn also(&self, files: &[PathBuf]) {
+        self.wanted.send_if_modified(|wanted| {
+            let known = wanted.len();
+            wanted.extend_from_slice(files);
+            wanted.sort_unstable();
+            wanted.dedup();
+            wanted.len() != known
+        });
+    }
 }
 
 async fn follow(mut watch: Box<dyn Watch>, mut wanted: watch::Receiver<Vec<PathBuf>>, notify: mpsc::Sender<()>) {
@@ -48,7 +59,13 @@ async fn follow(mut watch: Box<dyn Watch>, mut wanted: watch::Receiver<Vec<PathB
                     return;
                 }
                 let files = wanted.borrow_and_update().clone();
-                watch.set_files(&files);
+                // Looks at the files: on a thread where a file system that hangs holds nothing up.
+                let set = tokio::task::spawn_blocking(move || {
+                    watch.set_files(&files);
+                    watch
+                });
+                let Ok(back) = set.await else { return };
+                watch = back;
             }
             () = watch.changed() => {
                 // Full: a reload is already asked for.

@@ -27,5 +27,5 @@ mod views;
 pub use apply::{Participant, Prepared};
 pub use handle::{Command, ControlError, Handle, Order, Reply};
 pub use network::Network;
-pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Watch};
+pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Unloadable, Watch};
 pub use run::{Control, Setup, Started, start};

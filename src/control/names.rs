@@ -15,6 +15,9 @@ const FORCED: Duration = Duration::from_secs(1);
 /// After a failed look-up the next follows within these bounds, and not later than `dns.min_ttl`.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
+/// No answer holds shorter than this, whatever its TTL and `dns.min_ttl` say: both may be zero.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// The names of all backends.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -97,7 +100,7 @@ impl Names {
         };
         match answer {
             Ok(answer) => {
-                host.next = now + answer.ttl.max(dns.min_ttl).min(dns.max_ttl.max(dns.min_ttl));
+                host.next = now + answer.ttl.min(dns.max_ttl).max(dns.min_ttl).max(LEAST);
                 if host.trouble.take().is_some() {
                     tracing::info!(host = name, "{name} resolves again");
                 }
@@ -175,6 +178,14 @@ mod tests {
             assert!(names.answered("weu.example", answer(&[1], ttl), &dns(), at(0)));
             assert_eq!(names.wakeup(), Some(at(next)), "ttl {ttl}");
         }
+    }
+
+    #[test]
+    fn a_ttl_of_zero_without_a_floor_is_no_storm_of_questions() {
+        let mut names = asked();
+        names.answered("weu.example", answer(&[1], 0), &DnsConfig { min_ttl: Duration::ZERO, ..dns() }, at(0));
+        assert!(names.take_due(at(0)).is_empty());
+        assert_eq!(names.wakeup(), Some(at(0) + LEAST));
     }
 
     #[test]

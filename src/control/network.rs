@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::outside::{Addresses, Loaded, Outside, ProbeTarget};
+use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
 use super::probe::probe;
 use crate::config::DnsConfig;
 use crate::upstream::Resolver;
 
 /// Reads the config again: only the maker of a [`Network`] knows where the config came from.
-type Loader = Box<dyn Fn() -> Result<Loaded, Vec<String>> + Send + Sync>;
+type Loader = Box<dyn Fn() -> Result<Loaded, Unloadable> + Send + Sync>;
 
 /// The world as it is.
 pub struct Network {
@@ -25,7 +25,7 @@ impl Network {
     /// Why names cannot be resolved.
     pub fn new(
         dns: &DnsConfig,
-        load: impl Fn() -> Result<Loaded, Vec<String>> + Send + Sync + 'static,
+        load: impl Fn() -> Result<Loaded, Unloadable> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
         Ok(Self { loader: Box::new(load), resolver: Arc::new(resolver) })
@@ -33,7 +33,7 @@ impl Network {
 }
 
 impl Outside for Network {
-    fn load(&self) -> Result<Loaded, Vec<String>> {
+    fn load(&self) -> Result<Loaded, Unloadable> {
         (self.loader)()
     }
 

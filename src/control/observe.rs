@@ -29,6 +29,7 @@ pub(super) fn lookup_limit(config: &Config) -> Duration {
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
+    /// Attempts that failed or were refused; all others were slow.
     failures: u64,
     dial: bool,
 }
@@ -74,7 +75,8 @@ impl Control {
             let pool = &mut self.registry.pools[place.pool];
             let backend = &mut pool.backends[place.backend];
             if pool.steering.backends()[place.backend].health() != Health::Unhealthy {
-                backend.schedule.suspected(now);
+                let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
+                backend.schedule.suspected(now, said.failures == 0, interval);
             }
             if said.dial {
                 self.names.force(&backend.config.url.host, now);
@@ -84,13 +86,16 @@ impl Control {
         }
     }
 
-    /// Counts the attempts of all backends whose traffic may lead to a verdict.
+    /// Counts the attempts of all backends whose traffic may lead to a verdict, and the requests that retries have a
+    /// share of.
     pub(super) fn sample(&mut self, now: Moment) {
         if now < self.next_sample {
             return;
         }
         self.next_sample = now + SAMPLE;
         for pool in 0..self.registry.pools.len() {
+            let stats = &self.registry.pools[pool].stats;
+            stats.budget.observe(now, stats.cells.sum(|cell| &cell.requests));
             for backend in 0..self.registry.pools[pool].backends.len() {
                 self.weigh(Place { pool, backend }, 0);
             }
@@ -128,6 +133,7 @@ impl Control {
                 let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
                 pool.backends[place.backend].schedule.ended(now, good, given_up, interval);
             }
+            Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
                 if self.names.answered(&host, answer, &self.registry.config.dns, now) {
                     self.registry.readdress(&host, &self.names);

@@ -49,10 +49,17 @@ impl Control {
         };
         let backend = pool.backends.iter().position(name).ok_or_else(unknown)?;
         let states = pool.steering.backends();
-        let others = states.iter().enumerate().any(|(other, state)| other != backend && !state.drained);
-        if drain && !others {
+        let others = || states.iter().enumerate().filter(|(other, _)| *other != backend).map(|(_, state)| state);
+        if drain && others().all(|state| state.drained) {
             let (pool, backend) = (&order.pool, &order.backend);
             let why = format!("{backend} is the last backend of {pool} that is not drained: resume another one first");
+            return Err(ControlError::Refused(why));
+        }
+        if drain && states[backend].available() && !others().any(|state| state.available()) {
+            let (pool, backend) = (&order.pool, &order.backend);
+            let why = format!(
+                "{backend} is the only backend of {pool} that is available: the others are unhealthy or drained"
+            );
             return Err(ControlError::Refused(why));
         }
         let note = note(&order.backend, drain, &order.by, order.reason.as_deref());

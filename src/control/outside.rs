@@ -21,6 +21,15 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
+/// A config that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unloadable {
+    /// Every error, as `botgate check` prints it.
+    pub errors: Vec<String>,
+    /// The files it was read from, and those that it names: a change of any of them may mend it.
+    pub files: Vec<PathBuf>,
+}
+
 /// The addresses of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -45,11 +54,11 @@ pub struct ProbeTarget {
 
 /// What control needs of the world.
 pub trait Outside: Send + Sync + 'static {
-    /// Reads the config again.
+    /// Reads the config again. May take as long as the file system likes: control calls it on a thread of its own.
     ///
     /// # Errors
-    /// Every error, as `botgate check` prints it.
-    fn load(&self) -> Result<Loaded, Vec<String>>;
+    /// [`Unloadable`].
+    fn load(&self) -> Result<Loaded, Unloadable>;
 
     /// Probes a backend once; control bounds the time it takes. The error says what was bad.
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>>;

@@ -6,7 +6,7 @@ use super::Control;
 use super::apply::Prepared;
 use super::changes;
 use super::handle::Reply;
-use super::outside::{Loaded, listed};
+use super::outside::{Loaded, Unloadable, listed};
 use super::registry::{Registry, TlsPlan};
 use crate::model::{Moment, ReloadOutcome};
 
@@ -16,6 +16,8 @@ pub(super) const RESOLVE_WAIT: Duration = Duration::from_secs(2);
 /// The reload under way, and those that were asked for since.
 #[derive(Default)]
 pub(super) struct Reloads {
+    /// Who waits for the files that are being read.
+    reading: Option<Vec<Reply<ReloadOutcome>>>,
     pending: Option<Pending>,
     /// Asked for while one was under way: the file may have changed after it was read, so all of them get another.
     again: Option<Vec<Reply<ReloadOutcome>>>,
@@ -41,11 +43,19 @@ impl Reloads {
 impl Control {
     /// Reads the config again, now or after the reload under way.
     pub(super) fn reload(&mut self, reply: Option<Reply<ReloadOutcome>>) {
-        if self.reloads.pending.is_some() {
-            self.reloads.again.get_or_insert_default().extend(reply);
+        if self.reloads.reading.is_some() || self.reloads.pending.is_some() {
+            let again = self.reloads.again.get_or_insert_default();
+            // Files that cannot be read may take for ever, and who asks again and again goes away in between.
+            again.retain(|reply| !reply.is_closed());
+            again.extend(reply);
         } else {
             self.begin_reload(reply.into_iter().collect());
         }
+    }
+
+    fn begin_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>) {
+        self.reloads.reading = Some(replies);
+        self.errands.load(&self.outside);
     }
 
     /// Goes on with a reload that waits, if it may.
@@ -59,17 +69,26 @@ impl Control {
         if let Some(pending) = self.reloads.pending.take() {
             self.commit_reload(pending);
         }
+        self.end_reload();
+    }
+
+    fn end_reload(&mut self) {
         if let Some(replies) = self.reloads.again.take() {
             self.begin_reload(replies);
         }
     }
 
-    fn begin_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>) {
-        match self.prepare_reload() {
-            Err(errors) => {
+    /// Goes on with a reload whose files were read.
+    pub(super) fn build_reload(&mut self, loaded: Result<Loaded, Unloadable>) {
+        let replies = self.reloads.reading.take().unwrap_or_default();
+        match loaded.and_then(|loaded| self.prepare_reload(loaded)) {
+            Err(Unloadable { errors, files }) => {
+                // What mends it may be a file that only the rejected config names.
+                self.files.also(&files);
                 self.stats.reloaded(false);
                 tracing::error!(?errors, "reload rejected, nothing changed: {}", errors.join("; "));
                 answer(replies, &ReloadOutcome::Rejected { errors });
+                self.end_reload();
             }
             Ok((loaded, tls, prepared)) => {
                 let now = self.time.now();
@@ -82,8 +101,7 @@ impl Control {
         }
     }
 
-    fn prepare_reload(&mut self) -> Result<(Loaded, TlsPlan, Vec<Prepared>), Vec<String>> {
-        let loaded = self.outside.load()?;
+    fn prepare_reload(&self, loaded: Loaded) -> Result<(Loaded, TlsPlan, Vec<Prepared>), Unloadable> {
         let mut errors = Vec::new();
         let mut keep = |more: Vec<String>| errors.extend(more);
         let tls = self.registry.plan_tls(&loaded.config).map_err(&mut keep).ok();
@@ -91,7 +109,7 @@ impl Control {
         let prepared: Vec<Prepared> = prepared.collect();
         match tls {
             Some(tls) if errors.is_empty() => Ok((loaded, tls, prepared)),
-            _ => Err(errors),
+            _ => Err(Unloadable { errors, files: loaded.files }),
         }
     }
 

@@ -19,13 +19,17 @@ pub(super) struct Schedule {
     /// The last evidence that no good probe has answered yet.
     suspect: Option<Moment>,
     extra: Option<Moment>,
+    /// When the last probe was started, out of turn or not.
+    began: Option<Moment>,
+    /// Good probes in a row that answered evidence.
+    calmed: u32,
     rounds: u64,
 }
 
 impl Schedule {
     /// The first probe is due at once.
     pub(super) fn new(now: Moment) -> Self {
-        Self { next: now, running_since: None, suspect: None, extra: None, rounds: 0 }
+        Self { next: now, running_since: None, suspect: None, extra: None, began: None, calmed: 0, rounds: 0 }
     }
 
     /// Whether a probe is to be started.
@@ -45,14 +49,18 @@ impl Schedule {
 
     /// A probe was started; the next regular one follows after `interval`.
     pub(super) fn started(&mut self, now: Moment, interval: Duration) {
-        self.running_since = Some(now);
+        (self.running_since, self.began) = (Some(now), Some(now));
         self.next = now + interval;
     }
 
-    /// Evidence came in: look at once, or as soon as the last look out of turn is long enough ago.
-    pub(super) fn suspected(&mut self, now: Moment) {
+    /// Evidence came in: look at once, or as soon as the last look out of turn is long enough ago. Where probe after probe
+    /// finds that requests are only `slow` – some bots always are – looks become rarer, down to the interval.
+    pub(super) fn suspected(&mut self, now: Moment, slow: bool, interval: Duration) {
         self.suspect = Some(now);
-        let at = self.extra.map_or(now, |extra| now.max(extra + EXTRA));
+        let calmed = if slow { self.calmed.min(16) } else { 0 };
+        let pause = EXTRA.saturating_mul(1 << calmed).min(interval.max(EXTRA));
+        let last = if calmed > 0 { self.began } else { self.extra };
+        let at = last.map_or(now, |last| now.max(last + pause));
         if at < self.next {
             (self.next, self.extra) = (at, Some(at));
         }
@@ -64,6 +72,7 @@ impl Schedule {
     pub(super) fn ended(&mut self, now: Moment, good: bool, given_up: bool, interval: Duration) {
         let started = self.running_since.take();
         self.rounds += 1;
+        self.calmed = if good && self.suspect.is_some() { self.calmed.saturating_add(1) } else { 0 };
         if good {
             self.suspect = self.suspect.filter(|&at| started.is_some_and(|started| at > started));
         } else if self.suspect.is_some() && !given_up {
@@ -113,12 +122,12 @@ mod tests {
     #[test]
     fn evidence_makes_a_probe_due_at_once_but_not_more_often_than_every_100_ms() {
         let mut schedule = probed(0, true);
-        schedule.suspected(at(500));
+        schedule.suspected(at(500), false, INTERVAL);
         assert!(schedule.due(at(500)));
         schedule.started(at(500), INTERVAL);
         schedule.ended(at(501), true, false, INTERVAL);
         for ms in 501..590 {
-            schedule.suspected(at(ms));
+            schedule.suspected(at(ms), false, INTERVAL);
         }
         assert_eq!(schedule.wakeup(), Some(at(600)));
     }
@@ -126,7 +135,7 @@ mod tests {
     #[test]
     fn a_suspect_is_probed_again_soon_while_its_probes_are_bad_until_it_is_given_up() {
         let mut schedule = probed(0, true);
-        schedule.suspected(at(500));
+        schedule.suspected(at(500), false, INTERVAL);
         schedule.started(at(500), INTERVAL);
         schedule.ended(at(501), false, false, INTERVAL);
         assert_eq!(schedule.wakeup(), Some(at(551)));
@@ -144,12 +153,38 @@ mod tests {
     fn evidence_during_a_probe_that_ends_well_is_still_looked_into() {
         let mut schedule = probed(0, true);
         schedule.started(at(2000), INTERVAL);
-        schedule.suspected(at(2010));
+        schedule.suspected(at(2010), false, INTERVAL);
         schedule.ended(at(2020), true, false, INTERVAL);
         assert!(schedule.due(at(2020)));
         schedule.started(at(2020), INTERVAL);
         schedule.ended(at(2021), false, false, INTERVAL);
         assert_eq!(schedule.wakeup(), Some(at(2071)));
+    }
+
+    #[test]
+    fn a_backend_that_is_always_slow_and_always_well_is_looked_at_ever_more_rarely() {
+        let mut schedule = Schedule::new(at(0));
+        let mut probes = Vec::new();
+        for ms in 0..60_000 {
+            if schedule.due(at(ms)) {
+                probes.push(ms);
+                schedule.started(at(ms), INTERVAL);
+                schedule.suspected(at(ms), true, INTERVAL);
+                schedule.ended(at(ms), true, false, INTERVAL);
+            }
+            schedule.suspected(at(ms), true, INTERVAL);
+        }
+        assert!(probes.len() < 40, "{} probes in a minute: {probes:?}", probes.len());
+        // What fails is looked at as soon as ever.
+        schedule.suspected(at(60_000), false, INTERVAL);
+        assert!(schedule.wakeup().is_some_and(|next| next <= at(60_100)));
+        // And so is what is slow again after a quiet time.
+        for ms in [62_000, 64_000] {
+            schedule.started(at(ms), INTERVAL);
+            schedule.ended(at(ms + 1), true, false, INTERVAL);
+        }
+        schedule.suspected(at(64_500), true, INTERVAL);
+        assert!(schedule.due(at(64_500)));
     }
 
     #[test]

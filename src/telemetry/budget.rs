@@ -7,9 +7,10 @@ use crate::model::Moment;
 
 /// Retries against live requests, over a sliding span of ten seconds, for all workers together.
 ///
-/// Touched only when a request is tried again, so that sharing it costs the first attempt nothing. Two halves of five
-/// seconds: the older one leaves whole. Races between workers at the border of a half may let a retry or two pass: the
-/// budget guards against storms, not against one request.
+/// Workers touch it only when a request is tried again, so that sharing it costs the first attempt nothing; control tells
+/// it of live requests about once a second ([`RetryBudget::observe`]), without which the first retry after a quiet time
+/// would find no live requests to have a share of. Two halves of five seconds: the older one leaves whole. Races between
+/// workers at the border of a half may let a retry or two pass: the budget guards against storms, not against one request.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
     /// Which half this is, counted from the origin.
@@ -20,13 +21,18 @@ pub struct RetryBudget {
 
 const HALF: Duration = Duration::from_secs(5);
 
+/// Which half a moment lies in, counted from 1.
+fn half_of(now: Moment) -> u64 {
+    (now.since_origin().as_millis() / HALF.as_millis()) as u64 + 1
+}
+
 impl RetryBudget {
     /// Takes one retry from the budget, if it holds one.
     ///
     /// `requests` is the pool's running total of live requests; `share` (0.2 is 20 %) of those within the span and
     /// `floor` per second may be retried.
     pub fn take(&self, now: Moment, requests: u64, share: f64, floor: u32) -> bool {
-        let half = (now.since_origin().as_millis() / HALF.as_millis()) as u64 + 1;
+        let half = half_of(now);
         self.roll(half, requests);
         let live = requests.saturating_sub(self.requests_before[((half + 1) % 2) as usize].load(Relaxed));
         let allowed = live as f64 * share + f64::from(floor) * 2.0 * HALF.as_secs_f64();
@@ -36,6 +42,11 @@ impl RetryBudget {
         }
         self.retries[(half % 2) as usize].fetch_add(1, Relaxed);
         true
+    }
+
+    /// Notes the pool's running total of live requests, so that those before a first retry count.
+    pub fn observe(&self, now: Moment, requests: u64) {
+        self.roll(half_of(now), requests);
     }
 
     fn roll(&self, half: u64, requests: u64) {
@@ -76,6 +87,18 @@ mod tests {
         let budget = RetryBudget::default();
         assert!(budget.take(at(1000), 5_000, 0.2, 10));
         assert_eq!(take_all(&budget, at(1004), 6_000), 100 + 200 - 1);
+    }
+
+    #[test]
+    fn the_first_retry_finds_the_requests_that_came_before_it() {
+        let budget = RetryBudget::default();
+        for second in 0..=1004 {
+            budget.observe(at(second), second * 500);
+        }
+        assert_eq!(take_all(&budget, at(1005), 1005 * 500), 100 + 500, "20 % of the 2,500 of the last 5 s, at least");
+        let young = RetryBudget::default();
+        young.observe(at(1), 500);
+        assert_eq!(take_all(&young, at(2), 1000), 100 + 200, "a process that just started counts from its start");
     }
 
     #[test]

@@ -62,13 +62,14 @@ async fn a_stopped_region_costs_no_request() -> Outcome<()> {
     Ok(())
 }
 
-/// One fault of a scripted backend under load.
-async fn under_load(more: &str, fault: impl AsyncFnOnce(&Backend)) -> (Gateway, Report) {
+/// One fault of a scripted backend under load, with every rule of retries and evidence as `kind = "bot"` presets it.
+async fn under_load(fault: impl AsyncFnOnce(&Backend)) -> (Gateway, Report) {
     let site = Site::new();
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
-    let gateway = Gateway::start(&site, &site.config(&keys(more), &[&one, &two])).await;
+    let gateway = Gateway::start(&site, &site.config(&format!("kind = \"bot\"\n{PROBE}"), &[&one, &two])).await;
     let running = Load::new(&site, gateway.address()).start();
-    running.passes(750).await;
+    // Live requests of some seconds: retries have their share of them.
+    running.passes(2500).await;
     fault(&one).await;
     running.passes(1000).await;
     (gateway, running.stop().await)
@@ -78,8 +79,7 @@ async fn under_load(more: &str, fault: impl AsyncFnOnce(&Backend)) -> (Gateway, 
 async fn a_region_that_answers_503_costs_no_request() -> Outcome<()> {
     let _machine = alone().await;
     // Its probes stay good: only live traffic tells.
-    let more = "retry = { status = [503], budget = \"100%\" }";
-    let (gateway, report) = under_load(more, async |one| one.always(Answer::status(503).into())).await;
+    let (gateway, report) = under_load(async |one| one.always(Answer::status(503).into())).await;
     assert_survived(&report);
     assert_eq!(gateway.active("bot").await, "two", "evidence did not move the pool");
     Ok(())
@@ -92,7 +92,7 @@ async fn a_region_that_resets_before_the_head_costs_no_request() -> Outcome<()> 
         one.health(Health::Status(500));
         one.always(Behaviour::Reset);
     };
-    let (gateway, report) = under_load("retry = { budget = \"100%\" }", fault).await;
+    let (gateway, report) = under_load(fault).await;
     assert_survived(&report);
     assert_eq!(gateway.active("bot").await, "two");
     Ok(())

@@ -111,6 +111,25 @@ async fn a_signal_and_a_changed_file_reload_too() -> Outcome<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_config_is_applied_once_the_file_it_lacked_is_there() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = Gateway::start(&site, &site.config(PROBE, &[&one])).await;
+    // The config comes first, its certificate a moment later, and nobody touches the config again.
+    site.write(
+        "botgate.toml",
+        &site.config(PROBE, &[&one, &two]).replace("bot.pem", "new.pem").replace("bot.key", "new.key"),
+    );
+    wait_until("the config is rejected", async || gateway.metric("botgate_reloads_total", &["rejected"]).await >= 1.0)
+        .await;
+    site.authority.issue(&[HOST]).write(site.dir(), "new");
+    wait_until("the config is applied", async || gateway.pool("bot").await["backends"].as_array().unwrap().len() == 2)
+        .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificate_files_that_change_are_served_and_open_connections_stay() -> Outcome<()> {
     let _machine = together().await;
     let site = Site::new();

@@ -50,3 +50,27 @@ async fn a_thousand_routes_over_a_hundred_pools_are_routed_and_reloaded() -> Out
     assert_eq!(client.get("/r999").await?.status, 404);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_backends_are_all_found_healthy_at_the_start() -> Outcome<()> {
+    let _machine = alone().await;
+    let site = Site::new();
+    let one = Backend::start_tls("one", &site).await;
+    let mut text = site.head("");
+    for pool in 0..100 {
+        write!(text, "[[route]]\npath = \"/r{pool}\"\npool = \"pool-{pool}\"\n[[pool]]\nname = \"pool-{pool}\"\n")
+            .unwrap();
+        for backend in 0..10 {
+            let (url, trust) = (one.url(), site.trust(&one));
+            write!(text, "[[pool.backend]]\nname = \"b{backend}\"\nurl = \"{url}/{pool}-{backend}\"\n{trust}").unwrap();
+        }
+    }
+    let start = Instant::now();
+    let gateway = Gateway::start(&site, &text).await;
+    println!("1,000 backends over TLS probed after {:?}", start.elapsed());
+    let pools = gateway.pools().await;
+    let backends = pools.as_array().unwrap().iter().flat_map(|pool| pool["backends"].as_array().unwrap());
+    let bad: Vec<_> = backends.filter(|backend| backend["health"] != "healthy").collect();
+    assert!(bad.is_empty(), "{} of 1,000 are not, the first: {:?}", bad.len(), bad.first());
+    Ok(())
+}

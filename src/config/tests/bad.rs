@@ -177,6 +177,18 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
         ],
     );
     check(
+        &pool("probe = { interval = \"1ms\", timeout = \"1ms\" }"),
+        &[
+            "11:22: pool[0].probe.interval: 1ms between probes is shorter than 10ms (\"2s\" is the default; live traffic that finds trouble has a backend probed at once anyway)",
+        ],
+    );
+    check(
+        &pool("flap = { failovers = 2 }"),
+        &[
+            "11:8: warning: pool[0].flap: the flap budget does not latch a pool yet (until it does, a long failback.hold damps flapping)",
+        ],
+    );
+    check(
         &pool("replay = 1"),
         &[
             "11:10: pool[0].replay: expected a string, found an integer (one of \"unsent\", \"safe\", \"keyed\", \"all\")",

@@ -28,6 +28,9 @@ fn bad_certificates_say_which_file_and_what_to_do() {
         assert!(message.contains(expected) && problem.hint.is_some(), "{report}");
         assert!(!report.to_string().contains(secret));
         assert_eq!(problem.position.as_ref().map(|at| (at.line, at.column)), Some((4, 17)));
+        for name in [chain, file] {
+            assert!(report.files.contains(&certs.join(name)), "{name} is not watched: {:?}", report.files);
+        }
     }
 }
 
@@ -37,9 +40,10 @@ fn a_file_that_is_not_there_or_not_text_is_an_error_without_a_place() {
     let path = directory.path().join("botgate.toml");
     let report = super::super::load(&path).unwrap_err();
     assert!(report.to_string().starts_with("error: cannot read "), "{report}");
+    assert_eq!(report.files, std::slice::from_ref(&path));
     std::fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
     let report = super::super::load(&path).unwrap_err();
     assert!(report.to_string().contains("is not UTF-8, from line 2 on"), "{report}");
     std::fs::write(&path, LEAST).unwrap();
-    assert_eq!(super::super::load(&path).unwrap().files, [path]);
+    assert_eq!(super::super::load(&path).unwrap().warnings.files, [path]);
 }

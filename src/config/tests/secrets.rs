@@ -67,7 +67,7 @@ fn a_secret_can_come_from_a_file_which_is_then_watched() {
     let text = format!("{LEAST}[admin]\ntoken = {{ file = \"token\" }}\n");
     let loaded = in_directory(&text, directory.path()).unwrap();
     assert_eq!(loaded.config.admin.token.as_deref(), Some("from-file"));
-    assert_eq!(loaded.files, [directory.path().join("token")]);
+    assert_eq!(loaded.warnings.files, [directory.path().join("token")]);
     std::fs::write(directory.path().join("token"), "\n").unwrap();
     assert!(in_directory(&text, directory.path()).unwrap_err().to_string().contains("is empty"));
 }

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::world::*;
 use crate::control::ControlError;
-use crate::model::{Cause, Phase};
+use crate::model::{Cause, Health, Phase};
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_is_done_when_its_answer_comes() {
@@ -33,6 +33,23 @@ async fn the_last_backend_cannot_be_drained() {
     let refused = rig.order(true, "weu").await.unwrap_err();
     assert!(matches!(&refused, ControlError::Refused(why) if why.contains("resume another one first")), "{refused}");
     assert_eq!(rig.active(), "weu");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_would_leave_only_dead_backends_is_refused() {
+    let mut rig = Rig::start(two()).await;
+    rig.world.set("neu", Mood::Refuses);
+    sleep(INTERVAL * 4).await;
+    assert_eq!(rig.view().await.backends[1].health, Health::Unhealthy);
+    let refused = rig.order(true, "weu").await.unwrap_err();
+    assert!(matches!(&refused, ControlError::Refused(why) if why.contains("the only backend")), "{refused}");
+    assert_eq!(rig.active(), "weu");
+    // A dead one may be taken out at any time.
+    rig.order(true, "neu").await.unwrap();
+    rig.order(false, "neu").await.unwrap();
+    rig.world.set("weu", Mood::Refuses);
+    assert_eq!(rig.decision().await.phase, Phase::AllDown);
+    rig.order(true, "weu").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -154,6 +154,33 @@ async fn steering_goes_on_while_a_reload_waits_for_a_name() {
     applied(reload.await.unwrap().unwrap());
 }
 
+#[tokio::test]
+async fn steering_and_orders_go_on_while_a_file_system_hangs() {
+    let mut rig = Rig::start(two()).await;
+    let (let_go, hang) = std::sync::mpsc::channel::<()>();
+    let (hangs, hanging) = tokio::sync::oneshot::channel();
+    let world = rig.world.clone();
+    let hung = std::thread::spawn(move || {
+        let _file = world.file.lock();
+        let _ = hangs.send(());
+        let _ = hang.recv();
+    });
+    hanging.await.unwrap();
+    let ask = |handle: crate::control::Handle| tokio::spawn(async move { handle.ask(Command::Reload).await });
+    let (first, gone, last) = (ask(rig.handle.clone()), ask(rig.handle.clone()), ask(rig.handle.clone()));
+    rig.world.set("weu", Mood::Refuses);
+    rig.say(0, crate::model::EvidenceKind::Slow);
+    let moved = tokio::time::timeout(Duration::from_secs(20), rig.decision()).await.expect("control hangs");
+    assert_eq!(moved.phase, Phase::FailedOver);
+    gone.abort();
+    drop(let_go);
+    hung.join().unwrap();
+    for answered in [first, last] {
+        applied(answered.await.unwrap().unwrap());
+    }
+    assert_eq!(rig.stats.reloads_applied(), 2);
+}
+
 /// Pools and routes as in the largest config that is promised to swap within 10 ms.
 fn large() -> Config {
     let two = |i: usize| vec![backend("weu", 1), backend("neu", 2 + (i as u32 % 2))];

@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::control::{
     Addresses, Command, ControlError, Handle, Loaded, NoWatch, Order, Outside, Participant, ProbeTarget, Setup,
-    Started, start,
+    Started, Unloadable, start,
 };
 use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
@@ -38,7 +38,7 @@ pub(super) enum Mood {
 pub(super) struct World {
     pub(super) moods: Mutex<HashMap<String, Mood>>,
     pub(super) names: Mutex<HashMap<String, Result<Addresses, String>>>,
-    pub(super) file: Mutex<Result<Config, Vec<String>>>,
+    pub(super) file: Mutex<Result<Config, Unloadable>>,
     pub(super) probes: Mutex<HashMap<String, u32>>,
 }
 
@@ -53,7 +53,8 @@ impl World {
     }
 
     pub(super) fn write(&self, config: Result<Config, &str>) {
-        *self.file.lock().unwrap() = config.map_err(|error| vec![error.to_owned()]);
+        *self.file.lock().unwrap() =
+            config.map_err(|error| Unloadable { errors: vec![error.to_owned()], files: vec![] });
     }
 
     pub(super) fn probes(&self, backend: &str) -> u32 {
@@ -62,7 +63,7 @@ impl World {
 }
 
 impl Outside for World {
-    fn load(&self) -> Result<Loaded, Vec<String>> {
+    fn load(&self) -> Result<Loaded, Unloadable> {
         let config = self.file.lock().unwrap().clone()?;
         Ok(Loaded { config: Arc::new(config), warnings: vec![], files: vec![PathBuf::from("botgate.toml")] })
     }
