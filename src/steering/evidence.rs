@@ -1,6 +1,7 @@
 //! The verdict of live traffic: failures against attempts within a span.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ struct Standing {
 
 /// A span is counted in so many slices, so that what it holds is bounded however much traffic there is.
 const SLICES: u32 = 16;
+/// The last part of the span, judged by itself: one in so many.
+const RECENT: u32 = 4;
 
 impl EvidenceState {
     /// Whether the verdict against the backend stands.
@@ -44,7 +47,11 @@ impl EvidenceState {
 
     /// What was counted within the span that ends now.
     pub fn tally(&self, policy: &EvidencePolicy, now: Moment) -> Tally {
-        let recent = self.slices.iter().filter(|(at, _)| now.since(*at) <= policy.within);
+        self.tally_over(policy.within, now)
+    }
+
+    fn tally_over(&self, span: Duration, now: Moment) -> Tally {
+        let recent = self.slices.iter().filter(|(at, _)| now.since(*at) <= span);
         recent.fold(Tally::default(), |sum, (_, slice)| Tally {
             failures: sum.failures.saturating_add(slice.failures),
             attempts: sum.attempts.saturating_add(slice.attempts),
@@ -55,9 +62,14 @@ impl EvidenceState {
     pub fn record(&mut self, counted: Tally, policy: &EvidencePolicy, now: Moment) {
         let Some(failures) = policy.failures else { return };
         self.add(counted, policy, now);
-        let tally = self.tally(policy, now);
-        let enough = tally.failures >= u64::from(failures.max(1));
-        if counted.failures > 0 && enough && tally.failures as f64 >= policy.share * tally.attempts as f64 {
+        let least = u64::from(failures.max(1));
+        let bad = |tally: Tally, least: u64| {
+            tally.failures >= least && tally.failures as f64 >= policy.share * tally.attempts as f64
+        };
+        // A backend that just turned bad has good attempts behind it, which would speak for it for half the span: what
+        // it does now counts by itself, where there is twice as much of it.
+        let lately = self.tally_over(policy.within / RECENT, now);
+        if counted.failures > 0 && (bad(self.tally(policy, now), least) || bad(lately, 2 * least)) {
             self.standing = Some(Standing { until: now + policy.recover, good: 0 });
         }
     }
@@ -120,6 +132,20 @@ mod tests {
 
     fn counts(failures: u64, attempts: u64) -> Tally {
         Tally { failures, attempts }
+    }
+
+    #[test]
+    fn a_backend_that_turns_bad_is_found_out_before_its_good_past_is_out_of_the_span() {
+        let mut state = EvidenceState::default();
+        for second in 0..8 {
+            state.record(counts(0, 100), &POLICY, at(second));
+        }
+        state.record(counts(60, 100), &POLICY, at(12));
+        assert!(state.stands(), "60 of 800 within the span, but 60 of the last 100");
+        let mut state = EvidenceState::default();
+        state.record(counts(0, 100), &POLICY, at(8));
+        state.record(counts(9, 9), &POLICY, at(12));
+        assert!(!state.stands(), "a few in a row are no trend");
     }
 
     #[test]
