@@ -92,7 +92,7 @@ impl Drop for Relay {
         if self.incoming.is_end_stream() {
             self.flight.complete();
         }
-        let request_ended = self.request_body.as_ref().is_none_or(|body| body.ended_at().is_ok());
+        let request_ended = self.request_body.as_ref().is_none_or(|body| body.has_ended());
         if let Some(lease) = self.lease.take()
             && self.flight.is_complete()
             && request_ended

@@ -263,3 +263,37 @@ async fn a_client_that_goes_away_ends_its_request_at_the_backend() -> Outcome<()
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_stops_reading_is_blamed_and_not_its_client() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start("one").await;
+    let head = site.head("body_timeout = \"300ms\"");
+    let gateway =
+        Gateway::start(&site, &(head + &site.pool(&format!("deadline = \"1500ms\"\n{PROBE}"), &[&backend]))).await;
+    backend.read_bodies(false);
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    client.post("/", &[], vec![7; 8 * 1024 * 1024]).await?.is_problem(StatusCode::GATEWAY_TIMEOUT);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_stalls_leaves_no_stream_open_at_an_http2_backend() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start_h2("one", &site).await;
+    let gateway =
+        Gateway::start(&site, &(site.head("body_timeout = \"300ms\"") + &site.pool(PROBE, &[&backend]))).await;
+    backend.always(Behaviour::StreamEcho);
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    assert_eq!(client.post("/", &[], "warm").await?.status, 200);
+    backend.always(Behaviour::Stall);
+    let (sender, body) = channel();
+    sender.send(Frame::data(Bytes::from_static(b"first"))).await?;
+    let request = client.request("POST", "/").body(body)?;
+    client.send(request).await?.is_problem(StatusCode::REQUEST_TIMEOUT);
+    wait_until("the backend's stream is reset", || async { backend.log().gone() == 1 }).await;
+    drop(sender);
+    Ok(())
+}
