@@ -7,7 +7,8 @@ use crate::model::Moment;
 
 /// Retries against live requests, over a sliding span of ten seconds, for all workers together.
 ///
-/// Touched only when a request is tried again, so that sharing it costs the first attempt nothing. Two halves of five
+/// Touched only when a request is tried again and once in a while in between, so that sharing it costs the first attempt
+/// nothing. Two halves of five
 /// seconds: the older one leaves whole. Races between workers at the border of a half may let a retry or two pass: the
 /// budget guards against storms, not against one request.
 #[derive(Debug, Default)]
@@ -26,8 +27,7 @@ impl RetryBudget {
     /// `requests` is the pool's running total of live requests; `share` (0.2 is 20 %) of those within the span and
     /// `floor` per second may be retried.
     pub fn take(&self, now: Moment, requests: u64, share: f64, floor: u32) -> bool {
-        let half = (now.since_origin().as_millis() / HALF.as_millis()) as u64 + 1;
-        self.roll(half, requests);
+        let half = self.observe(now, requests);
         let live = requests.saturating_sub(self.requests_before[((half + 1) % 2) as usize].load(Relaxed));
         let allowed = live as f64 * share + f64::from(floor) * 2.0 * HALF.as_secs_f64();
         let taken = self.retries[0].load(Relaxed) + self.retries[1].load(Relaxed);
@@ -36,6 +36,14 @@ impl RetryBudget {
         }
         self.retries[(half % 2) as usize].fetch_add(1, Relaxed);
         true
+    }
+
+    /// Notes the running total of live requests. Called at least once in every half, it lets the first retry after a long
+    /// peace have its share of the requests before it. Returns which half it is.
+    pub fn observe(&self, now: Moment, requests: u64) -> u64 {
+        let half = (now.since_origin().as_millis() / HALF.as_millis()) as u64 + 1;
+        self.roll(half, requests);
+        half
     }
 
     fn roll(&self, half: u64, requests: u64) {
@@ -76,6 +84,16 @@ mod tests {
         let budget = RetryBudget::default();
         assert!(budget.take(at(1000), 5_000, 0.2, 10));
         assert_eq!(take_all(&budget, at(1004), 6_000), 100 + 200 - 1);
+    }
+
+    #[test]
+    fn the_first_retry_after_a_long_peace_has_its_share_of_the_requests_before_it() {
+        let budget = RetryBudget::default();
+        for second in 0..=1006 {
+            budget.observe(at(second), second * 500);
+        }
+        // Six seconds of the span have passed: 3,000 requests.
+        assert_eq!(take_all(&budget, at(1006), 1006 * 500), 100 + 600);
     }
 
     #[test]
