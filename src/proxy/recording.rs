@@ -104,6 +104,11 @@ impl<S> Recording<S> {
         inner.held as u64 == inner.received
     }
 
+    /// Whether its length was not declared.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.total.is_none()
+    }
+
     /// Bytes that came from the client so far.
     pub(super) fn received(&self) -> u64 {
         self.inner.borrow().received
