@@ -115,8 +115,8 @@ async fn exchange_once(
             }
             tracing::debug!(backend = %target.backend().config.name, error = ?sent.error, reused, "attempt failed");
             let (fate, refusal) = match sent.unsent {
-                Some(_) => (Fate::Unsent, Refusal::Unreachable),
-                None => (Fate::Ambiguous, Refusal::Broken),
+                true => (Fate::Unsent, Refusal::Unreachable),
+                false => (Fate::Ambiguous, Refusal::Broken),
             };
             Err(Failed { reused, ..Failed::backend(phase_of(exchange), fate, refusal) })
         }
