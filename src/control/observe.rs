@@ -86,16 +86,13 @@ impl Control {
         }
     }
 
-    /// Counts the attempts of all backends whose traffic may lead to a verdict, and the requests that retries have a
-    /// share of.
+    /// Counts the attempts of all backends whose traffic may lead to a verdict.
     pub(super) fn sample(&mut self, now: Moment) {
         if now < self.next_sample {
             return;
         }
         self.next_sample = now + SAMPLE;
         for pool in 0..self.registry.pools.len() {
-            let stats = &self.registry.pools[pool].stats;
-            stats.budget.observe(now, stats.cells.sum(|cell| &cell.requests));
             for backend in 0..self.registry.pools[pool].backends.len() {
                 self.weigh(Place { pool, backend }, 0);
             }

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use super::gateway::Gateway;
-use super::recording::{ClientFault, RequestBody};
+use super::recording::{Awaited, ClientFault, RequestBody};
 use super::refuse::Refusal;
 use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
@@ -115,8 +115,8 @@ async fn exchange_once(
             }
             tracing::debug!(backend = %target.backend().config.name, error = ?sent.error, reused, "attempt failed");
             let (fate, refusal) = match sent.unsent {
-                Some(_) => (Fate::Unsent, Refusal::Unreachable),
-                None => (Fate::Ambiguous, Refusal::Broken),
+                true => (Fate::Unsent, Refusal::Unreachable),
+                false => (Fate::Ambiguous, Refusal::Broken),
             };
             Err(Failed { reused, ..Failed::backend(phase_of(exchange), fate, refusal) })
         }
@@ -160,8 +160,10 @@ fn cut_short(verdict: Verdict, wait: &Wait, exchange: &Exchange) -> Failed {
     let fate = if phase < AttemptPhase::Send { Fate::Unsent } else { Fate::Ambiguous };
     match verdict {
         Verdict::BodyStalled => Failed::client(phase, Refusal::BodyStalled),
-        // The client used up the time: its body is not complete yet.
-        Verdict::Deadline if phase == AttemptPhase::Send => Failed::client(phase, Refusal::BodyStalled),
+        // The client used up the time: more of its body is to come, and the backend has read what came.
+        Verdict::Deadline if phase == AttemptPhase::Send && awaits_client(exchange) => {
+            Failed::client(phase, Refusal::BodyStalled)
+        }
         Verdict::Deadline => {
             let failed = Failed::backend(phase, fate, Refusal::TooLate);
             Failed { failure: Failure { fate: Fate::Begun, ..failed.failure }, ..failed }
@@ -172,8 +174,12 @@ fn cut_short(verdict: Verdict, wait: &Wait, exchange: &Exchange) -> Failed {
 }
 
 fn phase_of(exchange: &Exchange) -> AttemptPhase {
-    let sent = exchange.body.as_ref().is_none_or(|body| body.ended_at().is_ok());
+    let sent = exchange.body.as_ref().is_none_or(|body| body.has_ended());
     if sent { AttemptPhase::Wait } else { AttemptPhase::Send }
+}
+
+fn awaits_client(exchange: &Exchange) -> bool {
+    exchange.body.as_ref().is_some_and(|body| matches!(body.awaits(), Awaited::Client(_)))
 }
 
 fn refusal_of(fault: ClientFault) -> Refusal {

@@ -2,40 +2,31 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::gateway::{Gateway, PRUNE};
+use super::gateway::Gateway;
 use super::waits::SWEEP;
 use crate::model::{BackendId, Health};
 use crate::snapshot::{Backend, Pool, Snapshot};
+
+/// How often connections that are no longer wanted are looked for, and live requests noted in the retry budgets.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 impl Gateway {
     /// Runs for as long as the worker does.
     pub async fn background(self: Rc<Self>) {
         let mut published = self.cell.subscribe();
-        let mut prune = interval(PRUNE);
-        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut upkeep = interval(UPKEEP);
+        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                changed = published.changed() => {
-                    if changed.is_err() {
-                        // Control is gone: go on with the last snapshot, and with deadlines.
-                        return self.sweep_forever().await;
-                    }
-                    self.rescue();
-                }
+                // The cell lives as long as this worker: it never stops telling, even when control has gone.
+                Ok(()) = published.changed() => self.rescue(),
                 () = self.next_sweep() => self.sweep(),
-                _ = prune.tick() => self.prune(),
+                _ = upkeep.tick() => self.upkeep(),
             }
-        }
-    }
-
-    async fn sweep_forever(&self) {
-        loop {
-            self.next_sweep().await;
-            self.sweep();
-            self.prune();
         }
     }
 
@@ -69,12 +60,15 @@ impl Gateway {
         }
     }
 
-    fn prune(&self) {
+    fn upkeep(&self) {
         let view = self.view();
+        let now = self.clock.now();
+        for pool in &view.pools {
+            pool.stats.budget.observe(now, pool.stats.cells.sum(|cell| &cell.requests));
+        }
         let known = backends(&view);
-        self.connections.prune(self.clock.now(), |id| {
-            known.get(&id).map(|(pool, backend)| (pool.config.keep_alive, backend.reach()))
-        });
+        self.connections
+            .prune(now, |id| known.get(&id).map(|(pool, backend)| (pool.config.keep_alive, backend.reach())));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -75,6 +76,10 @@ impl Exchange {
             }
         } else {
             headers.insert(http::header::HOST, backend.origin.host().clone());
+            // Said in words: of a GET that does not say so, hyper takes it that it has no body, and drops the body.
+            if self.body.as_ref().is_some_and(|body| body.is_open_ended()) && !headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(http::header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
         for (name, value) in &backend.config.headers {
             headers.insert(name, value.clone());

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TE, UPGRADE};
 use http::request::Parts;
@@ -15,7 +14,7 @@ use tokio::sync::mpsc;
 use super::attempt::{Answer, Failed};
 use super::client::Client;
 use super::exchange::{Exchange, target_of};
-use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, prepare_request};
+use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
 use super::log::{Ended, LogEntry};
 use super::recording::{BodyLimits, Recording, RequestBody};
 use super::refuse::Refusal;
@@ -81,7 +80,8 @@ impl Gateway {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.client_stats.cells.of(self.worker).refused.increment();
-                return self.refuse(refusal, log, parts.headers.get(X_REQUEST_ID), http1);
+                let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
+                return self.refuse(refusal, log, id, http1);
             }
         };
         let pool = admitted.pool.clone();
@@ -157,12 +157,13 @@ impl Gateway {
             let on = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
             (protocol, on)
         });
-        let keyed = parts.headers.contains_key(IDEMPOTENCY_KEY);
         let wants_trailers = parts.headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
         if upgrade.is_none() {
             parts.headers.remove(UPGRADE);
         }
         prepare_request(&mut parts.headers, client, &admitted.host, parts.version);
+        // After that: a key that is empty, or that `Connection` names, does not reach the backend.
+        let keyed = parts.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
         let request_id = parts.headers.get(X_REQUEST_ID).cloned();
         let limits = BodyLimits { held: pool.replay_buffer, most: admitted.most_body };
         Exchange {
@@ -231,6 +232,3 @@ impl Gateway {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
     }
 }
-
-/// How often connections that are no longer wanted are looked for.
-pub(super) const PRUNE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -139,17 +139,22 @@ fn is_ambiguous(path: &str) -> bool {
 
 /// The protocol a request asks to upgrade to; none for an ordinary request.
 ///
-/// HTTP/1.1 only: HTTP/2 has no Upgrade (RFC 9113, section 8.6).
+/// HTTP/1.1 only: HTTP/2 has no Upgrade (RFC 9113, section 8.6). An upgrade to `h2c` is passed over, as a server may
+/// (section 3.2): behind it a client could send requests that no route was asked about.
 pub(super) fn upgrade(parts: &Parts) -> Option<&HeaderValue> {
     let protocol = parts.headers.get(UPGRADE)?;
     let asked = parts.version == Version::HTTP_11 && names(&parts.headers, "upgrade");
-    asked.then_some(protocol)
+    (asked && !lists(&parts.headers, &UPGRADE, "h2c")).then_some(protocol)
 }
 
 /// Whether a `Connection` header lists this option.
 pub(super) fn names(headers: &HeaderMap, option: &str) -> bool {
-    headers.get_all(CONNECTION).iter().any(|value| {
-        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(option)))
+    lists(headers, &CONNECTION, option)
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    headers.get_all(name).iter().any(|value| {
+        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(wanted)))
     })
 }
 
@@ -203,6 +208,14 @@ mod tests {
                 headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
             }
             assert_eq!(transfer_coding(&headers).is_ok(), fine, "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_to_http2_would_be_a_tunnel_past_the_routes() {
+        for (protocol, asked) in [("websocket", true), ("h2c", false), ("websocket, H2C", false)] {
+            let request = http::Request::builder().header(CONNECTION, "upgrade").header(UPGRADE, protocol);
+            assert_eq!(upgrade(&request.body(()).unwrap().into_parts().0).is_some(), asked, "{protocol}");
         }
     }
 

@@ -160,7 +160,7 @@ fn append_via(headers: &mut HeaderMap, version: Version) {
     headers.append(header::VIA, HeaderValue::from_static(via));
 }
 
-fn is_request_id(id: &HeaderValue) -> bool {
+pub(super) fn is_request_id(id: &HeaderValue) -> bool {
     (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
@@ -173,6 +173,10 @@ fn new_request_id() -> HeaderValue {
 
 /// Makes a backend's headers fit for the client.
 pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, request_id: &HeaderValue) {
+    // The coding counts and the length may lie (RFC 9112, section 6.3): a client must not be told both lengths.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     strip_hop_by_hop(headers);
     append_via(headers, version);
     headers.insert(X_REQUEST_ID, request_id.clone());

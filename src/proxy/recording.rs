@@ -19,7 +19,8 @@ pub(super) struct Recording<S = Incoming> {
     total: Option<u64>,
     inner: RefCell<Inner<S>>,
     state: Cell<State>,
-    last_activity: Cell<Moment>,
+    /// When a part last passed, or the client was last asked for one.
+    since: Cell<Moment>,
     turn: Cell<u32>,
 }
 
@@ -53,8 +54,19 @@ pub(super) enum ClientFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Flowing,
+    /// All that came was passed on, and the next part was asked for.
+    Starved,
     Ended,
     Failed(ClientFault),
+}
+
+/// Who must move next, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The client: more of its body is to come.
+    Client(Moment),
+    /// The backend: it has the whole body, or has yet to read what is there.
+    Backend(Moment),
 }
 
 impl<S> Recording<S>
@@ -69,7 +81,7 @@ where
             total: inner.source.size_hint().exact(),
             inner: RefCell::new(inner),
             state: Cell::new(State::Flowing),
-            last_activity: Cell::new(clock.now()),
+            since: Cell::new(clock.now()),
             turn: Cell::new(0),
         })
     }
@@ -78,6 +90,9 @@ where
     pub(super) fn next_turn(self: &Rc<Self>) -> RequestBody<S> {
         let turn = self.turn.get() + 1;
         self.turn.set(turn);
+        if self.state.get() == State::Starved {
+            self.state.set(State::Flowing);
+        }
         RequestBody(Some(Turn { recording: self.clone(), turn, next: 0, sent: 0 }))
     }
 }
@@ -89,6 +104,11 @@ impl<S> Recording<S> {
         inner.held as u64 == inner.received
     }
 
+    /// Whether its length was not declared.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.total.is_none()
+    }
+
     /// Bytes that came from the client so far.
     pub(super) fn received(&self) -> u64 {
         self.inner.borrow().received
@@ -98,14 +118,19 @@ impl<S> Recording<S> {
     pub(super) fn fault(&self) -> Option<ClientFault> {
         match self.state.get() {
             State::Failed(fault) => Some(fault),
-            State::Flowing | State::Ended => None,
+            State::Flowing | State::Starved | State::Ended => None,
         }
     }
 
-    /// When the last byte came from the client; `Err` with the last sign of life while more is to come.
-    pub(super) fn ended_at(&self) -> Result<Moment, Moment> {
-        let at = self.last_activity.get();
-        if self.state.get() == State::Ended { Ok(at) } else { Err(at) }
+    /// Whether the client sent all of it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.get() == State::Ended
+    }
+
+    /// Who must move next: a pause is not the client's fault while the backend has yet to read what the client sent.
+    pub(super) fn awaits(&self) -> Awaited {
+        let since = self.since.get();
+        if self.state.get() == State::Starved { Awaited::Client(since) } else { Awaited::Backend(since) }
     }
 }
 
@@ -194,6 +219,7 @@ where
         if let Some(chunk) = inner.chunks.get(self.next) {
             self.next += 1;
             self.sent += chunk.len() as u64;
+            recording.since.set(recording.clock.now());
             return Poll::Ready(Some(Ok(Frame::data(chunk.clone()))));
         }
         match recording.state.get() {
@@ -204,11 +230,16 @@ where
                 self.next = usize::MAX;
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             }
-            State::Flowing => {}
+            State::Flowing | State::Starved => {}
         }
         let pulled = inner.pull(cx);
         let (state, answer) = match pulled {
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                if recording.state.replace(State::Starved) != State::Starved {
+                    recording.since.set(recording.clock.now());
+                }
+                return Poll::Pending;
+            }
             Poll::Ready(Err(fault)) => (State::Failed(fault), Some(Err(BodyError::Client(fault)))),
             Poll::Ready(Ok(None)) => (State::Ended, None),
             Poll::Ready(Ok(Some(frame))) => {
@@ -223,7 +254,7 @@ where
             }
         };
         recording.state.set(state);
-        recording.last_activity.set(recording.clock.now());
+        recording.since.set(recording.clock.now());
         Poll::Ready(answer)
     }
 }
@@ -342,5 +373,41 @@ mod tests {
         let first = read(&mut recording.next_turn(), 9).unwrap();
         assert_eq!(first, r#"body{"x-sum": "7"}"#);
         assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), first);
+    }
+
+    #[test]
+    fn the_client_is_awaited_only_while_all_that_it_sent_was_read() {
+        let source = Chunks([Frame::data(Bytes::from_static(b"one"))].into());
+        let recording = Recording::new(Unfinished(source), BodyLimits { held: 9, most: 9 }, Clock::start());
+        let mut body = recording.next_turn();
+        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "nobody has asked the client yet");
+        assert_eq!(read_any(&mut body), Some("one".into()));
+        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "the backend may be busy with the first part");
+        assert_eq!(read_any(&mut body), None);
+        assert!(matches!(recording.awaits(), Awaited::Client(_)));
+        let _next = recording.next_turn();
+        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "the next attempt reads what is held first");
+    }
+
+    /// Never says that it has ended.
+    struct Unfinished(Chunks);
+
+    impl Body for Unfinished {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Pin::new(&mut self.0).poll_frame(cx)
+        }
+    }
+
+    fn read_any(body: &mut RequestBody<Unfinished>) -> Option<Bytes> {
+        match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+            _ => None,
+        }
     }
 }

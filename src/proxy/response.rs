@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::flight::Flight;
-use super::recording::{Recording, RequestBody};
+use super::recording::{Awaited, Recording, RequestBody};
 use crate::upstream::Lease;
 
 /// The body of a response: botgate's own, or a backend's.
@@ -74,6 +74,8 @@ impl Relay {
                         self.flight.sent(data.len());
                     }
                 }
+                // A client whose own body broke off took the backend's answer with it.
+                Some(Err(_)) if self.request_body.as_ref().is_some_and(|body| body.fault().is_some()) => {}
                 Some(Err(_)) => self.flight.broken(),
                 None => self.flight.complete(),
             }
@@ -81,7 +83,10 @@ impl Relay {
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.stream_timeout)));
         ready!(timer.as_mut().poll(cx));
-        self.flight.broken();
+        // A backend may wait for the rest of the request before it goes on.
+        if !self.request_body.as_ref().is_some_and(|body| matches!(body.awaits(), Awaited::Client(_))) {
+            self.flight.broken();
+        }
         Poll::Ready(Some(Err(StreamError::Stalled(self.stream_timeout))))
     }
 }
@@ -92,7 +97,7 @@ impl Drop for Relay {
         if self.incoming.is_end_stream() {
             self.flight.complete();
         }
-        let request_ended = self.request_body.as_ref().is_none_or(|body| body.ended_at().is_ok());
+        let request_ended = self.request_body.as_ref().is_none_or(|body| body.has_ended());
         if let Some(lease) = self.lease.take()
             && self.flight.is_complete()
             && request_ended

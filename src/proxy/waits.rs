@@ -10,7 +10,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::recording::Recording;
+use super::recording::{Awaited, Recording};
 use crate::model::{AttemptPhase, BackendId, Moment};
 
 /// How often the waiting attempts are looked at: the precision of every deadline here.
@@ -36,11 +36,11 @@ pub(super) struct Terms {
     pub(super) backend: BackendId,
     /// End of all attempts.
     pub(super) deadline: Moment,
-    /// End of this attempt, counted from the request being written.
+    /// Longest time without a move of the backend: a connection, a part of the body read, the response head.
     pub(super) attempt_timeout: Option<Duration>,
     /// Longest pause in the client's body.
     pub(super) body_timeout: Duration,
-    /// Waiting this long for the head makes the backend a suspect.
+    /// Keeping the request waiting this long makes the backend a suspect.
     pub(super) suspect_after: Duration,
     /// Whether the replay rule allows another attempt once the request was written.
     pub(super) replayable: bool,
@@ -97,7 +97,7 @@ impl Waits {
             if let Some(verdict) = entry.overdue(now) {
                 entry.end(verdict);
             }
-            if !entry.suspected && entry.waits_for_head_since(now).is_some_and(|t| t >= entry.terms.suspect_after) {
+            if !entry.suspected && entry.waits_for_backend(now).is_some_and(|t| t >= entry.terms.suspect_after) {
                 entry.suspected = true;
                 if !suspects.contains(&entry.terms.backend) {
                     suspects.push(entry.terms.backend);
@@ -127,15 +127,19 @@ impl Entry {
         }
     }
 
-    /// How long the request has been written and the head awaited; none while it is still being sent.
-    fn waits_for_head_since(&self, now: Moment) -> Option<Duration> {
-        if self.phase < AttemptPhase::Send {
-            // A dial that hangs is as suspect as a head that does not come.
-            return Some(now.since(self.started));
+    /// How long the backend has kept the request waiting; none while it is the client who must send more.
+    fn waits_for_backend(&self, now: Moment) -> Option<Duration> {
+        match self.awaited() {
+            Awaited::Backend(since) => Some(now.since(since.max(self.started))),
+            Awaited::Client(_) => None,
         }
+    }
+
+    fn awaited(&self) -> Awaited {
         match &self.body {
-            None => Some(now.since(self.started)),
-            Some(body) => body.ended_at().ok().map(|at| now.since(at.max(self.started))),
+            // A dial that hangs is as suspect as a head that does not come; nobody has asked the client for its body.
+            Some(body) if self.phase >= AttemptPhase::Send => body.awaits(),
+            _ => Awaited::Backend(self.started),
         }
     }
 
@@ -143,15 +147,13 @@ impl Entry {
         if now >= self.terms.deadline {
             return Some(Verdict::Deadline);
         }
-        if let (Some(limit), Some(waited)) = (self.terms.attempt_timeout, self.waits_for_head_since(now))
+        if let (Some(limit), Some(waited)) = (self.terms.attempt_timeout, self.waits_for_backend(now))
             && waited >= limit
         {
             return Some(Verdict::AttemptTimeout);
         }
-        let silent = self.body.as_ref()?.ended_at().err()?;
-        // Only while the body is being read: before that nobody has asked the client for it.
-        let stalled = self.phase >= AttemptPhase::Send && now.since(silent) >= self.terms.body_timeout;
-        stalled.then_some(Verdict::BodyStalled)
+        let silent = matches!(self.awaited(), Awaited::Client(since) if now.since(since) >= self.terms.body_timeout);
+        silent.then_some(Verdict::BodyStalled)
     }
 
     fn may_be_rescued(&self) -> bool {

@@ -22,7 +22,12 @@ struct Tables {
     any: Paths,
 }
 
-type Paths = HashMap<Box<str>, Route>;
+#[derive(Debug, Default)]
+struct Paths {
+    by_prefix: HashMap<Box<str>, Route>,
+    /// Length of the longest prefix: longer ones need no look, however many segments a path has.
+    longest: usize,
+}
 
 /// Why no route was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +49,8 @@ impl RouteTable {
                 HostPattern::Below(host) => table.below.entry(host.as_str().into()).or_default(),
             };
             let prefix = route.config.path.trim_end_matches('/');
-            paths.entry(prefix.into()).or_insert(route);
+            paths.longest = paths.longest.max(prefix.len());
+            paths.by_prefix.entry(prefix.into()).or_insert(route);
         }
         Self(Arc::new(table))
     }
@@ -57,7 +63,7 @@ impl RouteTable {
         let mut miss = Miss::Host;
         let exact = self.0.exact.get(host);
         let below = borders(host, '.').filter_map(|at| self.0.below.get(&host[at + 1..]));
-        let any = (!self.0.any.is_empty()).then_some(&self.0.any);
+        let any = (!self.0.any.by_prefix.is_empty()).then_some(&self.0.any);
         for paths in exact.into_iter().chain(below).chain(any) {
             if let Some(route) = longest_prefix(paths, path) {
                 return Ok(route);
@@ -71,7 +77,8 @@ impl RouteTable {
 fn longest_prefix<'a>(paths: &'a Paths, path: &str) -> Option<&'a Route> {
     let path = path.trim_end_matches('/');
     let shorter = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
-    std::iter::once(path).chain(shorter).find_map(|prefix| paths.get(prefix))
+    let mut known = std::iter::once(path).chain(shorter).filter(|prefix| prefix.len() <= paths.longest);
+    known.find_map(|prefix| paths.by_prefix.get(prefix))
 }
 
 fn borders(text: &str, separator: char) -> impl Iterator<Item = usize> {
@@ -123,6 +130,17 @@ mod tests {
         assert_eq!(find("contoso.com", "/"), Err(Miss::Host));
         let only = RouteTable::new([route(HostPattern::Exact("a".into()), "/api", 0)]);
         assert_eq!(only.find("a", "/").map(|r| r.pool), Err(Miss::Path));
+    }
+
+    #[test]
+    fn a_path_of_many_segments_does_not_hold_up_a_worker() {
+        let path = "/a".repeat(30_000);
+        let begun = std::time::Instant::now();
+        for _ in 0..100 {
+            assert_eq!(table().find("bot.contoso.com", &path).map(|route| route.pool), Ok(2));
+        }
+        // Looking at every prefix took a hundred times as long.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use crate::model::Moment;
 
 /// Retries against live requests, over a sliding span of ten seconds, for all workers together.
 ///
-/// Workers touch it only when a request is tried again, so that sharing it costs the first attempt nothing; control tells
-/// it of live requests about once a second ([`RetryBudget::observe`]), without which the first retry after a quiet time
-/// would find no live requests to have a share of. Two halves of five seconds: the older one leaves whole. Races between
+/// Touched only when a request is tried again, so that sharing it costs the first attempt nothing, and about once a second
+/// by each worker's upkeep ([`RetryBudget::observe`]), without which the first retry after a quiet time would find no
+/// live requests to have a share of. Two halves of five seconds: the older one leaves whole. Races between
 /// workers at the border of a half may let a retry or two pass: the budget guards against storms, not against one request.
 #[derive(Debug, Default)]
 pub struct RetryBudget {

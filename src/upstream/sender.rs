@@ -29,11 +29,11 @@ pub enum Sender<B> {
 
 /// Why a request has no response head.
 #[derive(Debug)]
-pub struct SendFailure<B> {
+pub struct SendFailure {
     /// What hyper says.
     pub error: hyper::Error,
-    /// The request, when it was never written: the backend saw nothing.
-    pub unsent: Option<Request<B>>,
+    /// Whether the backend has not acted on the request: it was never written, or the backend said so.
+    pub unsent: bool,
 }
 
 impl<B> Sender<B>
@@ -79,15 +79,16 @@ where
     /// Sends a request and waits for its response head.
     ///
     /// # Errors
-    /// [`SendFailure`], with the request when it was never written.
-    pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure<B>> {
+    /// [`SendFailure`], which says whether the backend can have acted on it.
+    pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure> {
         let sent = match self {
             Self::H1(sender) => sender.try_send_request(request).await,
             Self::H2(sender, _) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut failure| {
-            let unsent = failure.take_message();
-            SendFailure { error: failure.into_error(), unsent }
+            let unwritten = failure.take_message().is_some();
+            let error = failure.into_error();
+            SendFailure { unsent: unwritten || is_disowned(&error), error }
         })
     }
 
@@ -133,6 +134,18 @@ impl<B> Sender<B> {
     }
 }
 
+/// Whether an HTTP/2 backend says that it did not act on the request and will not: the stream was refused, or lies past the
+/// last one that it took before it said goodbye (RFC 9113, section 8.7). Servers do so at every restart, and after so many
+/// requests on one connection.
+fn is_disowned(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let left_behind = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
+        cause.is_remote() && (refused || left_behind)
+    })
+}
+
 /// Counts an open connection for as long as its task lives.
 struct Open {
     stats: std::sync::Arc<BackendStats>,
@@ -169,5 +182,90 @@ struct LocalExecutor;
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         spawn_local(future);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Stream;
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::LocalSet;
+
+    /// Sends one request to a backend that takes one connection and does `then` with it.
+    async fn send_to<F: Future<Output = ()> + 'static>(then: impl FnOnce(TcpStream) -> F + 'static) -> SendFailure {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap();
+        let client = async move {
+            let stream = Stream::Plain(TcpStream::connect(peer).await.unwrap());
+            let dialed = Dialed { stream, peer, http2: true };
+            let mut sender = Sender::start(dialed, false, BackendStats::new(1), WorkerId(0)).await.unwrap();
+            let request = Request::post("http://backend/").body(Full::new(Bytes::from_static(b"body"))).unwrap();
+            sender.send(request).await.unwrap_err()
+        };
+        let both = async {
+            spawn_local(async move { then(listener.accept().await.unwrap().0).await });
+            client.await
+        };
+        LocalSet::new().run_until(both).await
+    }
+
+    /// The same over HTTP/2: `then` has the connection and the request's stream.
+    async fn ask<F: Future<Output = ()> + 'static>(
+        then: impl FnOnce(Backend, Responder) -> F + 'static,
+    ) -> SendFailure {
+        send_to(|tcp| async {
+            let mut connection = h2::server::handshake(tcp).await.unwrap();
+            let (_request, respond) = connection.accept().await.unwrap().unwrap();
+            then(connection, respond).await;
+        })
+        .await
+    }
+
+    type Backend = h2::server::Connection<TcpStream, Bytes>;
+    type Responder = h2::server::SendResponse<Bytes>;
+
+    #[tokio::test]
+    async fn a_stream_that_an_http2_backend_refuses_was_not_acted_on() {
+        for (reason, unsent) in [(h2::Reason::REFUSED_STREAM, true), (h2::Reason::INTERNAL_ERROR, false)] {
+            let failure = ask(move |mut connection, mut respond| async move {
+                respond.send_reset(reason);
+                while connection.accept().await.is_some() {}
+            });
+            let failure = failure.await;
+            assert_eq!(failure.unsent, unsent, "{reason:?}: {:?}", failure.error);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_says_nothing_of_what_was_done() {
+        let failure = ask(|connection, _respond| async move { drop(connection) }).await;
+        assert!(!failure.unsent, "{:?}", failure.error);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_came_after_the_goodbye_was_not_acted_on() {
+        let failure = send_to(|mut tcp| async move {
+            tcp.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            let mut preface = [0; 24];
+            tcp.read_exact(&mut preface).await.unwrap();
+            // Frame by frame until the HEADERS (type 1) of the request have come.
+            loop {
+                let mut head = [0; 9];
+                tcp.read_exact(&mut head).await.unwrap();
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                tcp.read_exact(&mut vec![0; length as usize]).await.unwrap();
+                if head[3] == 1 {
+                    break;
+                }
+            }
+            // GOAWAY, last stream 0, NO_ERROR.
+            tcp.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+            let _ = tcp.read_to_end(&mut Vec::new()).await;
+        });
+        let failure = failure.await;
+        assert!(failure.unsent, "{:?}", failure.error);
     }
 }

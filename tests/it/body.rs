@@ -263,3 +263,70 @@ async fn a_client_that_goes_away_ends_its_request_at_the_backend() -> Outcome<()
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_stops_reading_is_blamed_and_not_its_client() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start("one").await;
+    let head = site.head("body_timeout = \"300ms\"");
+    let gateway =
+        Gateway::start(&site, &(head + &site.pool(&format!("deadline = \"1500ms\"\n{PROBE}"), &[&backend]))).await;
+    backend.read_bodies(false);
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    client.post("/", &[], vec![7; 8 * 1024 * 1024]).await?.is_problem(StatusCode::GATEWAY_TIMEOUT);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_stalls_leaves_no_stream_open_at_an_http2_backend() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start_h2("one", &site).await;
+    let gateway =
+        Gateway::start(&site, &(site.head("body_timeout = \"300ms\"") + &site.pool(PROBE, &[&backend]))).await;
+    backend.always(Behaviour::StreamEcho);
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    assert_eq!(client.post("/", &[], "warm").await?.status, 200);
+    backend.always(Behaviour::Stall);
+    let (sender, body) = channel();
+    sender.send(Frame::data(Bytes::from_static(b"first"))).await?;
+    let request = client.request("POST", "/").body(body)?;
+    client.send(request).await?.is_problem(StatusCode::REQUEST_TIMEOUT);
+    wait_until("the backend's stream is reset", || async { backend.log().gone() == 1 }).await;
+    drop(sender);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_body_of_a_get_without_a_declared_length_is_passed_on() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, backend) = simple(&site).await;
+    for protocol in [Protocol::H1, Protocol::H2] {
+        let mut client = gateway.client(&site, protocol).await;
+        let (sender, body) = channel();
+        let request = client.request("GET", "/").header("transfer-encoding", "chunked");
+        let request = if protocol == Protocol::H1 { request } else { client.request("GET", "/") }.body(body)?;
+        sender.send(Frame::data(Bytes::from_static(b"query"))).await?;
+        drop(sender);
+        assert_eq!(client.send(request).await?.text(), "query", "{protocol:?}");
+        assert_eq!(backend.log().last().length, 5);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_sends_a_length_beside_chunks_does_not_cut_its_body() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, backend) = simple(&site).await;
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for protocol in [Protocol::H1, Protocol::H2] {
+        backend.once(Behaviour::Raw(answer.into()));
+        let mut client = gateway.client(&site, protocol).await;
+        assert_eq!(client.get("/").await?.text(), "hello", "{protocol:?}");
+        assert_eq!(client.post("/", &[], "next").await?.text(), "next", "{protocol:?}");
+    }
+    Ok(())
+}

@@ -331,3 +331,16 @@ async fn one_bad_probe_flips_nothing() -> Outcome<()> {
     assert_eq!(pair.gateway.pool("bot").await["epoch"], epoch);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_does_not_reach_the_backend_is_no_key() -> Outcome<()> {
+    let _machine = together().await;
+    let pair = pair(&rare("replay = \"keyed\"\nevidence = { failures = 0 }")).await;
+    for headers in [&[("idempotency-key", "")][..], &[("idempotency-key", "k"), ("connection", "idempotency-key")]] {
+        pair.one.once(Behaviour::Reset);
+        let mut client = pair.gateway.client(&pair.site, Protocol::H1).await;
+        client.post("/", headers, "x").await?.is_problem(StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(pair.two.log().count(), 0, "a second backend could not tell the repetition");
+    Ok(())
+}

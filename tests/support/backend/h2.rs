@@ -77,7 +77,9 @@ async fn exchange(request: Request<Incoming>, shared: &Shared) -> Result<Respons
         trailers: HeaderMap::new(),
         complete: false,
     });
+    let mut due = Due { shared, kept: false };
     let collected = body.collect().await.map_err(Error::other)?;
+    due.kept = true;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     let whole = collected.to_bytes();
     shared.body_bytes.fetch_add(whole.len(), Relaxed);
