@@ -112,8 +112,17 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn start(config: &Config) -> Self {
+        Self::start_as(config, Takeover::Never)
+    }
+
+    /// Starts where another one still listens.
+    pub(super) fn start_beside(config: &Config) -> Self {
+        Self::start_as(config, Takeover::FromPredecessor)
+    }
+
+    fn start_as(config: &Config, takeover: Takeover) -> Self {
         let stats = ListenerStats::new(2);
-        let server = Server::bind(config, 2, Takeover::Never, &stats).unwrap();
+        let server = Server::bind(config, 2, takeover, &stats).unwrap();
         let (gate, opened) = watch::channel(false);
         let (arrived, waiting) = watch::channel(0);
         let (addresses, participant) = (server.addresses(), server.participant());
