@@ -52,7 +52,7 @@ impl<S: Serve> Edge<S> {
         if !kept && (panicked || self.activity.draining()) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| EdgeBody { body, _under_way: under_way }))
+        Ok(response.map(|body| EdgeBody { body, under_way }))
     }
 }
 
@@ -71,7 +71,7 @@ pin_project_lite::pin_project! {
     pub(super) struct EdgeBody<B> {
         #[pin]
         body: Either<B, Full<Bytes>>,
-        _under_way: UnderWay,
+        under_way: UnderWay,
     }
 }
 
@@ -80,7 +80,13 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for EdgeBody<B> {
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        this.under_way.asked();
+        let frame = this.body.poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            this.under_way.handed_out();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -68,6 +68,7 @@ pub(super) async fn serve_http1<S: Serve>(io: impl Io, session: Session<S>) {
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
     match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop).await {
         End::Closed(Ok(())) | End::Cut => {}
+        End::Unread => tracing::debug!("cut a client that does not read its response"),
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::HeadLate if activity.within_head() => {
             if let Some(parts) = connection.into_parts() {
@@ -110,8 +111,10 @@ pub(super) async fn serve_http2<S: Serve>(io: impl Io, session: Session<S>) {
     let service = service_fn(move |request| edge.clone().answer(request));
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
-    if let End::Closed(Err(error)) = drive(connection, &activity, deadlines, &drain, &stop).await {
-        tracing::debug!(%error, "client connection ended early");
+    match drive(connection, &activity, deadlines, &drain, &stop).await {
+        End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
+        End::Unread => tracing::debug!("cut a client that does not read its responses"),
+        End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
     }
 }
 
@@ -174,6 +177,8 @@ enum End {
     HeadLate,
     /// It did not end when told to; it is still open.
     Cut,
+    /// The client does not read its responses; it is still open.
+    Unread,
 }
 
 async fn drive<C: Connection>(
@@ -186,6 +191,8 @@ async fn drive<C: Connection>(
     let mut drained = pin!(drain.cancelled());
     let mut timer = pin!(tokio::time::sleep(deadlines.head.unwrap_or(deadlines.idle)));
     let mut finishing: Option<Instant> = None;
+    // What the client had not read when the timer last fired.
+    let mut unread: Option<u64> = None;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -212,8 +219,17 @@ async fn drive<C: Connection>(
                     finishing = Some(Instant::now());
                     continue;
                 }
-                // The end of a request does not always wake this task: look again in a while.
-                Due::Never => Instant::now() + deadlines.idle,
+                // The end of a request does not always wake this task: look again in a while. hyper has no deadline for a
+                // client that does not read: one that took nothing between two looks is cut.
+                Due::Never => {
+                    if timer.is_elapsed() {
+                        let before = std::mem::replace(&mut unread, activity.unread());
+                        if unread.is_some() && unread == before {
+                            return Poll::Ready(End::Unread);
+                        }
+                    }
+                    Instant::now() + deadlines.idle
+                }
                 Due::At(at) => at,
             };
             // A timer that fires too early costs one look; moving it at every request would cost more.

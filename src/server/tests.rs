@@ -290,3 +290,39 @@ async fn handing_the_port_over_resets_no_connection_that_is_being_made() {
     let failed: Vec<String> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_response_is_cut() {
+    let mut plain = listener(None);
+    (plain.header_timeout, plain.idle_timeout) = (Duration::from_millis(100), Duration::from_millis(100));
+    let server = Fixture::start(&config(vec![plain]));
+    let (mut reads, mut never_reads) = (server.connect().await, server.connect().await);
+    for io in [&mut reads, &mut never_reads] {
+        io.write_all(b"GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    }
+    let mut part = vec![0; 1 << 20];
+    let read_on = async {
+        while server.count(|cell| &cell.closed) == 0 {
+            assert_ne!(reads.read(&mut part).await.unwrap(), 0);
+        }
+    };
+    tokio::time::timeout(PATIENCE, read_on).await.expect("it holds its buffers for ever");
+    assert_ne!(reads.read(&mut part).await.unwrap(), 0, "who reads is served on");
+}
+
+#[tokio::test]
+async fn an_http2_client_that_gives_no_window_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate_files(folder.path(), &["a.example"]);
+    let mut tls = listener(Some(vec![files.clone()]));
+    tls.idle_timeout = Duration::from_millis(100);
+    let server = Fixture::start(&config(vec![tls]));
+    let io = handshake(&tls_client(&[&files], "h2"), server.addresses[0], "a.example").await.unwrap();
+    let (mut send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("https://a.example/endless").body(Empty::<Bytes>::new()).unwrap();
+    let unread = send.send_request(request).await.unwrap();
+    server.counted(1, |cell| &cell.closed).await;
+    drop(unread);
+}
