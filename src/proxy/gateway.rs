@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TE, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, TE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
@@ -20,6 +20,7 @@ use super::log::{Ended, LogEntry};
 use super::recording::{BodyLimits, Recording, RequestBody};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
+use super::rest::read_rest;
 use super::target::{PoolRef, Target};
 use super::waits::Waits;
 use super::{attempts, head, plan};
@@ -76,11 +77,13 @@ impl Gateway {
         let received = self.clock.now();
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
+        let expects = parts.headers.contains_key(EXPECT);
         let log = self.access_log.as_ref().map(|_| LogEntry::begin(&parts, client, received));
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.client_stats.cells.of(self.worker).refused.increment();
+                read_rest(body, expects).await;
                 return self.refuse(refusal, log, parts.headers.get(X_REQUEST_ID), http1);
             }
         };
@@ -96,6 +99,9 @@ impl Gateway {
             Err(refusal) => {
                 if refusal == Refusal::AllDown {
                     pool.get().stats.cells.of(self.worker).no_backend.increment();
+                }
+                if let Some(body) = &exchange.body {
+                    read_rest(body.next_turn(), expects).await;
                 }
                 self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
             }
