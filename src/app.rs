@@ -213,7 +213,7 @@ impl Signals {
         }
     }
 
-    /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT.
+    /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT, or when no worker is left to serve.
     async fn until_stop(&mut self, control: &Handle, running: &mut Running) {
         loop {
             tokio::select! {
@@ -223,7 +223,13 @@ impl Signals {
                     let control = control.clone();
                     spawn_local(async move { reload(&control).await });
                 }
-                died = running.worker_died() => tracing::error!(%died, "a worker died"),
+                died = running.worker_died() => {
+                    tracing::error!(%died, "a worker died");
+                    if running.alive() == 0 {
+                        tracing::error!("no worker is left: stopping, so that whoever supervises this process starts it anew");
+                        return;
+                    }
+                }
             }
         }
     }

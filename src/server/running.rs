@@ -69,6 +69,11 @@ impl Running {
         Ok(running)
     }
 
+    /// How many workers serve.
+    pub fn alive(&self) -> usize {
+        self.alive
+    }
+
     /// Waits for a worker to die. Pending for as long as all of them live.
     pub async fn worker_died(&mut self) -> WorkerDied {
         loop {

@@ -251,6 +251,7 @@ async fn a_worker_that_dies_is_noticed() {
     let mut running = server.start(dies).unwrap();
     let died = tokio::time::timeout(PATIENCE, running.worker_died()).await.unwrap();
     assert!(died.to_string().contains("no handler today"), "{died}");
+    assert_eq!(running.alive(), 0);
     assert_eq!(running.shutdown(PATIENCE).await.dead_workers, 1);
 }
 
