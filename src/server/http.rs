@@ -1,23 +1,27 @@
 //! HTTP on an established connection: HTTP/1 or HTTP/2 by hyper, and the driver that holds it to its deadlines.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use super::activity::{Activity, Deadlines, Due};
 use super::drain::{Stop, linger};
-use super::edge::Edge;
-use super::serve::Serve;
+use super::serve::BoxError;
 use super::stream::Watched;
 use crate::config::ListenerConfig;
 
@@ -46,24 +50,38 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
+/// What answers the requests of a connection.
+pub(super) trait Handle<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+impl<B, T> Handle<B> for T where
+    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+
+/// What it answers with.
+pub(super) trait ResponseBody: Body<Data = Bytes, Error = BoxError> + 'static {}
+impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
+
 /// What both protocols need.
 pub(super) struct Session<S> {
-    pub(super) edge: Rc<Edge<S>>,
+    pub(super) service: S,
+    pub(super) activity: Arc<Activity>,
     pub(super) config: Arc<ListenerConfig>,
     pub(super) drain: CancellationToken,
     pub(super) stop: Stop,
 }
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
-pub(super) async fn serve_http1<S: Serve>(io: impl Io, session: Session<S>) {
-    let Session { edge, config, drain, stop } = session;
-    let activity = edge.activity.clone();
+pub(super) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
+    let Session { service, activity, config, drain, stop } = session;
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
     builder.max_buf_size(HTTP1_BUFFER.max(config.max_header_size).max(MIN_BUFFER));
     let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
-    let service = service_fn(move |request| edge.clone().answer(request));
+    let service = TowerToHyperService::new(service);
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
     match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop).await {
@@ -92,9 +110,8 @@ async fn say_timeout(mut io: impl Io) {
 }
 
 /// Serves HTTP/2 until the connection ends.
-pub(super) async fn serve_http2<S: Serve>(io: impl Io, session: Session<S>) {
-    let Session { edge, config, drain, stop } = session;
-    let activity = edge.activity.clone();
+pub(super) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
+    let Session { service, activity, config, drain, stop } = session;
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
         .timer(TokioTimer::new())
@@ -108,7 +125,7 @@ pub(super) async fn serve_http2<S: Serve>(io: impl Io, session: Session<S>) {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
-    let service = service_fn(move |request| edge.clone().answer(request));
+    let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
     match drive(connection, &activity, deadlines, &drain, &stop).await {
