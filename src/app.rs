@@ -104,8 +104,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let control::Started { handle, snapshots, evidence, stats, control } = started;
 
     let render = {
-        let (clients, snapshots) = (client_stats.clone(), snapshots.clone());
-        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load())))
+        let (clients, snapshots, access_log) = (client_stats.clone(), snapshots.clone(), access_log.clone());
+        let unlogged = move || access_log.as_ref().map_or(0, AccessLog::dropped);
+        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
     let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, stop_admin.clone())?;
