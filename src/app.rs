@@ -130,7 +130,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     tracing::info!(grace = ?config.shutdown_grace, "draining; send the signal again to stop at once");
     let drained = tokio::select! {
         drained = running.shutdown(config.shutdown_grace) => drained,
-        () = signals.stop() => Drained::default(),
+        () = signals.stop() => Drained { hurried: true, ..Drained::default() },
     };
     stop_control.cancel();
     Ok(drained)

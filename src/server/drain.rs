@@ -26,6 +26,8 @@ pub struct Drained {
     pub cut: usize,
     /// Workers that had died before.
     pub dead_workers: usize,
+    /// A second signal ended it: nobody knows what was cut.
+    pub hurried: bool,
 }
 
 /// Tells all workers to stop, and how long they may take.

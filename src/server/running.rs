@@ -93,7 +93,7 @@ impl Running {
     /// Stops accepting, lets what is under way end within `grace`, and cuts the rest.
     pub async fn shutdown(mut self, grace: Duration) -> Drained {
         self.stop.request(grace);
-        let mut drained = Drained { cut: 0, dead_workers: self.dead };
+        let mut drained = Drained { dead_workers: self.dead, ..Drained::default() };
         while self.alive > 0 {
             match self.exits.recv().await {
                 Some(Exit { result: Ok(cut), .. }) => drained.cut += cut,
