@@ -104,8 +104,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let control::Started { handle, snapshots, evidence, stats, control } = started;
 
     let render = {
-        let (clients, snapshots) = (client_stats.clone(), snapshots.clone());
-        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load())))
+        let (clients, snapshots, access_log) = (client_stats.clone(), snapshots.clone(), access_log.clone());
+        let unlogged = move || access_log.as_ref().map_or(0, AccessLog::dropped);
+        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
     let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, stop_admin.clone())?;
@@ -129,7 +130,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     tracing::info!(grace = ?config.shutdown_grace, "draining; send the signal again to stop at once");
     let drained = tokio::select! {
         drained = running.shutdown(config.shutdown_grace) => drained,
-        () = signals.stop() => Drained::default(),
+        () = signals.stop() => Drained { hurried: true, ..Drained::default() },
     };
     stop_control.cancel();
     Ok(drained)
@@ -213,7 +214,7 @@ impl Signals {
         }
     }
 
-    /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT.
+    /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT, or when no worker is left to serve.
     async fn until_stop(&mut self, control: &Handle, running: &mut Running) {
         loop {
             tokio::select! {
@@ -223,7 +224,13 @@ impl Signals {
                     let control = control.clone();
                     spawn_local(async move { reload(&control).await });
                 }
-                died = running.worker_died() => tracing::error!(%died, "a worker died"),
+                died = running.worker_died() => {
+                    tracing::error!(%died, "a worker died");
+                    if running.alive() == 0 {
+                        tracing::error!("no worker is left: stopping, so that whoever supervises this process starts it anew");
+                        return;
+                    }
+                }
             }
         }
     }

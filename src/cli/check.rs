@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Config, Loaded, Report};
 
-/// Checks a config file and everything it names: certificates, keys, secrets. Opens no socket.
+/// Check a config file and everything it names: certificates, keys, secrets. Opens no socket.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {

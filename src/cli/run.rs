@@ -15,7 +15,7 @@ use crate::server::Takeover;
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Args {
     /// The config file; `botgate check` says what is wrong with it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", env = "BOTGATE_CONFIG")]
     config: PathBuf,
     /// Start beside a predecessor that listens on the same addresses: both serve until it is sent SIGTERM.
     #[arg(long)]

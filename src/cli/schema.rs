@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::config;
 
-/// Prints the JSON Schema (draft 2020-12) of a config file.
+/// Print the JSON Schema (draft 2020-12) of a config file
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {}

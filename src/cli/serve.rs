@@ -60,6 +60,14 @@ pub(super) fn serve(source: Source, takeover: Takeover, json_log: bool, listenin
         Err(error) => return print::fail(Exit::No, &error),
     };
     match app::run(Setup { loaded, outside: Arc::new(network), watch, takeover }, listening) {
+        Ok(drained) if drained.hurried => {
+            tracing::warn!("stopped at once by a second signal: requests under way were cut");
+            Exit::Done
+        }
+        Ok(drained) if drained.dead_workers > 0 => {
+            let dead = drained.dead_workers;
+            print::fail(Exit::No, &format!("stopped after a fault: {dead} of its workers had died; the log says why"))
+        }
         Ok(drained) if drained.cut == 0 => {
             tracing::info!("stopped: all requests under way were answered");
             Exit::Done

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, TE, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, TE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
@@ -19,6 +19,7 @@ use super::log::{Ended, LogEntry};
 use super::recording::{BodyLimits, Recording, RequestBody};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
+use super::rest::read_rest;
 use super::target::{PoolRef, Target};
 use super::waits::Waits;
 use super::{attempts, head, plan};
@@ -75,11 +76,13 @@ impl Gateway {
         let received = self.clock.now();
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
+        let expects = parts.headers.contains_key(EXPECT);
         let log = self.access_log.as_ref().map(|_| LogEntry::begin(&parts, client, received));
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.client_stats.cells.of(self.worker).refused.increment();
+                read_rest(body, expects).await;
                 let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
                 return self.refuse(refusal, log, id, http1);
             }
@@ -96,6 +99,9 @@ impl Gateway {
             Err(refusal) => {
                 if refusal == Refusal::AllDown {
                     pool.get().stats.cells.of(self.worker).no_backend.increment();
+                }
+                if let Some(body) = &exchange.body {
+                    read_rest(body.next_turn(), expects).await;
                 }
                 self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
             }

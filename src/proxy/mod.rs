@@ -29,6 +29,7 @@ mod plan;
 mod recording;
 mod refuse;
 mod response;
+mod rest;
 mod target;
 mod upgrade;
 mod waits;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection;
+use super::drain::{deafen, settle};
 use super::listener::Listener;
 use super::serve::Serve;
 use super::stream::Place;
@@ -18,20 +19,37 @@ use super::worker::Worker;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Accepts until the worker stops, then takes what the kernel had already accepted and closes the socket.
+/// Accepts until the worker stops, then takes what had begun to connect before and closes the socket.
 pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listener>, socket: TcpListener) {
-    let mut wait = FIRST_WAIT;
-    let mut stopped = std::pin::pin!(worker.stop.requested());
-    loop {
-        let accepted = tokio::select! {
+    {
+        let accepting = accept_all(&worker, &listener, &socket);
+        tokio::select! {
             biased;
-            () = &mut stopped => break,
-            accepted = socket.accept() => accepted,
-        };
-        match accepted {
+            () = worker.stop.requested() => {}
+            () = accepting => {}
+        }
+    }
+    match deafen(&socket) {
+        Ok(()) => {
+            let settled = tokio::time::sleep(settle(worker.stop.grace()));
+            tokio::select! {
+                () = settled => {}
+                () = accept_all(&worker, &listener, &socket) => {}
+            }
+        }
+        Err(error) => tracing::debug!(%error, "cannot refuse new connections before closing the socket"),
+    }
+    drain_queue(&worker, &listener, socket);
+}
+
+/// Accepts for ever.
+async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, socket: &TcpListener) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match socket.accept().await {
             Ok((io, peer)) => {
                 wait = FIRST_WAIT;
-                admit(&worker, &listener, io, peer);
+                admit(worker, listener, io, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -40,15 +58,11 @@ pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listen
                     address = %listener.address, %error, ?wait,
                     "cannot accept connections; if it says too many open files, raise the limit (ulimit -n)"
                 );
-                tokio::select! {
-                    () = &mut stopped => break,
-                    () = tokio::time::sleep(wait) => {}
-                }
+                tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
         }
     }
-    drain_queue(&worker, &listener, socket);
 }
 
 /// Connections in the accept queue have been acknowledged to their clients: closing the socket would reset them.

@@ -47,6 +47,10 @@ pub(super) struct Activity {
     /// Milliseconds from `origin` to the moment by which a kept connection must have brought another request, or
     /// [`NO_DRAIN`].
     linger_until: AtomicU64,
+    /// Responses under way that have handed out a part and were not asked for the next: the client is to read.
+    unread: AtomicU32,
+    /// Parts of responses that were handed out.
+    parts: AtomicU64,
 }
 
 const NO_HEAD: u64 = u64::MAX;
@@ -61,6 +65,8 @@ impl Activity {
             head_since: AtomicU64::new(0),
             head_begun: AtomicBool::new(false),
             linger_until: AtomicU64::new(NO_DRAIN),
+            unread: AtomicU32::new(0),
+            parts: AtomicU64::new(0),
         })
     }
 
@@ -82,7 +88,14 @@ impl Activity {
         self.under_way.fetch_add(1, Relaxed);
         self.head_since.store(NO_HEAD, Relaxed);
         self.head_begun.store(false, Relaxed);
-        UnderWay(self.clone())
+        UnderWay { activity: self.clone(), unread: false }
+    }
+
+    /// Where the responses under way stand, when all of them wait for the client to read. If this is the same a while
+    /// later, it reads nothing.
+    pub(super) fn unread(&self) -> Option<u64> {
+        let unread = self.unread.load(Relaxed);
+        (unread > 0 && unread == self.under_way.load(Relaxed)).then(|| self.parts.load(Relaxed))
     }
 
     /// From now on the connection is to end as soon as it can; it may bring one more request within `linger`.
@@ -123,12 +136,33 @@ impl Activity {
 
 /// A request under way; dropped with the last of its response.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(super) struct UnderWay {
+    activity: Arc<Activity>,
+    unread: bool,
+}
+
+impl UnderWay {
+    /// There is room for the next part of the response.
+    pub(super) fn asked(&mut self) {
+        if std::mem::take(&mut self.unread) {
+            self.activity.unread.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// A part of the response is on its way to the client.
+    pub(super) fn handed_out(&mut self) {
+        self.asked();
+        self.unread = true;
+        self.activity.unread.fetch_add(1, Relaxed);
+        self.activity.parts.fetch_add(1, Relaxed);
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle_since.store(self.0.now(), Relaxed);
+        self.asked();
+        if self.activity.under_way.fetch_sub(1, Relaxed) == 1 {
+            self.activity.idle_since.store(self.activity.now(), Relaxed);
         }
     }
 }
@@ -193,5 +227,21 @@ mod tests {
         begun.drain(S);
         tokio::time::advance(2 * S).await;
         assert_eq!(begun.due(&deadlines()), Due::At(Instant::now() + 8 * S));
+    }
+
+    #[tokio::test]
+    async fn a_client_is_to_read_when_every_response_under_way_has_handed_out_a_part() {
+        let activity = Activity::new();
+        let (mut one, mut two) = (activity.request_begun(), activity.request_begun());
+        one.handed_out();
+        assert_eq!(activity.unread(), None, "the other still waits for its backend");
+        two.handed_out();
+        assert_eq!(activity.unread(), Some(2));
+        two.asked();
+        assert_eq!(activity.unread(), None);
+        drop(two);
+        assert_eq!(activity.unread(), Some(2));
+        drop(one);
+        assert_eq!(activity.unread(), None);
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+use tower::ServiceBuilder;
 
 use super::activity::Activity;
-use super::edge::Edge;
+use super::edge::{EdgeLayer, Shared};
 use super::http::{Session, serve_http1, serve_http2};
 use super::listener::Listener;
 use super::proxy_protocol::{HeaderError, read_header};
@@ -43,14 +44,18 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
         cell.handshakes_ok.increment();
     }
     let Established { stream, client } = established;
-    let edge = Rc::new(Edge {
-        serve: worker.serve.clone(),
-        client: Rc::new(client),
-        activity: Activity::new(),
-        stats: worker.stats.clone(),
-        worker: worker.id,
+    let (client, activity) = (Rc::new(client), Activity::new());
+    let shared =
+        Shared { client: client.clone(), activity: activity.clone(), stats: worker.stats.clone(), worker: worker.id };
+    let handler = Rc::new((worker.serve.clone(), client));
+    let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
+        let handler = handler.clone();
+        async move {
+            let (serve, client) = &*handler;
+            Ok(serve.serve(request, client).await)
+        }
     });
-    let session = Session { edge, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let session = Session { service, activity, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {

@@ -1,62 +1,116 @@
-//! The outermost part of every request: it is counted as under way, a panic in it is caught, and while draining an
-//! HTTP/1 client is told to connect anew.
+//! The outermost part of every request, as a tower layer around the handler: it is counted as under way, a panic in it is
+//! caught, and while draining an HTTP/1 client is told to connect anew.
 //!
-//! A tower stack would box the future of every request (its `Future` must have a name) and clone the stack per call;
-//! these few lines do neither.
+//! tower-http's own `CatchPanic` boxes every response body, which must then be `Send`; the bodies here are not, and are not
+//! boxed. Nor are the futures: each layer's has a name.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use tower::{Layer, Service};
 
 use super::activity::{Activity, UnderWay};
-use super::serve::{BoxError, Serve};
+use super::serve::BoxError;
 use crate::proxy::Client;
 use crate::telemetry::{ListenerStats, WorkerId};
 
-/// What answers the requests of one connection.
-pub(super) struct Edge<S> {
-    pub(super) serve: S,
+/// What the requests of one connection share.
+pub(super) struct Shared {
     pub(super) client: Rc<Client>,
     pub(super) activity: Arc<Activity>,
     pub(super) stats: Arc<ListenerStats>,
     pub(super) worker: WorkerId,
 }
 
-impl<S: Serve> Edge<S> {
-    pub(super) async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Answer<S::Body> {
-        let under_way = self.activity.request_begun();
-        let version = request.version();
-        let served = AssertUnwindSafe(self.serve.serve(request, &self.client)).catch_unwind().await;
-        let panicked = served.is_err();
-        let mut response = match served {
-            Ok(response) => response.map(Either::Left),
-            Err(_) => {
-                self.stats.cells.of(self.worker).panics.increment();
-                // The panic hook has said what and where.
-                tracing::error!(peer = %self.client.peer, "a request panicked; its client was answered 500");
-                panic_response().map(Either::Right)
-            }
-        };
-        let kept = version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if !kept && (panicked || self.activity.draining()) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(response.map(|body| EdgeBody { body, _under_way: under_way }))
+/// Wraps the handler of one connection in its edge.
+pub(super) struct EdgeLayer(pub(super) Rc<Shared>);
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        Edge { inner, shared: self.0.clone() }
     }
 }
 
-type Answer<B> = Result<Response<EdgeBody<B>>, Infallible>;
+/// A handler within its edge.
+#[derive(Clone)]
+pub(super) struct Edge<S> {
+    inner: S,
+    shared: Rc<Shared>,
+}
+
+impl<S, T, B> Service<Request<T>> for Edge<S>
+where
+    S: Service<Request<T>, Response = Response<B>, Error = Infallible>,
+{
+    type Response = Response<EdgeBody<B>>;
+    type Error = Infallible;
+    type Future = EdgeFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<T>) -> Self::Future {
+        EdgeFuture {
+            under_way: Some(self.shared.activity.request_begun()),
+            version: request.version(),
+            shared: self.shared.clone(),
+            inner: self.inner.call(request),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A request in the handler.
+    pub(super) struct EdgeFuture<F> {
+        #[pin]
+        inner: F,
+        // Taken by the response.
+        under_way: Option<UnderWay>,
+        version: Version,
+        shared: Rc<Shared>,
+    }
+}
+
+impl<F, B> Future for EdgeFuture<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<EdgeBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (mut response, panicked) = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => (response.map(Either::Left), false),
+            Err(_) => {
+                this.shared.stats.cells.of(this.shared.worker).panics.increment();
+                // The panic hook has said what and where.
+                tracing::error!(peer = %this.shared.client.peer, "a request panicked; its client was answered 500");
+                (panic_response().map(Either::Right), true)
+            }
+        };
+        let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if !kept && (panicked || this.shared.activity.draining()) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // A future that has ended is not polled again: it is always there.
+        let under_way = this.under_way.take().unwrap_or_else(|| this.shared.activity.request_begun());
+        Poll::Ready(Ok(response.map(|body| EdgeBody { body, under_way })))
+    }
+}
 
 fn panic_response() -> Response<Full<Bytes>> {
     let problem = r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the gateway failed to handle this request; this is a bug of the gateway, not of the bot"}"#;
@@ -71,7 +125,7 @@ pin_project_lite::pin_project! {
     pub(super) struct EdgeBody<B> {
         #[pin]
         body: Either<B, Full<Bytes>>,
-        _under_way: UnderWay,
+        under_way: UnderWay,
     }
 }
 
@@ -80,7 +134,13 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for EdgeBody<B> {
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        this.under_way.asked();
+        let frame = this.body.poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            this.under_way.handed_out();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

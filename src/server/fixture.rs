@@ -1,5 +1,6 @@
 //! What the server's tests share: certificates, a handler, clients over real sockets.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -75,7 +78,8 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
     }
 }
 
-/// `/client` tells who the client is, `/panic` panics, `/wait` answers once the gate opens, anything else says hello.
+/// `/client` tells who the client is, `/panic` panics, `/wait` answers once the gate opens, `/endless` never ends, anything
+/// else says hello.
 #[derive(Clone)]
 pub(super) struct Hello {
     gate: watch::Receiver<bool>,
@@ -83,9 +87,9 @@ pub(super) struct Hello {
 }
 
 impl Serve for Hello {
-    type Body = Full<Bytes>;
+    type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-    async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<Full<Bytes>> {
+    async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<Self::Body> {
         let text = match request.uri().path() {
             "/client" => format!("{client:?}"),
             "/panic" => panic!("on purpose"),
@@ -94,9 +98,13 @@ impl Serve for Hello {
                 self.gate.clone().wait_for(|open| *open).await.unwrap();
                 "waited".to_owned()
             }
+            "/endless" => {
+                let part = || Ok(Frame::data(Bytes::from_static(&[b'x'; 32 * 1024])));
+                return Response::new(StreamBody::new(futures_util::stream::repeat_with(part)).boxed_unsync());
+            }
             _ => "hello".to_owned(),
         };
-        Response::new(Full::new(text.into()))
+        Response::new(Full::new(text.into()).boxed_unsync())
     }
 }
 
@@ -112,8 +120,17 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn start(config: &Config) -> Self {
+        Self::start_as(config, Takeover::Never)
+    }
+
+    /// Starts where another one still listens.
+    pub(super) fn start_beside(config: &Config) -> Self {
+        Self::start_as(config, Takeover::FromPredecessor)
+    }
+
+    fn start_as(config: &Config, takeover: Takeover) -> Self {
         let stats = ListenerStats::new(2);
-        let server = Server::bind(config, 2, Takeover::Never, &stats).unwrap();
+        let server = Server::bind(config, 2, takeover, &stats).unwrap();
         let (gate, opened) = watch::channel(false);
         let (arrived, waiting) = watch::channel(0);
         let (addresses, participant) = (server.addresses(), server.participant());

@@ -1,23 +1,27 @@
 //! HTTP on an established connection: HTTP/1 or HTTP/2 by hyper, and the driver that holds it to its deadlines.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use super::activity::{Activity, Deadlines, Due};
 use super::drain::{Stop, linger};
-use super::edge::Edge;
-use super::serve::Serve;
+use super::serve::BoxError;
 use super::stream::Watched;
 use crate::config::ListenerConfig;
 
@@ -46,28 +50,43 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
+/// What answers the requests of a connection.
+pub(super) trait Handle<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+impl<B, T> Handle<B> for T where
+    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+
+/// What it answers with.
+pub(super) trait ResponseBody: Body<Data = Bytes, Error = BoxError> + 'static {}
+impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
+
 /// What both protocols need.
 pub(super) struct Session<S> {
-    pub(super) edge: Rc<Edge<S>>,
+    pub(super) service: S,
+    pub(super) activity: Arc<Activity>,
     pub(super) config: Arc<ListenerConfig>,
     pub(super) drain: CancellationToken,
     pub(super) stop: Stop,
 }
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
-pub(super) async fn serve_http1<S: Serve>(io: impl Io, session: Session<S>) {
-    let Session { edge, config, drain, stop } = session;
-    let activity = edge.activity.clone();
+pub(super) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
+    let Session { service, activity, config, drain, stop } = session;
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
     builder.max_buf_size(HTTP1_BUFFER.max(config.max_header_size).max(MIN_BUFFER));
     let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
-    let service = service_fn(move |request| edge.clone().answer(request));
+    let service = TowerToHyperService::new(service);
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
     match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop).await {
         End::Closed(Ok(())) | End::Cut => {}
+        End::Unread => tracing::debug!("cut a client that does not read its response"),
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::HeadLate if activity.within_head() => {
             if let Some(parts) = connection.into_parts() {
@@ -91,9 +110,8 @@ async fn say_timeout(mut io: impl Io) {
 }
 
 /// Serves HTTP/2 until the connection ends.
-pub(super) async fn serve_http2<S: Serve>(io: impl Io, session: Session<S>) {
-    let Session { edge, config, drain, stop } = session;
-    let activity = edge.activity.clone();
+pub(super) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
+    let Session { service, activity, config, drain, stop } = session;
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
         .timer(TokioTimer::new())
@@ -107,11 +125,13 @@ pub(super) async fn serve_http2<S: Serve>(io: impl Io, session: Session<S>) {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
-    let service = service_fn(move |request| edge.clone().answer(request));
+    let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
-    if let End::Closed(Err(error)) = drive(connection, &activity, deadlines, &drain, &stop).await {
-        tracing::debug!(%error, "client connection ended early");
+    match drive(connection, &activity, deadlines, &drain, &stop).await {
+        End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
+        End::Unread => tracing::debug!("cut a client that does not read its responses"),
+        End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
     }
 }
 
@@ -174,6 +194,8 @@ enum End {
     HeadLate,
     /// It did not end when told to; it is still open.
     Cut,
+    /// The client does not read its responses; it is still open.
+    Unread,
 }
 
 async fn drive<C: Connection>(
@@ -186,6 +208,8 @@ async fn drive<C: Connection>(
     let mut drained = pin!(drain.cancelled());
     let mut timer = pin!(tokio::time::sleep(deadlines.head.unwrap_or(deadlines.idle)));
     let mut finishing: Option<Instant> = None;
+    // What the client had not read when the timer last fired.
+    let mut unread: Option<u64> = None;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -212,8 +236,17 @@ async fn drive<C: Connection>(
                     finishing = Some(Instant::now());
                     continue;
                 }
-                // The end of a request does not always wake this task: look again in a while.
-                Due::Never => Instant::now() + deadlines.idle,
+                // The end of a request does not always wake this task: look again in a while. hyper has no deadline for a
+                // client that does not read: one that took nothing between two looks is cut.
+                Due::Never => {
+                    if timer.is_elapsed() {
+                        let before = std::mem::replace(&mut unread, activity.unread());
+                        if unread.is_some() && unread == before {
+                            return Poll::Ready(End::Unread);
+                        }
+                    }
+                    Instant::now() + deadlines.idle
+                }
                 Due::At(at) => at,
             };
             // A timer that fires too early costs one look; moving it at every request would cost more.

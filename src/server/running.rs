@@ -69,6 +69,11 @@ impl Running {
         Ok(running)
     }
 
+    /// How many workers serve.
+    pub fn alive(&self) -> usize {
+        self.alive
+    }
+
     /// Waits for a worker to die. Pending for as long as all of them live.
     pub async fn worker_died(&mut self) -> WorkerDied {
         loop {
@@ -88,7 +93,7 @@ impl Running {
     /// Stops accepting, lets what is under way end within `grace`, and cuts the rest.
     pub async fn shutdown(mut self, grace: Duration) -> Drained {
         self.stop.request(grace);
-        let mut drained = Drained { cut: 0, dead_workers: self.dead };
+        let mut drained = Drained { dead_workers: self.dead, ..Drained::default() };
         while self.alive > 0 {
             match self.exits.recv().await {
                 Some(Exit { result: Ok(cut), .. }) => drained.cut += cut,

@@ -13,7 +13,7 @@ use crate::proxy::Client;
 /// Any error, as hyper takes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Answers requests on one worker. Cloned per request, so a clone is a reference count or two.
+/// Answers requests on one worker. Cloned per connection, so a clone is a reference count or two.
 pub trait Serve: Clone + 'static {
     /// The body of its responses.
     type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;

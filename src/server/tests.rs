@@ -217,7 +217,11 @@ async fn a_drain_answers_what_waits_serves_a_last_request_and_closes_what_idles(
     server.waiting.wait_for(|waiting| *waiting == 1).await.unwrap();
     let (address, gate) = (server.addresses[0], server.gate);
     let shutdown = tokio::spawn(server.running.shutdown(PATIENCE));
-    let refused = async { while tokio::net::TcpStream::connect(address).await.is_ok() {} };
+    // While the socket is deaf a try ends in neither; a new one finds out sooner than the kernel's second SYN.
+    let refused = async {
+        let one_try = || tokio::time::timeout(Duration::from_millis(20), tokio::net::TcpStream::connect(address));
+        while !matches!(one_try().await, Ok(Err(_))) {}
+    };
     tokio::time::timeout(PATIENCE, refused).await.expect("it never stopped accepting");
     kept.write_all(GET).await.unwrap();
     let last = read_all(&mut kept).await;
@@ -247,5 +251,79 @@ async fn a_worker_that_dies_is_noticed() {
     let mut running = server.start(dies).unwrap();
     let died = tokio::time::timeout(PATIENCE, running.worker_died()).await.unwrap();
     assert!(died.to_string().contains("no handler today"), "{died}");
+    assert_eq!(running.alive(), 0);
     assert_eq!(running.shutdown(PATIENCE).await.dead_workers, 1);
+}
+
+/// Clients that connect, ask and hang up, as fast as they can, while one server takes the port over from the other.
+#[tokio::test]
+async fn handing_the_port_over_resets_no_connection_that_is_being_made() {
+    let mut settings = listener(None);
+    let mut old = Fixture::start(&config(vec![settings.clone()]));
+    let address = old.addresses[0];
+    settings.bind = address;
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let client = |_| {
+        let over = over.clone();
+        std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let mut failed = Vec::new();
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                let asked = std::net::TcpStream::connect(address).and_then(|mut io| {
+                    io.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+                    let mut text = String::new();
+                    io.read_to_string(&mut text)?;
+                    if text.ends_with("hello") { Ok(()) } else { Err(std::io::Error::other(text)) }
+                });
+                failed.extend(asked.err().map(|error| error.to_string()));
+            }
+            failed
+        })
+    };
+    let clients: Vec<_> = (0..6).map(client).collect();
+    for _ in 0..30 {
+        let new = Fixture::start_beside(&config(vec![settings.clone()]));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(old.running.shutdown(Duration::from_millis(200)).await.cut, 0);
+        old = new;
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    let failed: Vec<String> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_response_is_cut() {
+    let mut plain = listener(None);
+    (plain.header_timeout, plain.idle_timeout) = (Duration::from_millis(100), Duration::from_millis(100));
+    let server = Fixture::start(&config(vec![plain]));
+    let (mut reads, mut never_reads) = (server.connect().await, server.connect().await);
+    for io in [&mut reads, &mut never_reads] {
+        io.write_all(b"GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    }
+    let mut part = vec![0; 1 << 20];
+    let read_on = async {
+        while server.count(|cell| &cell.closed) == 0 {
+            assert_ne!(reads.read(&mut part).await.unwrap(), 0);
+        }
+    };
+    tokio::time::timeout(PATIENCE, read_on).await.expect("it holds its buffers for ever");
+    assert_ne!(reads.read(&mut part).await.unwrap(), 0, "who reads is served on");
+}
+
+#[tokio::test]
+async fn an_http2_client_that_gives_no_window_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate_files(folder.path(), &["a.example"]);
+    let mut tls = listener(Some(vec![files.clone()]));
+    tls.idle_timeout = Duration::from_millis(100);
+    let server = Fixture::start(&config(vec![tls]));
+    let io = handshake(&tls_client(&[&files], "h2"), server.addresses[0], "a.example").await.unwrap();
+    let (mut send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("https://a.example/endless").body(Empty::<Bytes>::new()).unwrap();
+    let unread = send.send_request(request).await.unwrap();
+    server.counted(1, |cell| &cell.closed).await;
+    drop(unread);
 }

@@ -45,12 +45,13 @@ type BackendPick = fn(&BackendCell) -> &Cell;
 type PoolPick = fn(&PoolCell) -> &Cell;
 type ClientPick = fn(&ClientCell) -> &Cell;
 
-/// Renders all metrics. Off the request path.
-pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSource]) -> String {
+/// Renders all metrics; `unlogged` is how many lines the access log has dropped. Off the request path.
+pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSource], unlogged: u64) -> String {
     let scrape = Scrape(PrometheusBuilder::new().build_recorder());
     describe(&scrape.0);
     scrape.clients(clients);
     scrape.control(control);
+    scrape.counter("botgate_access_log_dropped_total", vec![], unlogged);
     for pool in pools {
         scrape.pool(pool);
     }
@@ -202,6 +203,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections_accepted_total", "Client connections accepted."),
         ("botgate_connections_turned_away_total", "Client connections over the cap."),
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
+        ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
         ("botgate_panics_total", "Panics caught: bugs."),
         ("botgate_reloads_total", "Reloads of the config, by how they ended."),
         ("botgate_failovers_total", "Switches of the active backend."),
@@ -247,7 +249,8 @@ mod tests {
             cell.observe_latency(Duration::from_millis(took));
         }
         clients.cells.of(WorkerId(1)).accepted.increment();
-        let text = render(&clients, &ControlStats::default(), &[pool]);
+        let text = render(&clients, &ControlStats::default(), &[pool], 5);
+        has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.0025"} 0"#);
@@ -265,7 +268,7 @@ mod tests {
         control.switched(key, Some(Duration::from_millis(300)));
         control.probed(&"bot-api".into(), &"weu".into(), Duration::from_millis(2));
         control.reloaded(true);
-        let text = render(&ListenerStats::new(1), &control, &[source("bot-api")]);
+        let text = render(&ListenerStats::new(1), &control, &[source("bot-api")], 0);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_backend_health{pool="bot-api",backend="weu"} 1"#);

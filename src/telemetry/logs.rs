@@ -46,7 +46,10 @@ impl LogFormat {
         match self {
             Self::Human => {
                 let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-                registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()?;
+                // NO_COLOR: <https://no-color.org>
+                let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let colour = !plain && std::io::IsTerminal::is_terminal(&std::io::stderr());
+                registry.with(layer.with_ansi(colour)).try_init()?;
             }
             Self::Json => {
                 let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);

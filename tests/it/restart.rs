@@ -52,6 +52,28 @@ async fn a_drain_ends_after_its_grace_whatever_hangs() -> Outcome<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_stops_at_once_and_does_not_say_that_all_were_answered() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let one = Backend::start("one").await;
+    let config = site.config(PROBE, &[&one]).replace("shutdown_grace = \"10s\"", "shutdown_grace = \"60s\"");
+    let mut gateway = Gateway::start(&site, &config).await;
+    one.always(crate::support::Behaviour::Stall);
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    let request = tokio::spawn(async move { client.post("/", &[], "x").await });
+    wait_until("it is under way", || async { one.log().count() == 1 }).await;
+    gateway.process.sigterm();
+    wait_until("it drains", || async { gateway.process.stderr().contains("draining") }).await;
+    gateway.process.sigterm();
+    // The request's own deadline is not over by then.
+    gateway.process.exit(Duration::from_secs(8)).await;
+    let stderr = gateway.process.stderr();
+    assert!(stderr.contains("second signal") && !stderr.contains("were answered"), "{stderr}");
+    assert!(request.await?.is_err());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_takes_the_port_over_under_load_without_a_lost_request() -> Outcome<()> {
     let _machine = alone().await;
     let site = Site::new();

@@ -45,6 +45,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
+    if let Some(error) = plan::in_use(args.listen) {
+        return print::fail(Exit::No, &error);
+    }
     let certificates = match ca::ensure(Path::new(CERTIFICATES), &[]) {
         Ok(certificates) => certificates,
         Err(error) => return print::fail(Exit::Usage, &error.to_string()),
@@ -77,7 +80,8 @@ fn start_page(
     StartPage {
         gateway: format!("https://localhost:{port}"),
         admin: format!("http://{}", listening.admin),
-        faults: simulated.and_then(|sim| {
+        // A bot of one's own is broken by hand.
+        faults: simulated.filter(|_| plan.simulates_bots()).and_then(|sim| {
             let region = sim.regions.first()?.name.clone();
             Some(Faults { control: format!("http://{}", sim.control), region })
         }),

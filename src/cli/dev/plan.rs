@@ -30,6 +30,15 @@ fn free_or_any(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// What to do when another process, another `botgate dev` say, listens on the address that clients are to use.
+pub(super) fn in_use(address: SocketAddr) -> Option<String> {
+    let error = TcpListener::bind(address).err()?;
+    let free = SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(0));
+    Some(format!(
+        "cannot listen on {address}: {error}; stop what listens there, or choose another address: --listen {free}"
+    ))
+}
+
 /// What is served.
 pub(super) struct Plan {
     listen: SocketAddr,
@@ -70,6 +79,11 @@ impl Plan {
     /// Names of the bot's regions in order of priority.
     pub(super) fn regions(&self) -> Vec<String> {
         self.bots.list.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether the regions of the bot are simulated.
+    pub(super) fn simulates_bots(&self) -> bool {
+        self.bots.simulated
     }
 
     /// The config.
