@@ -8,11 +8,11 @@ use http::Response;
 use hyper::body::Incoming;
 
 use super::exchange::Exchange;
-use super::gateway::Gateway;
 use super::recording::{Awaited, ClientFault, RequestBody};
 use super::refuse::Refusal;
 use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
+use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side};
 use crate::upstream::{Alpn, Lease, Sender, dial};
 
@@ -65,7 +65,7 @@ impl Failed {
 /// # Errors
 /// [`Failed`], which says whether another may be made.
 pub(super) async fn attempt(
-    gateway: &Gateway,
+    worker: &Worker,
     exchange: &Exchange,
     target: &Target,
     manner: Manner,
@@ -80,8 +80,8 @@ pub(super) async fn attempt(
         replayable: exchange.may_replay,
         rescuable: manner.rescuable,
     };
-    let wait = gateway.waits.watch(terms, exchange.body.clone(), gateway.clock.now());
-    let mut exchanged = pin!(exchange_once(gateway, exchange, target, manner, &wait));
+    let wait = worker.waits.watch(terms, exchange.body.clone(), worker.clock.now());
+    let mut exchanged = pin!(exchange_once(worker, exchange, target, manner, &wait));
     let outcome = poll_fn(|cx| match exchanged.as_mut().poll(cx) {
         Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
         Poll::Pending => wait.poll(cx).map(Err),
@@ -93,14 +93,14 @@ pub(super) async fn attempt(
 }
 
 async fn exchange_once(
-    gateway: &Gateway,
+    worker: &Worker,
     exchange: &Exchange,
     target: &Target,
     manner: Manner,
     wait: &Wait,
 ) -> Result<Answer, Failed> {
-    let mut lease = connection(gateway, exchange, target, manner).await?;
-    wait.reached(AttemptPhase::Send, gateway.clock.now());
+    let mut lease = connection(worker, exchange, target, manner).await?;
+    wait.reached(AttemptPhase::Send, worker.clock.now());
     let http2 = lease.sender.is_http2();
     let request = exchange.request_for(target, manner.number, http2).map_err(|error| {
         tracing::warn!(backend = %target.backend().config.name, %error, "a rewrite rule makes no path of this request's");
@@ -125,7 +125,7 @@ async fn exchange_once(
 
 /// An open connection to the backend, or a new one.
 async fn connection(
-    gateway: &Gateway,
+    worker: &Worker,
     exchange: &Exchange,
     target: &Target,
     manner: Manner,
@@ -134,7 +134,7 @@ async fn connection(
     let upgrade = exchange.upgrade.is_some();
     if !manner.fresh
         && !upgrade
-        && let Some(lease) = gateway.connections.take(backend.reach())
+        && let Some(lease) = worker.connections.take(backend.reach())
     {
         return Ok(lease);
     }
@@ -145,10 +145,10 @@ async fn connection(
         Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable)
     })?;
     let peer = dialed.peer;
-    let sender = Sender::start(dialed, upgrade, backend.stats.clone(), gateway.worker)
+    let sender = Sender::start(dialed, upgrade, backend.stats.clone(), worker.id)
         .await
         .map_err(|_| Failed::backend(AttemptPhase::Dial, Fate::Unsent, Refusal::Unreachable))?;
-    Ok(gateway.connections.adopt(backend.reach(), peer, sender, gateway.clock.now()))
+    Ok(worker.connections.adopt(backend.reach(), peer, sender, worker.clock.now()))
 }
 
 /// What a verdict of the sweep makes of an attempt.

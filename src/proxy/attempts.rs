@@ -9,14 +9,15 @@ use http_body_util::BodyExt;
 use super::attempt::{Answer, Failed, Manner, attempt};
 use super::exchange::Exchange;
 use super::flight::Flight;
-use super::gateway::Gateway;
 use super::headers::prepare_response;
 use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
 use super::response::{Relay, ResponseBody};
 use super::target::{PoolRef, Target};
 use super::upgrade;
-use crate::model::{BackendId, Fate};
+use super::worker::Worker;
+use crate::model::{BackendId, EvidenceKind, Fate, Side};
+use crate::telemetry::Counter;
 
 /// Most bytes read of a refused response so that its connection can be used again.
 const MOST_DRAINED: usize = 64 * 1024;
@@ -28,7 +29,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// # Errors
 /// What the client is told: the failure of the last attempt.
 pub(super) async fn run(
-    gateway: &Rc<Gateway>,
+    worker: &Rc<Worker>,
     exchange: &mut Exchange,
     mut pool: PoolRef,
 ) -> Result<Response<ResponseBody>, Refusal> {
@@ -41,19 +42,19 @@ pub(super) async fn run(
         if let Some(log) = &mut exchange.log {
             log.attempts = manner.number;
         }
-        let flight = Flight::begin(gateway, &target, exchange.received);
-        let outcome = attempt(gateway, exchange, &target, manner).await;
-        gateway.note(&target, &outcome);
+        let flight = Flight::begin(worker, &target, exchange.received);
+        let outcome = attempt(worker, exchange, &target, manner).await;
+        note(worker, &target, &outcome);
         if let Ok(answer) = outcome.as_ref()
             && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
         {
             return outcome.map_err(|failed| failed.refusal).map(|answer| respond(exchange, answer, flight, &target));
         }
         // The next decision is made from what holds now, not from what held when the attempt began.
-        pool = pool.in_view(gateway.view());
+        pool = pool.in_view(worker.view());
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
         let next = match next(exchange, &outcome, manner, another(&pool, &tried).is_some()) {
-            next if next == Next::GiveUp || rescued || gateway.may_retry(pool.get()) => next,
+            next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
         match (next, another(&pool, &tried)) {
@@ -63,10 +64,10 @@ pub(super) async fn run(
             }
             (Next::Elsewhere, Some(other)) => {
                 if rescued {
-                    pool.get().stats.cells.of(gateway.worker).rescued.increment();
+                    pool.get().stats.cells.of(worker.id).rescued.increment();
                 }
                 if let Ok(refused) = outcome {
-                    drain(gateway, refused);
+                    drain(worker, refused);
                 }
                 target = other;
                 manner.fresh = false;
@@ -75,7 +76,7 @@ pub(super) async fn run(
                 return match outcome {
                     Ok(answer) => Ok(respond(exchange, answer, flight, &target)),
                     Err(failed) => {
-                        target.backend().stats.cells.of(gateway.worker).failed.increment();
+                        target.backend().stats.cells.of(worker.id).failed.increment();
                         Err(failed.refusal)
                     }
                 };
@@ -103,6 +104,27 @@ fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, a
     })
 }
 
+/// Counts how an attempt ended, and tells control what it says about the backend.
+fn note(worker: &Worker, target: &Target, outcome: &Result<Answer, Failed>) {
+    let cell = target.backend().stats.cells.of(worker.id);
+    let counter: &Counter = match outcome {
+        Ok(answer) if target.pool().config.retry.status.contains(answer.response.status().as_u16()) => {
+            worker.tell(target, EvidenceKind::Refused(answer.response.status().as_u16()));
+            &cell.refused
+        }
+        Ok(_) => &cell.answered,
+        Err(failed) if failed.rescued => &cell.rescued,
+        Err(failed) => {
+            let stale = failed.reused && failed.failure.fate == Fate::Unsent;
+            if failed.failure.side == Side::Backend && !stale {
+                worker.tell(target, EvidenceKind::Failed(failed.failure.phase));
+            }
+            if failed.failure.fate == Fate::Unsent { &cell.unsent } else { &cell.ambiguous }
+        }
+    };
+    counter.increment();
+}
+
 /// Hands a backend's response to the client.
 fn respond(exchange: &mut Exchange, answer: Answer, mut flight: Flight, target: &Target) -> Response<ResponseBody> {
     let Answer { mut response, lease, .. } = answer;
@@ -127,8 +149,8 @@ fn respond(exchange: &mut Exchange, answer: Answer, mut flight: Flight, target: 
 }
 
 /// Reads the rest of a response that nobody will see, so that its connection can carry the next request.
-fn drain(gateway: &Gateway, refused: Answer) {
-    let clock = gateway.clock;
+fn drain(worker: &Worker, refused: Answer) {
+    let clock = worker.clock;
     tokio::task::spawn_local(async move {
         let body = http_body_util::Limited::new(refused.response.into_body(), MOST_DRAINED);
         if let Ok(Ok(_)) = tokio::time::timeout(DRAIN_TIME, body.collect()).await {

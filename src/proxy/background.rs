@@ -1,35 +1,34 @@
 //! What one worker does beside its requests: deadlines, rescues, and the upkeep of its connections.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::gateway::Gateway;
 use super::waits::SWEEP;
+use super::worker::Worker;
 use crate::model::{BackendId, Health};
 use crate::snapshot::{Backend, Pool, Snapshot};
 
 /// How often connections that are no longer wanted are looked for, and live requests noted in the retry budgets.
 const UPKEEP: Duration = Duration::from_secs(1);
 
-impl Gateway {
-    /// Runs for as long as the worker does.
-    pub async fn background(self: Rc<Self>) {
-        let mut published = self.cell.subscribe();
-        let mut upkeep = interval(UPKEEP);
-        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                // The cell lives as long as this worker: it never stops telling, even when control has gone.
-                Ok(()) = published.changed() => self.rescue(),
-                () = self.next_sweep() => self.sweep(),
-                _ = upkeep.tick() => self.upkeep(),
-            }
+/// Runs for as long as the worker does.
+pub(super) async fn run(worker: &Worker) {
+    let mut published = worker.cell.subscribe();
+    let mut upkeep = interval(UPKEEP);
+    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // The cell lives as long as this worker: it never stops telling, even when control has gone.
+            Ok(()) = published.changed() => worker.rescue(),
+            () = worker.next_sweep() => worker.sweep(),
+            _ = upkeep.tick() => worker.upkeep(),
         }
     }
+}
 
+impl Worker {
     /// The next look at what waits; when nothing does, there is no timer at all.
     async fn next_sweep(&self) {
         while self.waits.is_empty() {

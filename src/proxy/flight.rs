@@ -4,15 +4,15 @@ use std::rc::Rc;
 
 use http::StatusCode;
 
-use super::gateway::Gateway;
 use super::log::{Ended, LogEntry};
 use super::recording::Recording;
 use super::target::Target;
+use super::worker::Worker;
 use crate::model::{AttemptPhase, EvidenceKind, Moment};
 
 /// Counts an attempt at a backend from its begin to its end, and its response when there is one.
 pub(super) struct Flight {
-    gateway: Rc<Gateway>,
+    worker: Rc<Worker>,
     target: Target,
     received: Moment,
     status: Option<StatusCode>,
@@ -41,10 +41,10 @@ impl End {
 
 impl Flight {
     /// An attempt begins.
-    pub(super) fn begin(gateway: &Rc<Gateway>, target: &Target, received: Moment) -> Self {
-        target.backend().stats.cells.of(gateway.worker).started.increment();
+    pub(super) fn begin(worker: &Rc<Worker>, target: &Target, received: Moment) -> Self {
+        target.backend().stats.cells.of(worker.id).started.increment();
         Self {
-            gateway: gateway.clone(),
+            worker: worker.clone(),
             target: target.clone(),
             received,
             status: None,
@@ -80,25 +80,25 @@ impl Flight {
     }
 
     pub(super) fn now(&self) -> Moment {
-        self.gateway.clock.now()
+        self.worker.clock.now()
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
         let backend = self.target.backend();
-        let cell = backend.stats.cells.of(self.gateway.worker);
+        let cell = backend.stats.cells.of(self.worker.id);
         cell.ended.increment();
         let Some(status) = self.status else { return };
-        let now = self.gateway.clock.now();
+        let now = self.worker.clock.now();
         if let Some((log, body)) = &self.log {
             let bytes = (body.as_ref().map_or(0, |body| body.received()), self.sent);
             let outcome = self.end.as_str();
-            self.gateway.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
+            self.worker.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
         }
         if self.end == End::Broken {
             cell.failed.increment();
-            self.gateway.tell(&self.target, EvidenceKind::Failed(AttemptPhase::Stream));
+            self.worker.tell(&self.target, EvidenceKind::Failed(AttemptPhase::Stream));
         } else {
             let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
             cell.responses[class].increment();

@@ -2,7 +2,8 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `gateway` | one worker's data plane: a request from its head to its response |
+//! | `gateway` | a request from its head to its response |
+//! | `worker` | what the requests of one worker share |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `headers` | what changes in headers on the way through |
 //! | `exchange` | one request, and what its attempts share |
@@ -13,6 +14,7 @@
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
 //! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
+//! | `rest` | the rest of a body whose request is refused |
 //! | `refuse` | the one place that turns an error into a response |
 
 mod attempt;
@@ -33,6 +35,7 @@ mod rest;
 mod target;
 mod upgrade;
 mod waits;
+mod worker;
 
 pub use client::Client;
 pub use gateway::Gateway;

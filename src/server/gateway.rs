@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use super::serve::Serve;
 use crate::proxy::{Client, Gateway, ResponseBody};
 
-impl Serve for Rc<Gateway> {
+impl Serve for Gateway {
     type Body = ResponseBody;
 
     async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<ResponseBody> {
@@ -16,6 +16,6 @@ impl Serve for Rc<Gateway> {
     }
 
     async fn background(&self) {
-        Gateway::background(self.clone()).await;
+        Gateway::background(self).await;
     }
 }
