@@ -13,12 +13,12 @@ use http::uri::PathAndQuery;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::outside::ProbeTarget;
 use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, StatusSet};
-use crate::upstream::{Alpn, Origin, Stream, dial};
+use crate::upstream::{Alpn, Dialed, Origin, dial};
 
 /// Most bytes that are read of a response body.
 const BODY: usize = 64 * 1024;
@@ -29,46 +29,65 @@ pub(super) async fn probe(target: ProbeTarget) -> Result<(), String> {
         ProbeKind::Tcp => None,
         ProbeKind::Http(_) => target.tls.as_ref(),
     };
-    let dialed = dial(&target.addresses, tls, Alpn::Http1, target.probe.timeout).await;
+    let dialed = dial(&target.addresses, tls, Alpn::Any, target.probe.timeout).await;
     let dialed = dialed.map_err(|error| error.to_string())?;
     match &target.probe.kind {
         ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http(probe) => exchange(dialed.stream, &target.backend, probe).await,
+        ProbeKind::Http(probe) => exchange(dialed, &target.backend, probe).await,
     }
 }
 
-async fn exchange(stream: Stream, backend: &BackendConfig, probe: &HttpProbe) -> Result<(), String> {
-    let request = request(backend, probe)?;
-    let broken = |error: hyper::Error| format!("no response: {}", causes(&error));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        judge(response, probe).await
-    };
-    let mut exchange = pin!(exchange);
-    tokio::select! {
-        verdict = &mut exchange => verdict,
-        // The connection may end before what came over it was read.
-        _ = connection => exchange.await,
+async fn exchange(dialed: Dialed, backend: &BackendConfig, probe: &HttpProbe) -> Result<(), String> {
+    let request = request(backend, probe, dialed.http2)?;
+    let io = TokioIo::new(dialed.stream);
+    if dialed.http2 {
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(broken)?;
+        let response = async move { sender.send_request(request).await };
+        driven(connection, response, probe).await
+    } else {
+        let (mut sender, connection) = http1::handshake(io).await.map_err(broken)?;
+        let response = async move { sender.send_request(request).await };
+        driven(connection, response, probe).await
     }
+}
+
+/// Waits for the response and judges it, while the connection is driven.
+async fn driven(
+    connection: impl Future<Output = hyper::Result<()>>,
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    probe: &HttpProbe,
+) -> Result<(), String> {
+    let mut verdict = pin!(async { judge(response.await.map_err(broken)?, probe).await });
+    tokio::select! {
+        verdict = &mut verdict => verdict,
+        // The connection may end before what came over it was read.
+        _ = connection => verdict.await,
+    }
+}
+
+fn broken(error: hyper::Error) -> String {
+    format!("no response: {}", causes(&error))
 }
 
 /// The request that a probe sends: addressed as live traffic is, with the backend's credentials and the probe's headers.
-fn request(backend: &BackendConfig, probe: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
+fn request(backend: &BackendConfig, probe: &HttpProbe, http2: bool) -> Result<Request<Empty<Bytes>>, String> {
     let origin = Origin::new(backend);
     let path: PathAndQuery = probe.path.parse().map_err(|_| format!("probe.path {:?} is no path", probe.path))?;
-    let uri = origin.target_http1(&path).map_err(|error| format!("probe.path {:?}: {error}", probe.path))?;
+    let uri = if http2 { origin.target_http2(&path) } else { origin.target_http1(&path) };
+    let uri = uri.map_err(|error| format!("probe.path {:?}: {error}", probe.path))?;
     let mut request = Request::new(Empty::new());
     *request.method_mut() = probe.method.clone();
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("botgate-probe/", env!("CARGO_PKG_VERSION"))));
-    headers.insert(HOST, origin.host().clone());
+    if !http2 {
+        headers.insert(HOST, origin.host().clone());
+        // The connection is used once.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in backend.headers.iter().chain(&probe.headers) {
         headers.insert(name, value.clone());
     }
-    // Last, for nobody to overrule: the connection is used once.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     Ok(request)
 }
 

@@ -137,7 +137,7 @@ impl Control {
         self.stats.reloaded(true);
         self.publish();
         let files = listed(&loaded.files);
-        tracing::info!(?changes, ?needs_restart, files, "reload applied: {} changes", changes.len());
+        tracing::info!(files, "reload applied: {}", summary(&changes));
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         if !needs_restart.is_empty() {
             tracing::warn!("changed, but only a restart can apply it: {}", needs_restart.join(", "));
@@ -150,5 +150,17 @@ fn answer(replies: Vec<Reply<ReloadOutcome>>, outcome: &ReloadOutcome) {
     for reply in replies {
         // Who asked may have gone; the outcome is in the log.
         let _ = reply.send(Ok(outcome.clone()));
+    }
+}
+
+/// Most changes that the log lists.
+const LISTED: usize = 8;
+
+/// What changed, in one line however much it was; the reply to whoever asked has it all.
+fn summary(changes: &[String]) -> String {
+    match changes.len() {
+        0 => "nothing changed".to_owned(),
+        count if count > LISTED => format!("{}; and {} more", changes[..LISTED].join("; "), count - LISTED),
+        _ => changes.join("; "),
     }
 }

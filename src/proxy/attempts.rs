@@ -143,7 +143,7 @@ fn respond(exchange: &mut Exchange, answer: Answer, mut flight: Flight, target: 
         request_body: exchange.body.take(),
         flight,
         stream_timeout: target.pool().config.stream_timeout,
-        timer: None,
+        wait: None,
     });
     Response::from_parts(parts, body)
 }

@@ -1,12 +1,14 @@
 //! A request under way at a backend: counted while it lasts, and once when it ends.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::StatusCode;
 
 use super::log::{Ended, LogEntry};
 use super::recording::Recording;
 use super::target::Target;
+use super::waits::{Terms, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, EvidenceKind, Moment};
 
@@ -75,6 +77,12 @@ impl Flight {
         self.end = End::Broken;
     }
 
+    /// Begins to wait for the next part of the response body, no longer than `limit`.
+    pub(super) fn wait_for_part(&self, limit: Duration) -> Wait {
+        let now = self.now();
+        self.worker.waits.watch(Terms::of_a_part(self.target.backend().id, now + limit), None, now)
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.end == End::Complete
     }
@@ -103,6 +111,9 @@ impl Drop for Flight {
             let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
             cell.responses[class].increment();
         }
-        cell.observe_latency(now.since(self.received));
+        // A tunnel lasts as long as its two ends like: that is no latency.
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            cell.observe_latency(now.since(self.received));
+        }
     }
 }

@@ -1,19 +1,17 @@
 //! The response body on its way to the client, and what is counted when it ends.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::flight::Flight;
+use super::recording::{Awaited, Recording, RequestBody};
+use super::waits::Wait;
+use crate::upstream::Lease;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
-
-use super::flight::Flight;
-use super::recording::{Awaited, Recording, RequestBody};
-use crate::upstream::Lease;
 
 /// The body of a response: botgate's own, or a backend's.
 pub struct ResponseBody(Kind);
@@ -32,8 +30,8 @@ pub(super) struct Relay {
     pub(super) request_body: Option<Rc<Recording>>,
     pub(super) flight: Flight,
     pub(super) stream_timeout: Duration,
-    /// Set when the body first makes the client wait.
-    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    /// Held while the body makes the client wait.
+    pub(super) wait: Option<Wait>,
 }
 
 /// Why a response body ends before its end.
@@ -67,7 +65,7 @@ impl ResponseBody {
 impl Relay {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.timer = None;
+            self.wait = None;
             match &frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
@@ -81,8 +79,8 @@ impl Relay {
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(StreamError::Broken)));
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.stream_timeout)));
-        ready!(timer.as_mut().poll(cx));
+        let wait = self.wait.get_or_insert_with(|| self.flight.wait_for_part(self.stream_timeout));
+        ready!(wait.poll(cx));
         // A backend may wait for the rest of the request before it goes on.
         if !self.request_body.as_ref().is_some_and(|body| matches!(body.awaits(), Awaited::Client(_))) {
             self.flight.broken();

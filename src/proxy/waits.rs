@@ -48,6 +48,22 @@ pub(super) struct Terms {
     pub(super) rescuable: bool,
 }
 
+impl Terms {
+    /// Waiting for the next part of a response body, which ends by [`Verdict::Deadline`] and in no other way: nothing may
+    /// be tried elsewhere any more.
+    pub(super) const fn of_a_part(backend: BackendId, deadline: Moment) -> Self {
+        Self {
+            backend,
+            deadline,
+            attempt_timeout: None,
+            body_timeout: Duration::MAX,
+            suspect_after: Duration::MAX,
+            replayable: false,
+            rescuable: false,
+        }
+    }
+}
+
 /// The waiting attempts of one worker.
 #[derive(Default)]
 pub(super) struct Waits {

@@ -51,6 +51,8 @@ pub(super) struct Activity {
     unread: AtomicU32,
     /// Parts of responses that were handed out.
     parts: AtomicU64,
+    /// Whether a request was refused in a way that ends the connection: its rest may still be on the wire.
+    refused: AtomicBool,
 }
 
 const NO_HEAD: u64 = u64::MAX;
@@ -67,11 +69,21 @@ impl Activity {
             linger_until: AtomicU64::new(NO_DRAIN),
             unread: AtomicU32::new(0),
             parts: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
         })
     }
 
     fn now(&self) -> u64 {
         self.origin.elapsed().as_millis() as u64
+    }
+
+    /// The last request of the connection is answered before all of it was read.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    pub(super) fn refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     pub(super) fn bytes_read(&self) {

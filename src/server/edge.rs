@@ -103,6 +103,10 @@ where
             }
         };
         let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        // The handler asks for the end of a connection only when it did not read the request to its end.
+        if !kept && response.headers().contains_key(CONNECTION) {
+            this.shared.activity.refuse();
+        }
         if !kept && (panicked || this.shared.activity.draining()) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -80,7 +80,7 @@ pub(super) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, sess
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
     builder.max_buf_size(HTTP1_BUFFER.max(config.max_header_size).max(MIN_BUFFER));
-    let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
+    let io = TokioIo::new(Watched::new(io, activity.clone()));
     let service = TowerToHyperService::new(service);
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
@@ -124,7 +124,7 @@ pub(super) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, sess
         .max_local_error_reset_streams(MAX_LOCAL_RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
-    let io = TokioIo::new(Watched { inner: io, activity: activity.clone() });
+    let io = TokioIo::new(Watched::new(io, activity.clone()));
     let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };

@@ -15,6 +15,7 @@ mod edge;
 mod fixture;
 mod gateway;
 mod http;
+mod linger;
 mod listener;
 mod proxy_protocol;
 mod running;

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::activity::Activity;
+use super::linger::Linger;
 use super::listener::Listener;
 use crate::telemetry::{ListenerStats, WorkerId};
 
@@ -76,10 +77,17 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// What HTTP reads from and writes to: tells [`Activity`] when bytes of a head arrive.
+/// What HTTP reads from and writes to: tells [`Activity`] when bytes of a head arrive, and lingers after a refusal.
 pub(super) struct Watched<S> {
-    pub(super) inner: S,
-    pub(super) activity: Arc<Activity>,
+    inner: S,
+    activity: Arc<Activity>,
+    linger: Option<Linger>,
+}
+
+impl<S> Watched<S> {
+    pub(super) const fn new(inner: S, activity: Arc<Activity>) -> Self {
+        Self { inner, activity, linger: None }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -93,7 +101,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
@@ -103,7 +111,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let Self { inner, activity, linger } = &mut *self;
+        if linger.is_none() {
+            ready!(Pin::new(&mut *inner).poll_shutdown(cx))?;
+            if !activity.refused() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        linger.get_or_insert_with(Linger::begin).poll(inner, cx).map(Ok)
     }
 
     fn poll_write_vectored(

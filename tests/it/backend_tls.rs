@@ -2,7 +2,7 @@
 
 use crate::support::backend::{Backend, Manner};
 use crate::support::client::Protocol;
-use crate::support::site::{HOST, Site, pool_of};
+use crate::support::site::{HOST, PROBE, Site, pool_of};
 use crate::support::wait::{together, wait_until};
 use crate::support::{Gateway, Outcome};
 
@@ -81,5 +81,17 @@ async fn a_connection_made_by_the_old_rules_carries_no_request_after_a_reload() 
         client.get("/").await.is_ok_and(|reply| reply.status == 200) && backend.accepted() == 2
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_speaks_only_http2_is_probed_over_http2() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start_h2("one", &site).await;
+    let gateway = Gateway::start(&site, &site.config(PROBE, &[&backend])).await;
+    gateway.until_health("bot", "one", "healthy").await;
+    assert!(backend.probes() > 0);
+    assert_eq!(status(&gateway, &site).await?, 200);
     Ok(())
 }
