@@ -1,8 +1,8 @@
 //! What a backend means.
 
 use super::address;
+use super::defaulted::number;
 use super::findings::Place;
-use super::pool::number;
 use super::raw_pool::RawBackend;
 use super::resolve::Outside;
 use super::types::{BackendConfig, RewriteConfig};

@@ -7,6 +7,7 @@
 mod address;
 mod backend;
 mod certificate;
+mod defaulted;
 mod findings;
 mod load;
 mod mask;

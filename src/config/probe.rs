@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::defaulted::{deadline, number};
 use super::findings::{Place, fault};
-use super::pool::{deadline, number};
 use super::raw_values::{RawProbe, RawProbeKind, RawProbeMethod, RawProbeTable};
 use super::resolve::Outside;
 use super::types::{BodyCheck, HttpProbe, ProbeConfig, ProbeKind, StatusSet};

@@ -1,13 +1,11 @@
 //! A config as it is written: every key optional, every value unparsed. `botgate schema` is made of these types, and
 //! the shape of a file is checked against that schema, so a key is described here and nowhere else.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::raw_pool::RawPool;
-use super::raw_values::{RawDuration, RawSecret, RawSize};
+use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
 
 /// The configuration of botgate.
 #[derive(Deserialize, JsonSchema)]
@@ -69,19 +67,6 @@ pub(super) struct RawListener {
     pub(super) max_header_size: Option<RawSize>,
 }
 
-/// A certificate chain and its private key, as PEM files, relative to this file.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Certificate")]
-pub(super) struct RawCertificate {
-    /// The chain, leaf first.
-    #[schemars(required)]
-    pub(super) chain: Option<String>,
-    /// The private key of the leaf (PKCS#8, PKCS#1 or SEC1).
-    #[schemars(required)]
-    pub(super) key: Option<String>,
-}
-
 /// The admin listener.
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +118,3 @@ pub(super) struct RawRoute {
     /// Most bytes of a request body. Default "1MiB" when the pool's kind is "bot", else "10MiB".
     pub(super) max_body: Option<RawSize>,
 }
-
-/// Header names and values; a value may be a secret.
-pub(super) type RawHeaders = BTreeMap<String, RawSecret>;

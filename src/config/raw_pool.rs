@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::raw::{RawCertificate, RawHeaders};
-use super::raw_values::{RawDuration, RawProbe, RawShare, RawSize, RawStatus};
+use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, FailbackMode, PoolKind, Replay};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.

@@ -1,9 +1,9 @@
 //! The values of a config that have more than one way to be written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use super::raw::RawHeaders;
 
 /// A time span: a number and a unit (ms, s, m, h, d), or several.
 #[derive(Deserialize, JsonSchema)]
@@ -148,3 +148,19 @@ pub(super) enum RawProbeMethod {
     /// HEAD.
     Head,
 }
+
+/// A certificate chain and its private key, as PEM files, relative to this file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Certificate")]
+pub(super) struct RawCertificate {
+    /// The chain, leaf first.
+    #[schemars(required)]
+    pub(super) chain: Option<String>,
+    /// The private key of the leaf (PKCS#8, PKCS#1 or SEC1).
+    #[schemars(required)]
+    pub(super) key: Option<String>,
+}
+
+/// Header names and values; a value may be a secret.
+pub(super) type RawHeaders = BTreeMap<String, RawSecret>;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::certificate;
 use super::findings::{Fault, Place, fault};
-use super::raw::{RawCertificate, RawHeaders};
-use super::raw_values::RawSecret;
+use super::raw_values::{RawCertificate, RawHeaders, RawSecret};
 use super::types::CertificateConfig;
 
 /// The world around a config.

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::defaulted::{deadline, size, span};
 use super::findings::Place;
-use super::pool::{deadline, size, span, unique_name};
+use super::pool::unique_name;
 use super::presets::preset;
 use super::raw::{RawAdmin, RawConfig, RawDns, RawListener, RawRoute};
 use super::raw_pool::RawPool;

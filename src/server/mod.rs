@@ -23,6 +23,7 @@ mod serve;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod worker;
 
 use std::io;
@@ -37,7 +38,7 @@ pub use serve::{BoxError, Serve};
 
 use self::drain::Stop;
 use self::listener::{Listener, Listeners};
-use self::worker::Assignment;
+use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
 use crate::telemetry::{ListenerStats, WorkerId};

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::drain::{Drained, Stop};
 use super::serve::Serve;
-use super::worker::{self, Assignment};
+use super::thread::{self as worker_thread, Assignment};
 use crate::telemetry::WorkerId;
 
 /// The workers of a server that has started. Dropping it stops them at once, without a grace.
@@ -52,7 +52,7 @@ impl Running {
         for assignment in assignments {
             let (report, make, worker) = (report.clone(), make.clone(), assignment.id);
             thread::Builder::new().name(format!("botgate-w{}", worker.0)).spawn(move || {
-                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(assignment, &*make)));
+                let ended = catch_unwind(AssertUnwindSafe(|| worker_thread::run(assignment, &*make)));
                 let result = match ended {
                     Ok(Ok(cut)) => Ok(cut),
                     Ok(Err(error)) => Err(error.to_string()),
