@@ -101,7 +101,7 @@ fn evidence(place: &Place<'_>, raw: Option<&RawEvidence>) -> EvidenceConfig {
     let none = RawEvidence::default();
     let raw = raw.unwrap_or(&none);
     EvidenceConfig {
-        suspect_after: deadline(&place.key("suspect_after"), raw.suspect_after.as_ref(), Duration::from_millis(250)),
+        suspect_after: deadline(&place.key("suspect_after"), raw.suspect_after.as_ref(), Duration::from_millis(100)),
         failures: Some(number(raw.failures, 10)).filter(|failures| *failures > 0),
         within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(2)),
         share: raw.share.as_ref().and_then(|raw| place.key("share").take(values::share(raw))).unwrap_or(0.5),

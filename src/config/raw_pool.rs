@@ -70,7 +70,7 @@ pub(super) struct RawRetry {
 #[schemars(rename = "Evidence")]
 pub(super) struct RawEvidence {
     /// An attempt that waits this long for its response head makes its backend a suspect, which is probed at once.
-    /// Default "250ms".
+    /// Default "100ms".
     pub(super) suspect_after: Option<RawDuration>,
     /// This many failed attempts within `within` make a backend unhealthy whatever its probes say; 0 is never.
     /// Default 10.
