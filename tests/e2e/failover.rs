@@ -97,7 +97,7 @@ async fn a_region_is_lost_and_comes_back(sdk: Sdk, loss: Loss) {
 /// A bot's first requests compile its code; what is measured here is the gateway.
 async fn warm_up(regions: &Regions) {
     for bot in [&regions.west, &regions.north] {
-        bot.warm_up(200).await;
+        bot.warm_up(2000).await;
     }
     let gentle = regions.load(50);
     gentle.passes(50).await;
