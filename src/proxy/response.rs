@@ -16,8 +16,7 @@ use hyper::body::Incoming;
 /// The body of a response: botgate's own, or a backend's.
 pub struct ResponseBody(Kind);
 
-// The larger kind is the usual one.
-#[allow(clippy::large_enum_variant)]
+#[expect(clippy::large_enum_variant, reason = "the larger kind is the usual one")]
 enum Kind {
     Full(Option<Bytes>),
     Relay(Relay),
