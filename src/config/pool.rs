@@ -8,9 +8,11 @@ use super::findings::Place;
 use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawFailback, RawFlap, RawPool, RawRetry};
 use super::resolve::Outside;
-use super::types::{EvidenceConfig, FailbackConfig, FlapConfig, PoolConfig, RetryConfig, StatusSet};
+use super::types::{
+    DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig, PinConfig, PoolConfig, RetryConfig, StatusSet,
+};
 use super::{backend, probe, values};
-use crate::model::FailbackMode;
+use crate::model::{FailbackMode, WhenBothBad};
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -78,6 +80,11 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         failback: failback(&place.key("failback"), raw.failback.as_ref()),
         flap: flap(&place.key("flap"), raw.flap.as_ref()),
         all_down: raw.all_down.unwrap_or_default(),
+        when_both_bad: WhenBothBad::default(),
+        pin: PinConfig::default(),
+        follow: None,
+        warm: 1,
+        drill: DrillConfig::default(),
         backends,
     })
 }
@@ -117,7 +124,11 @@ fn failback(place: &Place<'_>, raw: Option<&RawFailback>) -> FailbackConfig {
         let message = format!("the mode \"{}\" does not work yet", mode.as_str());
         place.key("mode").error(message, "\"auto\", with a hold as long as it takes to be sure");
     }
-    FailbackConfig { mode, hold: span(&place.key("hold"), raw.hold.as_ref(), Duration::from_secs(60)) }
+    FailbackConfig {
+        mode,
+        hold: span(&place.key("hold"), raw.hold.as_ref(), Duration::from_secs(60)),
+        windows: Vec::new(),
+    }
 }
 
 fn flap(place: &Place<'_>, raw: Option<&RawFlap>) -> FlapConfig {

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::model::{AllDown, BackendName, FailbackMode, PoolKind, PoolName, Replay};
+use crate::model::{
+    AllDown, BackendName, FailbackMode, PoolKind, PoolName, Replay, WhenBothBad, WhenUnavailable, Window,
+};
 
 /// A whole config, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where the journal lives.
     pub state_dir: PathBuf,
+    /// How long the journal keeps what it has.
+    pub journal: JournalConfig,
     /// Number of workers; none is one per core.
     pub workers: Option<usize>,
     /// How long a shutdown waits for requests under way.
@@ -190,6 +194,16 @@ pub struct PoolConfig {
     pub flap: FlapConfig,
     /// What to do when no backend is available.
     pub all_down: AllDown,
+    /// Where the pool is when the active backend and every standby are bad.
+    pub when_both_bad: WhenBothBad,
+    /// What is true of a pin unless the operator says otherwise.
+    pub pin: PinConfig,
+    /// The pool that this one moves together with.
+    pub follow: Option<FollowConfig>,
+    /// Open connections that each worker keeps to every standby; 0 keeps none.
+    pub warm: u32,
+    /// Rehearsals.
+    pub drill: DrillConfig,
     /// In order of priority; at least one.
     pub backends: Vec<BackendConfig>,
 }
@@ -293,6 +307,58 @@ pub struct FailbackConfig {
     pub mode: FailbackMode,
     /// How long the first priority must stay healthy first.
     pub hold: Duration,
+    /// When a pool of mode `window` may move back; at least one then.
+    pub windows: Vec<Window>,
+}
+
+/// What is true of a pin unless the operator says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PinConfig {
+    /// Whether a pin gives way when its backend becomes unavailable.
+    pub yield_when_down: bool,
+}
+
+/// The pool that this one moves together with: its backends bear the same names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowConfig {
+    /// That pool.
+    pub pool: PoolName,
+    /// What to do when the backend of the region moved to is not available here.
+    pub when_unavailable: WhenUnavailable,
+}
+
+/// Rehearsals of a failover.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrillConfig {
+    /// Begins by itself in these windows, once in each; empty: only by hand.
+    pub windows: Vec<Window>,
+    /// How long one lasts.
+    pub lasts: Duration,
+    /// Given up when more than this share (0 to 1) of its requests fail …
+    pub max_error_rate: f64,
+    /// … or when its p99 is more than this many times that of the hour before.
+    pub max_slowdown: f64,
+}
+
+impl Default for DrillConfig {
+    fn default() -> Self {
+        Self { windows: Vec::new(), lasts: Duration::from_secs(600), max_error_rate: 0.01, max_slowdown: 3.0 }
+    }
+}
+
+/// How long the journal keeps what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// Entries older than this are dropped, but for the last ones of each pool.
+    pub max_age: Duration,
+    /// Past this many bytes the oldest entries are dropped.
+    pub max_size: u64,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { max_age: Duration::from_secs(400 * 24 * 3600), max_size: 256 << 20 }
+    }
 }
 
 /// When moving becomes flapping: more than `failovers` within `within` latches the pool.

@@ -11,7 +11,9 @@ use super::presets::preset;
 use super::raw::{RawAdmin, RawConfig, RawDns, RawListener, RawRoute};
 use super::raw_pool::RawPool;
 use super::resolve::Outside;
-use super::types::{AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, ListenerConfig, RouteConfig};
+use super::types::{
+    AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
+};
 use super::{address, pool, shape};
 
 /// The meaning of a config. Usable only when no error was found on the way.
@@ -38,6 +40,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
     }
     Config {
         state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
+        journal: JournalConfig::default(),
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
         listeners,

@@ -3,17 +3,23 @@
 mod evidence;
 mod failure;
 mod health;
+mod journal;
 mod moment;
 mod names;
 mod phase;
 mod policy;
+mod utc;
 mod view;
+mod window;
 
 pub use evidence::{Evidence, EvidenceKind};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
+pub use journal::{JournalEntry, JournalQuery};
 pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use phase::{Cause, Direction, Phase};
-pub use policy::{AllDown, FailbackMode, PoolKind, Replay};
+pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
+pub use utc::{Now, Utc};
 pub use view::{BackendView, DecisionView, PoolView, ProbeView, ReloadOutcome};
+pub use window::{NoWindow, Window};

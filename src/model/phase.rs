@@ -88,6 +88,30 @@ pub enum Cause {
     Resumed,
     /// A new config was applied.
     Reload,
+    /// An operator moved the pool away.
+    Failover,
+    /// An operator moved the pool back.
+    Failback,
+    /// An operator pinned the pool.
+    Pinned,
+    /// An operator released a pin or a latch.
+    Unpinned,
+    /// A pin was over, or gave way to a backend that died.
+    PinOver,
+    /// The flap budget was spent.
+    Flapping,
+    /// A drill began.
+    Drill,
+    /// A drill ended as planned.
+    DrillOver,
+    /// A drill was given up.
+    DrillAborted,
+    /// The pool that this one follows moved.
+    Followed,
+    /// A parity check found a backend out of step, or in step again.
+    Parity,
+    /// botgate was started again, and took up where it was.
+    Restart,
 }
 
 impl Cause {
@@ -102,6 +126,18 @@ impl Cause {
             Self::Drained => "drained",
             Self::Resumed => "resumed",
             Self::Reload => "reload",
+            Self::Failover => "failover",
+            Self::Failback => "failback",
+            Self::Pinned => "pinned",
+            Self::Unpinned => "unpinned",
+            Self::PinOver => "pin-over",
+            Self::Flapping => "flapping",
+            Self::Drill => "drill",
+            Self::DrillOver => "drill-over",
+            Self::DrillAborted => "drill-aborted",
+            Self::Followed => "followed",
+            Self::Parity => "parity",
+            Self::Restart => "restart",
         }
     }
 }

@@ -58,6 +58,41 @@ choice! {
 }
 
 choice! {
+    /// Where a pool is when the active backend and every standby are bad.
+    WhenBothBad {
+        /// Where it is: what does not move cannot go wrong by moving.
+        #[default]
+        Stay = "stay",
+        /// On the backend of first priority (Traffic Manager's habit).
+        Priority = "priority",
+    }
+}
+
+choice! {
+    /// What a pool that follows another does when its backend in the region moved to is not available.
+    WhenUnavailable {
+        /// Stays where it is, until that backend is ready for `failback.hold`.
+        #[default]
+        Stay = "stay",
+        /// Goes to its own best backend by priority, until that backend is ready for `failback.hold`.
+        Priority = "priority",
+    }
+}
+
+choice! {
+    /// What a parity check may decide.
+    ParityGate {
+        /// A backend that has drifted is moved to only when no other choice exists.
+        #[default]
+        Prefer = "prefer",
+        /// A backend that has drifted is not moved to, but by an operator's `--force`.
+        Require = "require",
+        /// Nothing: the check is shown and raises an alarm.
+        Report = "report",
+    }
+}
+
+choice! {
     /// How a pool moves back to its first priority.
     FailbackMode {
         /// After `hold`.

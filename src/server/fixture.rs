@@ -62,6 +62,7 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
 pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
     Config {
         state_dir: "state".into(),
+        journal: crate::config::JournalConfig::default(),
         workers: None,
         shutdown_grace: PATIENCE,
         listeners,

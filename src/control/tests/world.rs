@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
-    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, EvidenceConfig, FailbackConfig, FlapConfig, HostPattern,
-    PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
+    HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
 };
 use crate::control::{
     Addresses, Command, ControlError, Handle, Loaded, NoWatch, Order, Outside, Participant, ProbeTarget, Setup,
@@ -130,9 +130,14 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
             share: 0.5,
             recover: Duration::from_secs(10),
         },
-        failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD },
+        failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD, windows: vec![] },
         flap: FlapConfig { failovers: 3, within: Duration::from_secs(3600) },
         all_down: AllDown::TryAll,
+        when_both_bad: WhenBothBad::Stay,
+        pin: PinConfig::default(),
+        follow: None,
+        warm: 0,
+        drill: DrillConfig::default(),
         backends,
     }
 }
@@ -146,6 +151,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
     };
     Config {
         state_dir: "state".into(),
+        journal: JournalConfig::default(),
         workers: Some(2),
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
