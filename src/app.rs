@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Setup {
     pub outside: Arc<dyn Outside>,
     /// The file watch.
     pub watch: Box<dyn Watch>,
+    /// Where the journal lives; none: in memory, until the process ends.
+    pub state_dir: Option<PathBuf>,
     /// Whether a predecessor may still listen on the same addresses.
     pub takeover: Takeover,
 }
@@ -98,6 +101,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         participants: vec![server.participant()],
         workers,
         clock,
+        state_dir: setup.state_dir,
     })
     .await
     .map_err(StartError::Control)?;

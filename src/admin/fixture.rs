@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AdminState, RenderMetrics, bind, router, serve};
 use crate::config::AdminConfig;
-use crate::control::{Command, ControlError, Handle, Order};
-use crate::model::{BackendView, Cause, DecisionView, Health, Phase, PoolView, ReloadOutcome};
+use crate::control::{Action, Command, ControlError, Handle, PoolOrder};
+use crate::model::{
+    BackendView, Cause, DecisionView, Direction, FlapView, Health, OrderView, Phase, PoolView, Readiness,
+    ReloadOutcome, Utc,
+};
 
 /// A pool whose first priority is down.
 pub(crate) fn pool() -> PoolView {
@@ -25,6 +28,7 @@ pub(crate) fn pool() -> PoolView {
         priority,
         health,
         ready: health == Health::Healthy,
+        lacks: vec![],
         drained: false,
         in_flight: 0,
         addresses: vec!["192.0.2.1:443".into()],
@@ -35,7 +39,12 @@ pub(crate) fn pool() -> PoolView {
         phase: Phase::FailedOver,
         active: Some("northeurope".into()),
         epoch: 2,
-        since: "2026-11-01T12:00:00Z".into(),
+        since: Utc::from_millis(1_793_534_400_000),
+        pin: None,
+        drill: None,
+        latched: false,
+        flap: FlapView { failovers: 1, budget: 3, within_seconds: 3600 },
+        failback_at: None,
         reason: "westeurope failed 2 probes".into(),
         backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
     }
@@ -44,13 +53,15 @@ pub(crate) fn pool() -> PoolView {
 /// A decision of steering.
 pub(crate) fn decision() -> DecisionView {
     DecisionView {
-        at: "2026-11-01T12:00:00Z".into(),
+        at: Utc::from_millis(1_793_534_400_000),
         pool: "bot-api".into(),
         phase: Phase::FailedOver,
         active: Some("northeurope".into()),
         before: Some("westeurope".into()),
         epoch: 2,
+        direction: Some(Direction::Failover),
         cause: Cause::Probes,
+        actor: "steering".into(),
         text: "bot-api: westeurope → northeurope".into(),
     }
 }
@@ -148,26 +159,32 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
         // A caller that went away takes no answer.
         let _ = match command {
             Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
-            Command::Ready(reply) => reply.send(Ok(script.ready)).is_ok(),
+            Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
             Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
-            Command::Drain(order) => carry_out(order, true),
-            Command::Resume(order) => carry_out(order, false),
+            Command::Order(order) => carry_out(order),
+            Command::Journal(_, reply) => reply.send(Ok(vec![])).is_ok(),
         };
     }
 }
 
-/// Answers as control would; who and why come back in the pool's reason, so that a test can see them.
-fn carry_out(order: Order, drained: bool) -> bool {
+/// Answers as control would; who, what and why come back in the pool's reason, so that a test can see them.
+fn carry_out(order: PoolOrder) -> bool {
     let mut pool = pool();
+    let backend = match &order.what {
+        Action::Drain { backend } | Action::Resume { backend } | Action::Pin { backend, .. } => Some(backend),
+        Action::Failover { to } | Action::Drill { to, .. } => to.as_ref(),
+        Action::Failback | Action::Unpin | Action::EndDrill => None,
+    };
+    let stranger = backend.filter(|backend| pool.backends.iter().all(|known| known.name != **backend));
     let answer = if order.pool != pool.name {
         Err(ControlError::UnknownPool { name: order.pool.to_string(), known: vec![pool.name.to_string()] })
-    } else if let Some(backend) = pool.backends.iter_mut().find(|backend| backend.name == order.backend) {
-        backend.drained = drained;
-        pool.reason = format!("{}: {}", order.by, order.reason.as_deref().unwrap_or("no reason"));
-        Ok(pool)
-    } else {
+    } else if let Some(backend) = stranger {
         let known = pool.backends.iter().map(|backend| backend.name.to_string()).collect();
-        Err(ControlError::UnknownBackend { pool: pool.name.to_string(), name: order.backend.to_string(), known })
+        Err(ControlError::UnknownBackend { pool: pool.name.to_string(), name: backend.to_string(), known })
+    } else {
+        pool.backends[0].drained = matches!(order.what, Action::Drain { .. });
+        pool.reason = format!("{}: {}", order.by, order.reason.as_deref().unwrap_or("no reason"));
+        Ok(OrderView { done: format!("{:?}, force {}", order.what, order.force), journalled: true, pool })
     };
     order.reply.send(answer).is_ok()
 }

@@ -22,6 +22,9 @@ pub(super) struct Ok {
     /// Always `ok`: anything else is a problem document.
     #[schema(example = "ok")]
     status: &'static str,
+    /// What does not work as it should although traffic is served, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trouble: Vec<String>,
 }
 
 /// Whether the process lives.
@@ -30,7 +33,7 @@ pub(super) struct Ok {
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()),
     responses((status = 200, description = "The process lives", body = Ok)))]
 pub(super) async fn healthz() -> Json<Ok> {
-    Json(Ok { status: "ok" })
+    Json(Ok { status: "ok", trouble: Vec::new() })
 }
 
 /// Whether botgate should get traffic.
@@ -42,8 +45,9 @@ pub(super) async fn healthz() -> Json<Ok> {
         (status = 200, description = "It should", body = Ok),
         (status = 503, description = "Not yet, or control does not answer", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Ok>, Problem> {
-    if state.ask(PATIENCE, Command::Ready).await? {
-        Result::Ok(Json(Ok { status: "ok" }))
+    let readiness = state.ask(PATIENCE, Command::Ready).await?;
+    if readiness.ready {
+        Result::Ok(Json(Ok { status: "ok", trouble: readiness.trouble }))
     } else {
         let detail = "the first round of probes is not over; ask again in a moment";
         Err(Problem::new(Kind::NotReady, detail))

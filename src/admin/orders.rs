@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::actor::Actor;
 use super::problem::{Kind, Problem};
 use super::state::AdminState;
-use crate::control::{Command, Order};
-use crate::model::{BackendName, PoolName, PoolView};
+use crate::control::{Action, Command, PoolOrder};
+use crate::model::{BackendName, OrderView, PoolName};
 
 /// How long control may take to carry out an order.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +26,9 @@ pub struct OrderBody {
     /// Why, in the operator's words; at most 500 characters.
     #[schema(max_length = 500, example = "kernel update in West Europe")]
     pub reason: Option<String>,
+    /// Whether it is to be done although something speaks against it.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// Take a backend out: no new request goes to it, those under way end.
@@ -33,7 +36,7 @@ pub struct OrderBody {
     params(("pool" = String, Path, description = "The name of the pool"), ("backend" = String, Path, description = "The name of the backend")),
     request_body(content = Option<OrderBody>, description = "Why; may be left out"),
     responses(
-        (status = 200, description = "The pool afterwards", body = PoolView),
+        (status = 200, description = "The pool afterwards", body = OrderView),
         (status = 404, description = "No such pool or backend", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be done as things stand", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The body is not understood", body = Problem, content_type = "application/problem+json"),
@@ -43,8 +46,8 @@ pub(super) async fn drain(
     Extension(actor): Extension<Actor>,
     Path(target): Path<(String, String)>,
     body: Option<Json<OrderBody>>,
-) -> Result<Json<PoolView>, Problem> {
-    give(&state, Command::Drain, &actor, target, body).await
+) -> Result<Json<OrderView>, Problem> {
+    give(&state, |backend| Action::Drain { backend }, &actor, target, body).await
 }
 
 /// Put a drained backend back.
@@ -52,7 +55,7 @@ pub(super) async fn drain(
     params(("pool" = String, Path, description = "The name of the pool"), ("backend" = String, Path, description = "The name of the backend")),
     request_body(content = Option<OrderBody>, description = "Why; may be left out"),
     responses(
-        (status = 200, description = "The pool afterwards", body = PoolView),
+        (status = 200, description = "The pool afterwards", body = OrderView),
         (status = 404, description = "No such pool or backend", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be done as things stand", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The body is not understood", body = Problem, content_type = "application/problem+json"),
@@ -62,21 +65,24 @@ pub(super) async fn resume(
     Extension(actor): Extension<Actor>,
     Path(target): Path<(String, String)>,
     body: Option<Json<OrderBody>>,
-) -> Result<Json<PoolView>, Problem> {
-    give(&state, Command::Resume, &actor, target, body).await
+) -> Result<Json<OrderView>, Problem> {
+    give(&state, |backend| Action::Resume { backend }, &actor, target, body).await
 }
 
 async fn give(
     state: &AdminState,
-    command: fn(Order) -> Command,
+    action: fn(BackendName) -> Action,
     actor: &Actor,
     (pool, backend): (String, String),
     body: Option<Json<OrderBody>>,
-) -> Result<Json<PoolView>, Problem> {
-    let reason = clean(body.and_then(|Json(body)| body.reason))?;
+) -> Result<Json<OrderView>, Problem> {
+    let Json(body) = body.unwrap_or_default();
+    let (reason, force) = (clean(body.reason)?, body.force);
     let (pool, backend) = (PoolName::from(pool.as_str()), BackendName::from(backend.as_str()));
     let by = actor.to_string();
-    let view = state.ask(PATIENCE, |reply| command(Order { pool, backend, by, reason, reply })).await?;
+    let what = action(backend);
+    let order = |reply| Command::Order(PoolOrder { pool, what, by, reason, force, reply });
+    let view = state.ask(PATIENCE, order).await?;
     Ok(Json(view))
 }
 

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     OrderRefused,
     ControlUnavailable,
     NotReady,
+    /// The journal cannot be read.
+    JournalUnreadable,
     TooManySubscribers,
     TokenWanted,
     WrongHost,
@@ -54,6 +56,9 @@ impl Kind {
             Self::OrderRefused => (StatusCode::CONFLICT, "order-refused", "The order cannot be carried out now"),
             Self::ControlUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "control-unavailable", "Control does not answer")
+            }
+            Self::JournalUnreadable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "journal-unreadable", "The journal cannot be read")
             }
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
             Self::TooManySubscribers => {
@@ -88,7 +93,8 @@ impl From<ControlError> for Problem {
         let kind = match error {
             ControlError::UnknownPool { .. } => Kind::UnknownPool,
             ControlError::UnknownBackend { .. } => Kind::UnknownBackend,
-            ControlError::Refused(_) => Kind::OrderRefused,
+            ControlError::Refused { .. } => Kind::OrderRefused,
+            ControlError::Unreadable(_) => Kind::JournalUnreadable,
             ControlError::Unavailable(_) => Kind::ControlUnavailable,
         };
         Self::new(kind, error.to_string())

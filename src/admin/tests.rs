@@ -76,7 +76,7 @@ async fn an_order_carries_who_and_why() {
     let path = "/api/v1/pools/bot-api/backends/westeurope/drain";
     let headers = [("content-type", "application/json"), ("botgate-actor", "alice")];
     let (status, _, body) = read(gate.send("POST", path, &headers, r#"{"reason":"updates"}"#).await).await;
-    let pool: PoolView = serde_json::from_str(&body).unwrap();
+    let OrderView { pool, .. } = serde_json::from_str(&body).unwrap();
     assert_eq!((status, pool.reason.as_str()), (200, "local (alice): updates"));
     assert!(pool.backends[0].drained);
     let without_body = gate.send("POST", &path.replace("drain", "resume"), &[], "").await;

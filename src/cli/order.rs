@@ -4,7 +4,7 @@ use super::client::{AdminArgs, converse, path};
 use super::print::{self, Style};
 use super::{Exit, table};
 use crate::admin::OrderBody;
-use crate::model::PoolView;
+use crate::model::OrderView;
 
 /// An order about one backend.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,7 +18,10 @@ pub(super) struct OrderArgs {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Print the pool afterwards as JSON
+    /// Do it although something speaks against it; the journal says so
+    #[arg(long)]
+    force: bool,
+    /// Print what was done, and the pool afterwards, as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -29,12 +32,13 @@ pub(super) struct OrderArgs {
 pub(super) fn give(order: &str, args: &OrderArgs) -> Exit {
     converse(&args.admin, |client| async move {
         let path = path(&["api", "v1", "pools", &args.pool, "backends", &args.backend, order]);
-        let body = serde_json::to_string(&OrderBody { reason: args.reason.clone() }).unwrap_or_default();
-        let pool: PoolView = client.post(&path, body).await?;
+        let body =
+            serde_json::to_string(&OrderBody { reason: args.reason.clone(), force: args.force }).unwrap_or_default();
+        let order: OrderView = client.post(&path, body).await?;
         if args.json {
-            print::json(&pool);
+            print::json(&order);
         } else {
-            print::out(&table::pool(&pool, Style::of_stdout(), jiff::Timestamp::now()));
+            print::out(&table::pool(&order.pool, Style::of_stdout(), jiff::Timestamp::now()));
         };
         Ok(Exit::Done)
     })

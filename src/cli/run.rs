@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     let source = serve::Source::File(args.config.clone());
     let takeover = if args.handover { Takeover::FromPredecessor } else { Takeover::Never };
-    serve::serve(source, takeover, args.json, |listening| {
+    serve::serve(source, serve::State::Kept, takeover, args.json, |listening| {
         if args.json {
             let listeners: Vec<String> = listening.listeners.iter().map(ToString::to_string).collect();
             print::json_line(&serde_json::json!({ "listening": listeners, "admin": listening.admin.to_string() }));

@@ -31,8 +31,23 @@ impl Source {
     }
 }
 
+/// Whether a restart goes on where this process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// In the config's `state_dir`.
+    Kept,
+    /// The journal is in memory.
+    Forgotten,
+}
+
 /// Serves until a signal, and calls `listening` once connections are accepted.
-pub(super) fn serve(source: Source, takeover: Takeover, json_log: bool, listening: impl FnOnce(&Listening)) -> Exit {
+pub(super) fn serve(
+    source: Source,
+    state: State,
+    takeover: Takeover,
+    json_log: bool,
+    listening: impl FnOnce(&Listening),
+) -> Exit {
     let format = if json_log { LogFormat::Json } else { LogFormat::Human };
     if let Err(error) = format.init() {
         return print::fail(Exit::Usage, &error.to_string());
@@ -59,7 +74,11 @@ pub(super) fn serve(source: Source, takeover: Takeover, json_log: bool, listenin
         Ok(network) => network,
         Err(error) => return print::fail(Exit::No, &error),
     };
-    match app::run(Setup { loaded, outside: Arc::new(network), watch, takeover }, listening) {
+    let state_dir = match state {
+        State::Kept => Some(loaded.config.state_dir.clone()),
+        State::Forgotten => None,
+    };
+    match app::run(Setup { loaded, outside: Arc::new(network), watch, state_dir, takeover }, listening) {
         Ok(drained) if drained.hurried => {
             tracing::warn!("stopped at once by a second signal: requests under way were cut");
             Exit::Done

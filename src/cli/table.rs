@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::print::{Style, Tone, plain};
-use crate::model::{BackendView, Health, Phase, PoolView};
+use crate::model::{BackendView, Health, Phase, PoolView, Utc};
 
 /// Longest line that is not forced by a long name.
 const WIDTH: usize = 80;
@@ -25,7 +25,7 @@ pub(super) fn pool(pool: &PoolView, style: Style, now: Timestamp) -> String {
     let phase = style.paint(tone_of(pool.phase), pool.phase.as_str());
     // Writing to a String cannot fail.
     let mut text = format!("{name}  {phase}  {}  epoch {}\n", plain(&active), pool.epoch);
-    let since = format!("since {}{}: {}", pool.since, age(&pool.since, now), pool.reason);
+    let since = format!("since {}{}: {}", pool.since, age(pool.since, now), pool.reason);
     text.push_str(&wrapped(&since, 2));
     let width = pool.backends.iter().map(|backend| backend.name.as_str().chars().count()).max().unwrap_or(0).max(7);
     let head = format!("  {:width$}  {:<9}  {:<5}  {:>9}  LAST PROBE", "BACKEND", "HEALTH", "READY", "IN FLIGHT");
@@ -59,9 +59,9 @@ fn row(backend: &BackendView, mark: &str, width: usize, style: Style, now: Times
 
 fn last_probe(backend: &BackendView, now: Timestamp) -> String {
     let Some(probe) = &backend.probe else { return "off".to_owned() };
-    let Some(last) = &probe.last else { return "none yet".to_owned() };
+    let Some(last) = probe.last else { return "none yet".to_owned() };
     let verdict = if probe.error.is_some() { "bad" } else { "good" };
-    let ago = since(last, now).map_or_else(|| plain(last), |seconds| format!("{} ago", span(seconds)));
+    let ago = format!("{} ago", span(since(last, now)));
     format!("{verdict} ×{}, {ago}", probe.consecutive)
 }
 
@@ -73,14 +73,13 @@ const fn tone_of(phase: Phase) -> Tone {
     }
 }
 
-fn age(at: &str, now: Timestamp) -> String {
-    since(at, now).map_or_else(String::new, |seconds| format!(" ({})", span(seconds)))
+fn age(at: Utc, now: Timestamp) -> String {
+    format!(" ({})", span(since(at, now)))
 }
 
-/// Seconds from an RFC 3339 time to `now`; a clock that is behind the server's gives zero.
-fn since(at: &str, now: Timestamp) -> Option<u64> {
-    let at: Timestamp = at.parse().ok()?;
-    Some(u64::try_from(now.as_second().saturating_sub(at.as_second())).unwrap_or(0))
+/// Whole seconds from a time to `now`; a clock that is behind the server's gives zero.
+fn since(at: Utc, now: Timestamp) -> u64 {
+    Utc::from(now).since(at).as_secs()
 }
 
 /// A span with its two largest units: `5s`, `3m 20s`, `2h 5m`, `4d 1h`.
@@ -115,7 +114,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProbeView;
+    use crate::model::{FlapView, ProbeView};
 
     fn now() -> Timestamp {
         "2026-11-01T12:03:20Z".parse().unwrap()
@@ -128,20 +127,26 @@ mod tests {
             priority,
             health,
             ready: health == Health::Healthy,
+            lacks: vec![],
             drained: false,
             in_flight: 12,
             addresses: vec![],
             probe,
         };
-        let at = Some("2026-11-01T12:03:18Z".to_owned());
-        let bad = ProbeView { last: at.clone(), consecutive: 5, error: Some("connection refused ".repeat(8)) };
+        let at = Some(Utc::from("2026-11-01T12:03:18Z".parse::<Timestamp>().unwrap()));
+        let bad = ProbeView { last: at, consecutive: 5, error: Some("connection refused ".repeat(8)) };
         let good = ProbeView { last: at, consecutive: 100, error: None };
         PoolView {
             name: "bot-api".into(),
             phase: Phase::FailedOver,
             active: Some("northeurope".into()),
             epoch: 2,
-            since: "2026-11-01T12:00:00Z".into(),
+            since: "2026-11-01T12:00:00Z".parse::<Timestamp>().unwrap().into(),
+            pin: None,
+            drill: None,
+            latched: false,
+            flap: FlapView { failovers: 1, budget: 3, within_seconds: 3600 },
+            failback_at: None,
             reason: "westeurope failed 2 probes: no answer within 250 ms, and northeurope is healthy".into(),
             backends: vec![
                 backend("westeurope", 1, Health::Unhealthy, Some(bad)),

@@ -1,37 +1,85 @@
 //! How other parts talk to control: messages over a bounded channel, each with a reply.
 
+use std::time::Duration;
+
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::model::{BackendName, DecisionView, PoolName, PoolView, ReloadOutcome};
+use crate::model::{
+    BackendName, DecisionView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView, Readiness, ReloadOutcome,
+};
 
 /// What control is asked.
 #[derive(Debug)]
 pub enum Command {
     /// All pools, in order of the config.
     Pools(Reply<Vec<PoolView>>),
-    /// Whether the first round of probes is over, and the config serves.
-    Ready(Reply<bool>),
-    /// Take a backend out: no new request goes to it; those under way end.
-    Drain(Order),
-    /// Put a backend back.
-    Resume(Order),
+    /// Whether the first round of probes is over, and what does not work as it should.
+    Ready(Reply<Readiness>),
+    /// An operator's order to one pool.
+    Order(PoolOrder),
+    /// Entries of the journal, newest first.
+    Journal(JournalQuery, Reply<Vec<JournalEntry>>),
     /// Read the config again.
     Reload(Reply<ReloadOutcome>),
 }
 
-/// An operator's order about one backend.
+/// An operator's order to one pool.
 #[derive(Debug)]
-pub struct Order {
+pub struct PoolOrder {
     /// The pool.
     pub pool: PoolName,
-    /// The backend.
-    pub backend: BackendName,
+    /// What is to be done.
+    pub what: Action,
     /// Who gave it: a token's name, or the local user.
     pub by: String,
     /// Why, in their words.
     pub reason: Option<String>,
-    /// The pool afterwards.
-    pub reply: Reply<PoolView>,
+    /// Whether it is to be done although something speaks against it.
+    pub force: bool,
+    /// What came of it: once it is durable, or known that it cannot be made so.
+    pub reply: Reply<OrderView>,
+}
+
+/// What is to be done, with backends by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Move away from the active backend.
+    Failover {
+        /// Where to; none: to the best that is ready.
+        to: Option<BackendName>,
+    },
+    /// Move back to the first priority; releases a latch, ends a drill.
+    Failback,
+    /// Hold a backend active.
+    Pin {
+        /// Which.
+        backend: BackendName,
+        /// For so long; none: until released.
+        lasts: Option<Duration>,
+        /// Whether it gives way when its backend becomes unavailable; none: as the config says.
+        yield_when_down: Option<bool>,
+    },
+    /// Release a pin, or else a latch.
+    Unpin,
+    /// Take a backend out: no new request goes to it; those under way end.
+    Drain {
+        /// Which.
+        backend: BackendName,
+    },
+    /// Put a backend back.
+    Resume {
+        /// Which.
+        backend: BackendName,
+    },
+    /// Begin a drill.
+    Drill {
+        /// Where to; none: to the best that is ready.
+        to: Option<BackendName>,
+        /// For so long; none: as the config says.
+        lasts: Option<Duration>,
+    },
+    /// End the drill.
+    EndDrill,
 }
 
 /// Where the answer goes.
@@ -59,8 +107,16 @@ pub enum ControlError {
         known: Vec<String>,
     },
     /// The order cannot be carried out as things stand.
+    #[error("{}{}", .reasons.join("; "), if *.forcible { "; --force does it all the same" } else { "" })]
+    Refused {
+        /// What speaks against it, one sentence each.
+        reasons: Vec<String>,
+        /// Whether it could be forced.
+        forcible: bool,
+    },
+    /// What was asked for could not be read.
     #[error("{0}")]
-    Refused(String),
+    Unreadable(String),
     /// Control is not running, or too busy to take another command.
     #[error("the control task does not answer: {0}")]
     Unavailable(&'static str),

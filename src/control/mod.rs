@@ -5,9 +5,11 @@
 
 mod apply;
 mod changes;
+mod durable;
 mod errands;
 mod files;
 mod handle;
+mod journal;
 mod names;
 mod network;
 mod observe;
@@ -25,7 +27,7 @@ mod time;
 mod views;
 
 pub use apply::{Participant, Prepared};
-pub use handle::{Command, ControlError, Handle, Order, Reply};
+pub use handle::{Action, Command, ControlError, Handle, PoolOrder, Reply};
 pub use network::Network;
 pub use outside::{Addresses, Loaded, NoWatch, Outside, ProbeTarget, Unloadable, Watch};
 pub use run::{Control, Setup, Started, start};

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::errands::Done;
 use super::outside::ProbeTarget;
 use super::registry::Place;
@@ -12,9 +10,10 @@ use super::schedule::jittered;
 use super::{Control, views};
 use crate::config::Config;
 use crate::model::{
-    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, Moment, Phase, PoolName,
+    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
+    Utc,
 };
-use crate::steering::{Decision, Observation, Tally};
+use crate::steering::{Decision, Observation, Step, Tally};
 use crate::telemetry::SwitchKey;
 
 /// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
@@ -37,9 +36,15 @@ struct Said {
 impl Control {
     /// Shows steering one observation. What it decides is carried out by the next [`Control::publish`].
     pub(super) fn observe(&mut self, pool: usize, observation: Observation) {
-        let now = self.time.now();
+        let now = self.time.both();
         let Some(state) = self.registry.pools.get_mut(pool) else { return };
         let step = state.steering.step(observation, now);
+        self.follow_step(pool, step);
+    }
+
+    /// Tells of what a step changed, and keeps its decision for the next publication.
+    pub(super) fn follow_step(&mut self, pool: usize, step: Step) {
+        let Some(state) = self.registry.pools.get_mut(pool) else { return };
         state.touched = true;
         for (index, was) in step.health {
             let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
@@ -52,10 +57,18 @@ impl Control {
             tracing::info!("{pool}/{backend}: {was} → {is}{why}");
         }
         if let Some(decision) = step.decision {
-            if decision.phase != decision.phase_before {
-                state.since = Timestamp::now();
+            let (name, switch) = (state.config.name.clone(), decision.is_switch());
+            self.record(name, decision);
+            if switch {
+                self.lead(pool);
             }
-            self.decided.push((state.config.name.clone(), decision));
+        }
+    }
+
+    /// Takes the pools that follow this one along.
+    fn lead(&mut self, leader: usize) {
+        for (pool, observation) in self.registry.followers(leader) {
+            self.observe(pool, observation);
         }
     }
 
@@ -121,7 +134,7 @@ impl Control {
                 let Some(place) = self.registry.place(backend) else { return };
                 let pool = &mut self.registry.pools[place.pool];
                 let state = &mut pool.backends[place.backend];
-                state.probed = Some(Timestamp::now());
+                state.probed = Some(Utc::now());
                 self.stats.probed(&pool.config.name, &state.config.name, took);
                 let good = result.is_ok();
                 self.observe(place.pool, Observation::Probe { backend: place.backend, result });
@@ -160,8 +173,13 @@ impl Control {
         }
     }
 
-    /// Publishes what changed, then tells of the decisions that led to it: who hears of a switch finds it done.
+    /// Publishes what changed, unless it has to wait for the disk; then tells of the decisions that led to it: who hears of a
+    /// switch finds it done.
     pub(super) fn publish(&mut self) {
+        self.hear_journal();
+        if self.durable.holds(self.time.now()) {
+            return;
+        }
         let began = std::time::Instant::now();
         if self.registry.refresh() {
             self.generation += 1;
@@ -170,12 +188,10 @@ impl Control {
             let took = began.elapsed();
             tracing::debug!(generation = self.generation, ?took, "published a snapshot");
         }
-        for (pool, decision) in std::mem::take(&mut self.decided) {
-            self.announce(&pool, &decision);
-        }
+        self.tell();
     }
 
-    fn announce(&self, pool: &PoolName, decision: &Decision) {
+    pub(super) fn announce(&self, pool: &PoolName, decision: &Decision, entry: &JournalEntry) {
         if let Some(direction) = decision.direction {
             let answers_trouble =
                 direction == Direction::Failover && matches!(decision.cause, Cause::Probes | Cause::Evidence);
@@ -183,9 +199,8 @@ impl Control {
             let took = first.map(|first| self.time.now().since(first));
             self.stats.switched(SwitchKey { pool: pool.clone(), direction, cause: decision.cause }, took);
         }
-        let view = views::decision(pool, decision);
-        let phase = decision.phase;
-        if phase == Phase::AllDown {
+        let view = views::decision(entry, format!("{pool}: {decision}"));
+        if matches!(decision.phase, Phase::AllDown | Phase::Latched) {
             tracing::warn!("{}", view.text);
         } else {
             tracing::info!("{}", view.text);

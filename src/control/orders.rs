@@ -1,80 +1,114 @@
 //! Carries out what control is asked.
 
-use super::handle::{Command, ControlError, Order};
+use super::handle::{Action, Command, ControlError, PoolOrder, Reply};
+use super::registry::PoolState;
 use super::{Control, views};
-use crate::model::{BackendName, PoolView};
-use crate::steering::Observation;
+use crate::model::{BackendName, OrderView, PoolName, Readiness, Utc};
+use crate::steering::{Order, What};
 
 impl Control {
     /// Carries out one command and answers it. Who asked may have gone: then the answer is dropped.
     pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Pools(reply) => {
-                let _ = reply.send(Ok(self.registry.pools.iter().map(views::pool).collect()));
+                let now = self.time.both();
+                let _ = reply.send(Ok(self.registry.pools.iter().map(|pool| views::pool(pool, now)).collect()));
             }
             Command::Ready(reply) => {
-                let _ = reply.send(Ok(self.ready()));
+                let _ = reply.send(Ok(self.readiness()));
             }
-            Command::Drain(order) => self.order(order, true),
-            Command::Resume(order) => self.order(order, false),
+            Command::Order(order) => self.order(order),
+            Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
         }
     }
 
     /// Whether the first round of probes is over. Once it is, a reload does not take it back.
-    fn ready(&mut self) -> bool {
+    fn readiness(&mut self) -> Readiness {
         let probed = self.registry.pools.iter().filter(|pool| pool.config.probe.is_some());
         self.ready |= probed.flat_map(|pool| &pool.backends).all(|backend| backend.schedule.probed_once());
-        self.ready
+        Readiness { ready: self.ready, trouble: self.journal.trouble().into_iter().collect() }
     }
 
-    fn order(&mut self, order: Order, drain: bool) {
-        let answer = self.carry_out(&order, drain);
-        let _ = order.reply.send(answer);
+    fn order(&mut self, order: PoolOrder) {
+        match self.carry_out(&order) {
+            Err(error) => {
+                tracing::info!(pool = %order.pool, by = order.by, "{}: an order was refused: {error}", order.pool);
+                let _ = order.reply.send(Err(error));
+            }
+            // The answer comes once the decision is durable: what was acknowledged, a restart brings back.
+            Ok((pool, done)) => self.promise(pool, done, order.reply),
+        }
     }
 
-    fn carry_out(&mut self, order: &Order, drain: bool) -> Result<PoolView, ControlError> {
+    fn carry_out(&mut self, order: &PoolOrder) -> Result<(PoolName, String), ControlError> {
+        let index = self.pool_index(&order.pool)?;
+        let pool = &self.registry.pools[index];
+        let what = what(pool, &order.what, &drill_name(&order.pool, self.time.both().utc))?;
+        let now = self.time.both();
+        let steered = Order { what, by: order.by.clone(), reason: order.reason.clone(), force: order.force };
+        let refused = |refused: crate::steering::Refused| ControlError::Refused {
+            reasons: refused.reasons,
+            forcible: refused.forcible,
+        };
+        let step = self.registry.pools[index].steering.order(&steered, now).map_err(refused)?;
+        let done = step.decision.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.follow_step(index, step);
+        Ok((order.pool.clone(), done))
+    }
+
+    /// Where a pool stands in the registry.
+    pub(super) fn pool_index(&self, name: &PoolName) -> Result<usize, ControlError> {
         let pools = &self.registry.pools;
         let unknown = || ControlError::UnknownPool {
-            name: order.pool.to_string(),
+            name: name.to_string(),
             known: pools.iter().map(|pool| pool.config.name.to_string()).collect(),
         };
-        let index = pools.iter().position(|pool| pool.config.name == order.pool).ok_or_else(unknown)?;
-        let pool = &pools[index];
-        let name = |backend: &super::registry::BackendState| backend.config.name == order.backend;
-        let unknown = || ControlError::UnknownBackend {
-            pool: order.pool.to_string(),
-            name: order.backend.to_string(),
-            known: pool.backends.iter().map(|backend| backend.config.name.to_string()).collect(),
-        };
-        let backend = pool.backends.iter().position(name).ok_or_else(unknown)?;
-        let states = pool.steering.backends();
-        let others = || states.iter().enumerate().filter(|(other, _)| *other != backend).map(|(_, state)| state);
-        if drain && others().all(|state| state.drained) {
-            let (pool, backend) = (&order.pool, &order.backend);
-            let why = format!("{backend} is the last backend of {pool} that is not drained: resume another one first");
-            return Err(ControlError::Refused(why));
-        }
-        if drain && states[backend].available() && !others().any(|state| state.available()) {
-            let (pool, backend) = (&order.pool, &order.backend);
-            let why = format!(
-                "{backend} is the only backend of {pool} that is available: the others are unhealthy or drained"
-            );
-            return Err(ControlError::Refused(why));
-        }
-        let note = note(&order.backend, drain, &order.by, order.reason.as_deref());
-        tracing::info!(pool = %order.pool, backend = %order.backend, by = order.by, "{}: {note}", order.pool);
-        let observation =
-            if drain { Observation::Drain { backend, note } } else { Observation::Resume { backend, note } };
-        self.observe(index, observation);
-        // Who gave the order finds it done when the answer comes.
-        self.publish();
-        Ok(views::pool(&self.registry.pools[index]))
+        pools.iter().position(|pool| pool.config.name == *name).ok_or_else(unknown)
+    }
+
+    /// Answers an order whose decision is durable, or will not be.
+    pub(super) fn acknowledge(&self, pool: &PoolName, done: String, journalled: bool, reply: Reply<OrderView>) {
+        let answer = self.pool_index(pool).map(|index| {
+            let pool = views::pool(&self.registry.pools[index], self.time.both());
+            OrderView { done, journalled, pool }
+        });
+        let _ = reply.send(answer);
     }
 }
 
-fn note(backend: &BackendName, drain: bool, by: &str, reason: Option<&str>) -> String {
-    let what = if drain { "drained" } else { "resumed" };
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{backend} {what} by {by}{reason}")
+/// An order in steering's terms: backends by index, defaults filled in.
+fn what(pool: &PoolState, action: &Action, drill: &str) -> Result<What, ControlError> {
+    let index = |name: &BackendName| {
+        let unknown = || ControlError::UnknownBackend {
+            pool: pool.config.name.to_string(),
+            name: name.to_string(),
+            known: pool.backends.iter().map(|backend| backend.config.name.to_string()).collect(),
+        };
+        pool.backends.iter().position(|backend| backend.config.name == *name).ok_or_else(unknown)
+    };
+    Ok(match action {
+        Action::Failover { to } => What::Failover { to: to.as_ref().map(index).transpose()? },
+        Action::Failback => What::Failback,
+        Action::Pin { backend, lasts, yield_when_down } => What::Pin {
+            backend: index(backend)?,
+            lasts: *lasts,
+            yield_when_down: yield_when_down.unwrap_or(pool.config.pin.yield_when_down),
+        },
+        Action::Unpin => What::Unpin,
+        Action::Drain { backend } => What::Drain { backend: index(backend)? },
+        Action::Resume { backend } => What::Resume { backend: index(backend)? },
+        Action::Drill { to, lasts } => What::Drill {
+            id: drill.to_owned(),
+            to: to.as_ref().map(index).transpose()?,
+            lasts: lasts.unwrap_or(pool.config.drill.lasts),
+        },
+        Action::EndDrill => What::EndDrill,
+    })
+}
+
+/// A name for a drill that begins now: `bot-api-20261122T093000Z`.
+fn drill_name(pool: &PoolName, now: Utc) -> String {
+    let at: String = now.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    format!("{pool}-{}Z", &at[..at.len().min(15)])
 }

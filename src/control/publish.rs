@@ -14,7 +14,7 @@ impl Registry {
         let mut changed = std::mem::take(&mut self.routes_changed);
         for pool in self.pools.iter_mut().filter(|pool| pool.touched || pool.published.is_none()) {
             pool.touched = false;
-            let order = pool.steering.order();
+            let order = pool.steering.order_of_attempts();
             if !pool.published.as_ref().is_some_and(|published| fits(pool, published, &order)) {
                 pool.published = Some(Arc::new(build(pool, order)));
                 changed = true;

@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::names::Names;
 use super::schedule::Schedule;
 use crate::config::{BackendConfig, Config, PoolConfig};
-use crate::model::{BackendId, Moment, PoolName};
+use crate::model::{BackendId, Moment, Now, PoolName, Utc};
 use crate::snapshot::{Pool, Route, RouteTable};
-use crate::steering::{Decision, Observation, Steering};
+use crate::steering::{Decision, Observation, Saved, Steering};
 use crate::telemetry::{BackendStats, PoolStats};
 use crate::upstream::{Origin, TlsClient};
 
@@ -35,8 +33,6 @@ pub(super) struct PoolState {
     pub(super) stats: Arc<PoolStats>,
     /// In the config's order, which is the order in which steering and the snapshot number them.
     pub(super) backends: Vec<BackendState>,
-    /// When it entered its phase.
-    pub(super) since: Timestamp,
     /// What requests see; built again when it no longer fits.
     pub(super) published: Option<Arc<Pool>>,
     /// Whether something happened since that may have made it unfit.
@@ -54,7 +50,7 @@ pub(super) struct BackendState {
     pub(super) stats: Arc<BackendStats>,
     pub(super) schedule: Schedule,
     /// When its last probe ended.
-    pub(super) probed: Option<Timestamp>,
+    pub(super) probed: Option<Utc>,
     /// Attempts that steering was told of.
     pub(super) attempts: u64,
 }
@@ -108,13 +104,14 @@ impl Registry {
         config: Arc<Config>,
         tls: TlsPlan,
         names: &Names,
-        now: Moment,
+        saved: &HashMap<PoolName, Saved>,
+        now: Now,
     ) -> Vec<(PoolName, Decision)> {
         let mut old: HashMap<PoolName, PoolState> =
             self.pools.drain(..).map(|pool| (pool.config.name.clone(), pool)).collect();
         let mut decisions = Vec::new();
         for (pool, tls) in config.pools.iter().zip(tls) {
-            let (state, decision) = self.build(pool, old.remove(&pool.name), tls, names, now);
+            let (state, decision) = self.build(pool, old.remove(&pool.name), tls, names, saved.get(&pool.name), now);
             decisions.extend(decision.map(|decision| (pool.name.clone(), decision)));
             self.pools.push(state);
         }
@@ -124,7 +121,41 @@ impl Registry {
             self.routes = route_table(&config);
         }
         self.config = config;
+        self.lead_all(now, &mut decisions);
         decisions
+    }
+
+    /// Shows every pool that follows another where that one is, leaders before their followers.
+    fn lead_all(&mut self, now: Now, decisions: &mut Vec<(PoolName, Decision)>) {
+        let mut led: Vec<usize> = (0..self.pools.len()).filter(|&i| self.pools[i].config.follow.is_none()).collect();
+        // No cycles: validation has seen to it.
+        let mut next = 0;
+        while let Some(leader) = led.get(next).copied() {
+            next += 1;
+            for (pool, observation) in self.followers(leader) {
+                let state = &mut self.pools[pool];
+                let step = state.steering.step(observation, now);
+                decisions.extend(step.decision.map(|decision| (state.config.name.clone(), decision)));
+                state.touched = true;
+                led.push(pool);
+            }
+        }
+    }
+
+    /// The pools that follow this one, and what each is to be shown of it.
+    pub(super) fn followers(&self, leader: usize) -> Vec<(usize, Observation)> {
+        let leader = &self.pools[leader];
+        let Some(active) = leader.steering.active().and_then(|active| leader.backends.get(active)) else {
+            return Vec::new();
+        };
+        let name = &active.config.name;
+        let follows = |pool: &PoolState| pool.config.follow.as_ref().is_some_and(|it| it.pool == leader.config.name);
+        let followers = self.pools.iter().enumerate().filter(|(_, pool)| follows(pool));
+        let shown = followers.map(|(index, pool)| {
+            let region = pool.backends.iter().position(|backend| backend.config.name == *name);
+            (index, Observation::Followed { region, note: format!("{} is on {name}", leader.config.name) })
+        });
+        shown.collect()
     }
 
     fn build(
@@ -133,17 +164,18 @@ impl Registry {
         old: Option<PoolState>,
         tls: Vec<Option<TlsClient>>,
         names: &Names,
-        now: Moment,
+        saved: Option<&Saved>,
+        now: Now,
     ) -> (PoolState, Option<Decision>) {
         let policy = config.into();
         let fits = old.as_ref().is_some_and(|old| *old.config == *config) && !config.backends.iter().any(names_files);
         let interval = config.probe.as_ref().map(|probe| probe.interval);
-        let (mut published, mut steering, mut stats, mut was, mut since) = (None, None, None, Vec::new(), None);
+        let (mut published, mut steering, mut stats, mut was) = (None, None, None, Vec::new());
         let mut shared = None;
         if let Some(old) = old {
             published = old.published.filter(|_| fits);
             shared = Some(old.config).filter(|_| fits);
-            (steering, stats, since) = (Some(old.steering), Some(old.stats), Some(old.since));
+            (steering, stats) = (Some(old.steering), Some(old.stats));
             was = old.backends.into_iter().map(Some).collect();
         }
         let mut kept = Vec::new();
@@ -160,15 +192,18 @@ impl Registry {
                         state.origin = Origin::new(backend);
                     }
                     state.tls = tls;
-                    interval.into_iter().for_each(|interval| state.schedule.fit(now, interval));
+                    interval.into_iter().for_each(|interval| state.schedule.fit(now.at, interval));
                     state
                 }
-                None => self.newcomer(backend, tls, names, now),
+                None => self.newcomer(backend, tls, names, now.at),
             });
         }
         let (steering, decision) = match steering {
             None => {
-                let (steering, start) = Steering::start(policy, now);
+                let (steering, start) = match saved {
+                    Some(saved) => Steering::restore(policy, saved, now),
+                    None => Steering::start(policy, now),
+                };
                 (steering, Some(start))
             }
             Some(mut steering) => {
@@ -176,13 +211,11 @@ impl Registry {
                 (steering, step.decision)
             }
         };
-        let moved = decision.as_ref().is_some_and(|decision| decision.phase != decision.phase_before);
         let pool = PoolState {
             config: shared.unwrap_or_else(|| Arc::new(config.clone())),
             steering,
             stats: stats.unwrap_or_else(|| PoolStats::new(self.workers)),
             backends,
-            since: since.filter(|_| !moved).unwrap_or_else(Timestamp::now),
             published,
             touched: true,
         };

@@ -1,5 +1,6 @@
 //! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Control;
@@ -120,8 +121,11 @@ impl Control {
         let changes = changes::changes(&self.registry.config, &loaded.config);
         let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
         self.names.follow(Registry::hosts(&loaded.config), now);
-        let decisions = self.registry.apply(loaded.config, tls, &self.names, now);
-        self.decided.extend(decisions);
+        let decisions = self.registry.apply(loaded.config, tls, &self.names, &HashMap::new(), self.time.both());
+        for (pool, decision) in decisions {
+            self.record(pool, decision);
+        }
+        self.journal.set_rules(&self.registry.config.journal);
         for part in prepared {
             (part.commit)();
             needs_restart.extend(part.needs_restart);

@@ -1,6 +1,7 @@
 //! The loop: one thread, the only writer of the snapshot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc};
@@ -8,9 +9,11 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Participant;
+use super::durable::Durable;
 use super::errands::Errands;
 use super::files::Files;
 use super::handle::{Command, Handle};
+use super::journal::{Journal, Restored};
 use super::names::Names;
 use super::observe::{SAMPLE, lookup_limit};
 use super::outside::{Loaded, Outside, Watch};
@@ -20,7 +23,7 @@ use super::time::Time;
 use crate::config::Config;
 use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
 use crate::snapshot::SnapshotCell;
-use crate::steering::{Decision, Observation};
+use crate::steering::{Observation, Saved};
 use crate::telemetry::ControlStats;
 
 /// Commands that may wait.
@@ -46,6 +49,8 @@ pub struct Setup {
     pub workers: usize,
     /// The process's clock.
     pub clock: Clock,
+    /// Where the journal lives; none: in memory, until the process ends.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Control, ready to run, and the ways to it.
@@ -77,8 +82,8 @@ pub struct Control {
     pub(super) names: Names,
     pub(super) errands: Errands,
     pub(super) reloads: Reloads,
-    /// Decisions that are made and not yet published.
-    pub(super) decided: Vec<(PoolName, Decision)>,
+    pub(super) journal: Journal,
+    pub(super) durable: Durable,
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
@@ -92,7 +97,7 @@ pub struct Control {
 /// # Errors
 /// One line for each backend whose TLS cannot be set up.
 pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
-    let Setup { loaded, outside, watch, participants, workers, clock } = setup;
+    let Setup { loaded, outside, watch, participants, workers, clock, state_dir } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
     let mut registry = Registry::new(workers, config.clone());
@@ -113,7 +118,12 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     // What has no answer by then is reached later: its look-up goes on in the loop.
     let _ = timeout(RESOLVE_WAIT, resolve).await;
 
-    let decided = registry.apply(config.clone(), tls, &names, time.now());
+    let (journal, restored) = match &state_dir {
+        Some(dir) => Journal::open(dir, &config.journal),
+        None => Journal::in_memory(),
+    };
+    let saved = restore(restored);
+    let decided = registry.apply(config.clone(), tls, &names, &saved, time.both());
     registry.refresh();
     let cell = SnapshotCell::new(registry.snapshot(1));
     let files = Files::follow(watch, loaded.files);
@@ -121,7 +131,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let (to_evidence, evidence) = mpsc::channel(EVIDENCE);
     let (events, _) = broadcast::channel(EVENTS);
     let stats = ControlStats::new();
-    let control = Control {
+    let mut control = Control {
         time,
         outside,
         files,
@@ -135,13 +145,32 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         names,
         errands,
         reloads: Reloads::default(),
-        decided,
+        journal,
+        durable: Durable::default(),
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
         started: config,
     };
+    for (pool, decision) in decided {
+        control.record(pool, decision);
+    }
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
+}
+
+/// What a former process left, as far as it can be read.
+fn restore(restored: Restored) -> HashMap<PoolName, Saved> {
+    for note in &restored.notes {
+        tracing::warn!("{note}");
+    }
+    let read = |(pool, saved): (PoolName, String)| match serde_json::from_str(&saved) {
+        Ok(saved) => Some((pool, saved)),
+        Err(error) => {
+            tracing::error!(%error, "{pool}: its state in the journal cannot be read: it starts anew");
+            None
+        }
+    };
+    restored.pools.into_iter().filter_map(read).collect()
 }
 
 impl Control {
@@ -170,6 +199,7 @@ impl Control {
                         self.take_done(done);
                     }
                 }
+                ack = self.journal.acknowledged() => self.durable.acknowledged(ack),
                 () = self.files.changed() => self.reload(None),
                 () = sleep_until(wakeup) => {}
             }
@@ -181,7 +211,8 @@ impl Control {
         let now = self.time.now();
         self.continue_reload();
         self.sample(now);
-        let timed = |pool: &super::registry::PoolState| pool.steering.next_wakeup().is_some_and(|at| at <= now);
+        let both = self.time.both();
+        let timed = |pool: &super::registry::PoolState| pool.steering.next_wakeup(both).is_some_and(|at| at <= now);
         let due: HashSet<usize> = (0..self.registry.pools.len()).filter(|&i| timed(&self.registry.pools[i])).collect();
         for pool in due {
             self.observe(pool, Observation::Tick);
@@ -197,8 +228,9 @@ impl Control {
             let on = pool.config.probe.is_some();
             pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
         };
-        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(), probes(pool)]);
-        let others = [self.names.wakeup(), self.reloads.wakeup(), Some(self.next_sample)];
+        let now = self.time.both();
+        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool)]);
+        let others = [self.names.wakeup(), self.reloads.wakeup(), self.durable.wakeup(), Some(self.next_sample)];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }
 }

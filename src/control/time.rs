@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::model::{Clock, Moment};
+use crate::model::{Clock, Moment, Now, Utc};
 
 /// Moments from the runtime's clock. It is the same monotonic clock as the process's own, except in a test that pauses it.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,11 @@ impl Time {
     /// The moment it is.
     pub(super) fn now(&self) -> Moment {
         self.base + self.at.elapsed()
+    }
+
+    /// The moment it is, on both clocks.
+    pub(super) fn both(&self) -> Now {
+        Now { at: self.now(), utc: Utc::now() }
     }
 
     /// The runtime's instant of a moment.

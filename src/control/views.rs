@@ -1,35 +1,46 @@
 //! What control shows to people: pools and decisions in words.
 
-use jiff::{Timestamp, Unit};
-
 use super::registry::PoolState;
-use crate::model::{BackendView, DecisionView, PoolName, PoolView, ProbeView};
+use crate::model::{
+    BackendView, DecisionView, FlapView, JournalEntry, Now, PinView, PoolName, PoolView, ProbeView, RunView, Utc,
+};
 use crate::steering::Decision;
 
-/// A time as RFC 3339 in UTC, to the millisecond.
-fn rfc3339(at: Timestamp) -> String {
-    at.round(Unit::Millisecond).unwrap_or(at).to_string()
-}
-
 /// A pool as the admin API shows it, its backends in order of priority.
-pub(super) fn pool(pool: &PoolState) -> PoolView {
+pub(super) fn pool(pool: &PoolState, now: Now) -> PoolView {
     let steering = &pool.steering;
+    let (standing, flap) = (steering.standing(), steering.policy().flap);
     let name = |index: usize| Some(pool.backends.get(index)?.config.name.clone());
     PoolView {
         name: pool.config.name.clone(),
         phase: steering.phase(),
         active: steering.active().and_then(name),
         epoch: steering.epoch(),
-        since: rfc3339(pool.since),
+        since: steering.since(),
         reason: steering.reason().to_owned(),
-        backends: steering.policy().ranking().into_iter().filter_map(|index| backend(pool, index)).collect(),
+        pin: standing.pin.as_ref().and_then(|pin| {
+            let (until, yield_when_down) = (pin.until.map(|until| until.utc), pin.yield_when_down);
+            Some(PinView { backend: name(pin.backend)?, until, yield_when_down, note: pin.note.clone() })
+        }),
+        drill: standing.drill.as_ref().and_then(|run| {
+            let (target, origin) = (name(run.target)?, name(run.origin)?);
+            Some(RunView { id: run.id.clone(), target, origin, until: run.until.utc, note: run.note.clone() })
+        }),
+        latched: standing.latched,
+        flap: FlapView {
+            failovers: standing.spent(flap, now.at),
+            budget: flap.failovers,
+            within_seconds: flap.within.as_secs(),
+        },
+        failback_at: steering.failback_at(now).map(|at| now.utc_of(at)),
+        backends: steering.ranking().into_iter().filter_map(|index| backend(pool, index)).collect(),
     }
 }
 
 fn backend(pool: &PoolState, index: usize) -> Option<BackendView> {
     let (state, steered) = (pool.backends.get(index)?, pool.steering.backends().get(index)?);
     let probe = pool.config.probe.as_ref().map(|_| ProbeView {
-        last: state.probed.map(rfc3339),
+        last: state.probed,
         consecutive: steered.probes.streak,
         error: steered.probes.error.clone(),
     });
@@ -39,6 +50,7 @@ fn backend(pool: &PoolState, index: usize) -> Option<BackendView> {
         priority: state.config.priority,
         health: steered.health(),
         ready: steered.ready(pool.steering.policy()),
+        lacks: steered.lacks(pool.steering.policy()),
         drained: steered.drained,
         in_flight: state.stats.in_flight(),
         addresses: state.addresses.iter().map(ToString::to_string).collect(),
@@ -47,15 +59,37 @@ fn backend(pool: &PoolState, index: usize) -> Option<BackendView> {
 }
 
 /// A decision as the event stream shows it.
-pub(super) fn decision(pool: &PoolName, decision: &Decision) -> DecisionView {
+pub(super) fn decision(entry: &JournalEntry, text: String) -> DecisionView {
     DecisionView {
-        at: rfc3339(Timestamp::now()),
+        at: entry.at,
+        pool: entry.pool.clone(),
+        phase: entry.phase,
+        active: entry.after.clone(),
+        before: entry.before.clone(),
+        epoch: entry.epoch,
+        direction: entry.direction,
+        cause: entry.cause,
+        actor: entry.actor.clone(),
+        text,
+    }
+}
+
+/// A decision as the journal keeps it.
+pub(super) fn entry(pool: &PoolName, decision: &Decision, at: Utc) -> JournalEntry {
+    JournalEntry {
+        id: 0,
+        at,
         pool: pool.clone(),
+        phase_before: decision.phase_before,
         phase: decision.phase,
-        active: decision.after.clone(),
         before: decision.before.clone(),
+        after: decision.after.clone(),
         epoch: decision.epoch,
+        direction: decision.direction,
         cause: decision.cause,
-        text: format!("{pool}: {decision}"),
+        actor: decision.actor.clone().unwrap_or_else(|| "steering".to_owned()),
+        reason: decision.reason.clone(),
+        evidence: serde_json::json!({ "backends": decision.grounds }),
+        late: false,
     }
 }

@@ -21,5 +21,7 @@ pub use names::{BackendId, BackendName, PoolName};
 pub use phase::{Cause, Direction, Phase};
 pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
 pub use utc::{Now, Utc};
-pub use view::{BackendView, DecisionView, PoolView, ProbeView, ReloadOutcome};
+pub use view::{
+    BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,
+};
 pub use window::{NoWindow, Window};

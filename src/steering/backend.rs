@@ -1,5 +1,6 @@
 //! The state of one backend: two verdicts kept apart, and the rule that combines them.
 
+use super::parity::{BackendParity, ParityVerdict};
 use super::{EvidenceState, Policy, ProbeState};
 use crate::model::{Health, Moment};
 
@@ -10,6 +11,8 @@ pub struct BackendState {
     pub probes: ProbeState,
     /// What live traffic says.
     pub evidence: EvidenceState,
+    /// What its parity checks say.
+    pub parity: BackendParity,
     /// Whether an operator took it out.
     pub drained: bool,
     /// Since when it has been sound without interruption.
@@ -35,11 +38,48 @@ impl BackendState {
         !self.drained && self.health() != Health::Unhealthy
     }
 
-    /// Whether it could take over now: not drained, and known to be good. Where probing is off nothing can be known to be
-    /// good, and nothing bad known is enough.
+    /// Whether it could take over now: not drained, known to be good, and known to be in step where that is checked. Where
+    /// probing is off nothing can be known to be good, and nothing bad known is enough.
     pub fn ready(&self, policy: &Policy) -> bool {
         let health = self.health();
-        !self.drained && (health == Health::Healthy || (policy.probes.is_none() && health == Health::Unknown))
+        let sound = health == Health::Healthy || (policy.probes.is_none() && health == Health::Unknown);
+        let in_step = matches!(self.parity.verdict, ParityVerdict::None | ParityVerdict::InStep);
+        !self.drained && sound && in_step
+    }
+
+    /// Whether the gate is shut: out of step by a check that is required. Only an operator may move to it.
+    pub fn barred(&self) -> bool {
+        self.parity.required && self.parity.verdict == ParityVerdict::Drifted
+    }
+
+    /// What it lacks to be ready, in words; empty when it is.
+    pub fn lacks(&self, policy: &Policy) -> Vec<String> {
+        let mut lacks = Vec::new();
+        if self.drained {
+            lacks.push("it is drained".to_owned());
+        }
+        match self.health() {
+            Health::Healthy => {}
+            Health::Unknown if policy.probes.is_none() => {}
+            Health::Unknown => lacks.push("no probe has found it good yet".to_owned()),
+            Health::Unhealthy => lacks.push(match (&self.probes.verdict, &self.probes.error) {
+                (Health::Unhealthy, Some(error)) => format!("it is unhealthy: {error}"),
+                (Health::Unhealthy, None) => {
+                    let rise = policy.probes.map_or(1, |probes| probes.rise);
+                    format!("it is unhealthy: {} of {rise} good probes so far", self.probes.streak)
+                }
+                _ => "it is unhealthy: too many of its requests failed".to_owned(),
+            }),
+        }
+        match self.parity.verdict {
+            ParityVerdict::None | ParityVerdict::InStep => {}
+            ParityVerdict::Unknown if self.parity.notes.is_empty() => {
+                lacks.push("its parity is not checked yet".to_owned())
+            }
+            ParityVerdict::Unknown => lacks.push(format!("its parity is unknown: {}", self.parity.notes.join("; "))),
+            ParityVerdict::Drifted => lacks.push(format!("it is out of step: {}", self.parity.notes.join("; "))),
+        }
+        lacks
     }
 
     /// Notes a sign of trouble. Without probes none of them would ever be answered, so there an old one is forgotten.
@@ -52,7 +92,7 @@ impl BackendState {
     pub(super) fn probed(&mut self, result: Result<(), String>, policy: &Policy, now: Moment) {
         let Some(rules) = policy.probes else { return };
         let good = result.is_ok();
-        self.probes.record(result, rules);
+        self.probes.record(result, rules, now);
         self.evidence.probed(good, rules.rise, now);
         if !good {
             self.suspect(policy, now);

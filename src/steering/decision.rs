@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::parity::BackendParity;
 use super::{Policy, Tally};
 use crate::model::{BackendName, Cause, Direction, Health, Moment, Phase};
 
-/// Something that was seen, or ordered. Backends are meant by their index in the policy.
+/// Something that was seen. Backends are meant by their index in the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
     /// A probe ended; the error says why it was bad.
@@ -27,19 +28,24 @@ pub enum Observation {
         /// Which backend.
         backend: usize,
     },
-    /// An operator takes a backend out.
-    Drain {
+    /// Parity checks were made.
+    Parity {
         /// Which backend.
         backend: usize,
-        /// Who, and why.
+        /// What they say.
+        parity: BackendParity,
+    },
+    /// The pool that this one follows is active in a region.
+    Followed {
+        /// The backend of this pool in that region; none: it has none there.
+        region: Option<usize>,
+        /// What happened there, in words.
         note: String,
     },
-    /// An operator puts a backend back.
-    Resume {
-        /// Which backend.
-        backend: usize,
-        /// Who, and why.
-        note: String,
+    /// A drill is to be given up, because it hurts.
+    DrillHurts {
+        /// How, in words.
+        why: String,
     },
     /// Time went by.
     Tick,
@@ -52,16 +58,16 @@ pub enum Observation {
     },
 }
 
-/// What one observation led to.
+/// What one observation or order led to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// A change of the active backend or of the phase.
+    /// A change of the active backend or of the phase, or an order that was carried out.
     pub decision: Option<Decision>,
     /// Backends, by index, whose health changed, with the health before.
     pub health: Vec<(usize, Health)>,
 }
 
-/// A change of the active backend, of the phase, or of both, and what it was made from.
+/// A change of the active backend, of the phase, or an order; and what it was made from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decision {
     /// The active backend before.
@@ -76,6 +82,8 @@ pub struct Decision {
     pub epoch: u64,
     /// Why.
     pub cause: Cause,
+    /// Who gave the order; none: steering's own.
+    pub actor: Option<String>,
     /// Which way the switch goes; none when the active backend did not change, and at the start.
     pub direction: Option<Direction>,
     /// Why, in words.
@@ -117,10 +125,28 @@ pub struct BackendGrounds {
     pub health: Health,
     /// Whether an operator took it out.
     pub drained: bool,
+    /// Whether it was ready to take over.
+    pub ready: bool,
     /// How many probes in a row ended as the last one did.
     pub probes: u32,
     /// Why the last probe failed.
     pub probe_error: Option<String>,
+    /// The last probes, oldest first.
+    pub samples: Vec<ProbeSample>,
     /// What live traffic said within the span.
     pub evidence: Tally,
+    /// What its parity checks said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parity: Vec<String>,
+    /// Why it is not the active one; none when it is.
+    pub rejected: Option<String>,
+}
+
+/// One probe that a decision was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProbeSample {
+    /// How long before the decision it ended, in milliseconds.
+    pub ago_ms: u64,
+    /// Why it was bad; none when it was good.
+    pub error: Option<String>,
 }

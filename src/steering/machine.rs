@@ -1,23 +1,48 @@
 //! The state machine of a pool.
 
-use super::decision::{BackendGrounds, Decision, Observation, Step};
+use super::choice::Field;
+use super::decision::{Decision, Observation, Step};
 use super::failback::{Failback, assess};
-use super::{BackendState, Policy, choice};
-use crate::model::{BackendName, Cause, Direction, FailbackMode, Health, Moment, Phase};
+use super::saved::Saved;
+use super::{BackendState, Policy, Standing};
+use crate::model::{BackendName, Cause, Direction, Health, Moment, Now, Phase, Utc, WhenUnavailable};
 
 /// Which backend of a pool is active, and why.
 ///
-/// The active backend changes only here, at most once per observation, and every change is a [`Decision`] that raises the
-/// epoch by one.
+/// The active backend changes only here, at most once per observation or order, and every change is a [`Decision`] that
+/// raises the epoch by one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steering {
     policy: Policy,
     backends: Vec<BackendState>,
+    standing: Standing,
+    /// For a pool that follows another: its backend in the region that the other is in.
+    region: Option<usize>,
     active: Option<usize>,
     phase: Phase,
-    since: Moment,
+    since: Utc,
     epoch: u64,
     reason: String,
+    /// Whether the phase is that of a former process, which no probe has confirmed or refuted yet.
+    restored: bool,
+}
+
+/// What an observation or order asks for.
+pub(super) struct Effect {
+    /// What to name as the cause, if it leads to a decision.
+    pub(super) cause: Cause,
+    /// Why, in words.
+    pub(super) note: Option<String>,
+    /// Where to move at once, whatever the rules of the way back say.
+    pub(super) goal: Option<usize>,
+    /// Who ordered it: then it is a decision even if nothing moves.
+    pub(super) actor: Option<String>,
+}
+
+impl Effect {
+    fn seen(cause: Cause, note: Option<String>) -> Self {
+        Self { cause, note, goal: None, actor: None }
+    }
 }
 
 /// Where the machine should stand.
@@ -30,66 +55,107 @@ struct Target {
 
 impl Steering {
     /// A pool at its start: every backend unknown, the first priority active, epoch 1.
-    pub fn start(policy: Policy, now: Moment) -> (Self, Decision) {
+    pub fn start(policy: Policy, now: Now) -> (Self, Decision) {
         let backends = vec![BackendState::default(); policy.backends.len()];
-        let active = choice::active(&policy, &backends, None);
         let mut machine = Self {
             policy,
             backends,
-            active,
+            standing: Standing::default(),
+            region: None,
+            active: None,
             phase: Phase::Steady,
-            since: now,
+            since: now.utc,
             epoch: 1,
             reason: "the pool was started".into(),
+            restored: false,
         };
-        machine.settle(now);
-        let decision = Decision {
-            before: None,
-            after: machine.name(active),
-            phase_before: machine.phase,
-            phase: machine.phase,
-            epoch: machine.epoch,
-            cause: Cause::Start,
-            direction: None,
-            reason: machine.reason.clone(),
-            first_sign: None,
-            grounds: machine.grounds(now),
+        machine.active = machine.field().active(None, false);
+        machine.settle(now.at);
+        let decision = machine.first_decision(Cause::Start, now);
+        (machine, decision)
+    }
+
+    /// A pool that goes on where a former process left it: same phase, same active backend, same epoch, and whatever held
+    /// it. It moves only if its active backend is no longer in the config. Health is not restored: probes will say.
+    pub fn restore(policy: Policy, saved: &Saved, now: Now) -> (Self, Decision) {
+        let find = |name: &BackendName| policy.backends.iter().position(|b| b.name == *name);
+        let drained = |b: &super::BackendPolicy| saved.drained.contains(&b.name);
+        let state = |b| BackendState { drained: drained(b), ..BackendState::default() };
+        let standing = saved.standing(&find, now);
+        let (active, region) = (saved.active.as_ref().and_then(find), saved.region.as_ref().and_then(find));
+        let backends = policy.backends.iter().map(state).collect();
+        let (phase, since, epoch) = (saved.phase, saved.since, saved.epoch);
+        let reason = saved.reason.clone();
+        let mut machine =
+            Self { policy, backends, standing, region, active, phase, since, epoch, reason, restored: true };
+        let gone = saved.active.is_some() && active.is_none();
+        let note = match gone {
+            true => "botgate was started again, without the backend that was active".to_owned(),
+            false => format!("botgate was started again and goes on where it was: {}", saved.reason),
         };
+        machine.settle(now.at);
+        let before = saved.active.clone();
+        let decision = machine.decide(before, Effect::seen(Cause::Restart, Some(note)), now);
+        let decision = decision.unwrap_or_else(|| Decision {
+            before: saved.active.clone(),
+            ..machine.first_decision(Cause::Restart, now)
+        });
         (machine, decision)
     }
 
     /// Takes one observation in. An index that the policy does not have changes nothing.
-    pub fn step(&mut self, observation: Observation, now: Moment) -> Step {
-        let health: Vec<Health> = self.backends.iter().map(BackendState::health).collect();
-        let before = self.name(self.active);
-        let reload = matches!(observation, Observation::Reload { .. });
-        let (cause, note) = self.take_in(observation, now);
-        for backend in &mut self.backends {
-            backend.advance(&self.policy, now);
-        }
-        self.settle(now);
-
-        let changed = |(b, was): (usize, Health)| (self.backends.get(b)?.health() != was).then_some((b, was));
+    pub fn step(&mut self, observation: Observation, now: Now) -> Step {
+        let health = self.health();
+        let before = self.active.and_then(|active| self.name(active));
         // After a reload the indices mean other backends: who was kept kept its health, who was not has none.
-        let health = if reload { Vec::new() } else { health.into_iter().enumerate().filter_map(changed).collect() };
-        Step { decision: self.decide(before, cause, note, now), health }
+        let health = if matches!(observation, Observation::Reload { .. }) { Vec::new() } else { health };
+        let effect = self.take_in(observation, now);
+        self.settle_and_decide(health, before, effect, now)
+    }
+
+    /// What follows from what was taken in.
+    pub(super) fn settle_and_decide(
+        &mut self,
+        health: Vec<Health>,
+        before: Option<BackendName>,
+        mut effect: Effect,
+        now: Now,
+    ) -> Step {
+        for backend in &mut self.backends {
+            backend.advance(&self.policy, now.at);
+        }
+        self.settle(now.at);
+        if let Some(over) = self.lapse(now) {
+            // An order is told as what it was; what it brought to its end follows from it.
+            effect = if effect.actor.is_some() { effect } else { over };
+        }
+        let changed = |(b, was): (usize, Health)| (self.backends.get(b)?.health() != was).then_some((b, was));
+        let health = health.into_iter().enumerate().filter_map(changed).collect();
+        let decision = self.decide(before, effect, now);
+        self.relax();
+        Step { decision, health }
     }
 
     /// When time alone will change something, at the earliest.
-    pub fn next_wakeup(&self) -> Option<Moment> {
+    pub fn next_wakeup(&self, now: Now) -> Option<Moment> {
         let lift = |b: &BackendState| b.evidence.until().filter(|_| self.policy.probes.is_none());
         let lifted = self.backends.iter().filter_map(lift);
-        // In the other modes a hold that is over waits for somebody, not for a time.
-        let timed = matches!(self.policy.failback, FailbackMode::Auto | FailbackMode::Approve);
-        let active = self.active.filter(|_| timed && self.phase == Phase::Holding);
-        let candidate = active.and_then(|active| choice::better(&self.policy, &self.backends, active));
-        let hold = candidate.and_then(|b| self.backends[b].sound_since).map(|since| since + self.policy.hold);
-        lifted.chain(hold).min()
+        let pin = self.standing.pin.as_ref().and_then(|pin| Some(pin.until?.at));
+        let drill = self.standing.drill.as_ref().map(|run| run.until.at);
+        // In mode `never` a hold that is over changes nothing; else it ends in a move or in another phase, or it is over
+        // and waits for a window.
+        let hold = self.hold_over_at().filter(|at| *at > now.at).or_else(|| self.failback_at(now));
+        lifted.chain(pin).chain(drill).chain(hold).min()
     }
 
     /// The order in which a request tries the backends: the active one first. Empty when none may be tried.
-    pub fn order(&self) -> Vec<usize> {
-        choice::order(&self.policy, &self.backends, self.active)
+    pub fn order_of_attempts(&self) -> Vec<usize> {
+        self.field().order(self.active)
+    }
+
+    /// All backends by priority, as the pool sees it now.
+    pub fn ranking(&self) -> Vec<usize> {
+        self.field().ranking()
     }
 
     /// The rules.
@@ -100,6 +166,16 @@ impl Steering {
     /// The backends, as the policy numbers them.
     pub fn backends(&self) -> &[BackendState] {
         &self.backends
+    }
+
+    /// What holds the pool.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The backend in the region of the pool that this one follows.
+    pub fn region(&self) -> Option<usize> {
+        self.region
     }
 
     /// The active backend; none when all are drained, or down under `all_down = "reject"`.
@@ -113,7 +189,7 @@ impl Steering {
     }
 
     /// Since when it stands there.
-    pub fn since(&self) -> Moment {
+    pub fn since(&self) -> Utc {
         self.since
     }
 
@@ -127,45 +203,88 @@ impl Steering {
         &self.reason
     }
 
+    pub(super) fn field(&self) -> Field<'_> {
+        Field { policy: &self.policy, backends: &self.backends, region: self.region }
+    }
+
+    pub(super) fn standing_mut(&mut self) -> &mut Standing {
+        &mut self.standing
+    }
+
+    pub(super) fn set_drained(&mut self, backend: usize, drained: bool) {
+        self.backends.get_mut(backend).into_iter().for_each(|state| state.drained = drained);
+    }
+
+    pub(super) fn health(&self) -> Vec<Health> {
+        self.backends.iter().map(BackendState::health).collect()
+    }
+
+    pub(super) fn name(&self, backend: usize) -> Option<BackendName> {
+        self.policy.backends.get(backend).map(|b| b.name.clone())
+    }
+
     /// Applies an observation to the backends, and says what to name as cause if it leads to a decision.
-    fn take_in(&mut self, observation: Observation, now: Moment) -> (Cause, Option<String>) {
+    fn take_in(&mut self, observation: Observation, now: Now) -> Effect {
         match observation {
             Observation::Probe { backend, result } => {
-                let good = result.is_ok();
+                let cause = if result.is_ok() { Cause::Recovered } else { Cause::Probes };
                 if let Some(state) = self.backends.get_mut(backend) {
-                    state.probed(result, &self.policy, now);
+                    state.probed(result, &self.policy, now.at);
                 }
-                (if good { Cause::Recovered } else { Cause::Probes }, self.probe_note(backend))
+                Effect::seen(cause, self.probe_note(backend))
             }
             Observation::Evidence { backend, counted } => {
                 if let Some(state) = self.backends.get_mut(backend) {
                     if counted.failures > 0 {
-                        state.suspect(&self.policy, now);
+                        state.suspect(&self.policy, now.at);
                     }
-                    state.evidence.record(counted, &self.policy.evidence, now);
+                    state.evidence.record(counted, &self.policy.evidence, now.at);
                 }
-                (Cause::Evidence, self.evidence_note(backend, now))
+                Effect::seen(Cause::Evidence, self.evidence_note(backend, now.at))
             }
             Observation::Suspect { backend } => {
                 if let Some(state) = self.backends.get_mut(backend) {
-                    state.suspect(&self.policy, now);
+                    state.suspect(&self.policy, now.at);
                 }
-                (Cause::Evidence, None)
+                Effect::seen(Cause::Evidence, None)
             }
-            Observation::Drain { backend, note } => {
-                self.backends.get_mut(backend).into_iter().for_each(|state| state.drained = true);
-                (Cause::Drained, Some(note))
+            Observation::Parity { backend, parity } => {
+                let note = self.name(backend).map(|name| format!("{name}: {}", parity.notes.join("; ")));
+                if let Some(state) = self.backends.get_mut(backend) {
+                    state.parity = parity;
+                }
+                Effect::seen(Cause::Parity, note)
             }
-            Observation::Resume { backend, note } => {
-                self.backends.get_mut(backend).into_iter().for_each(|state| state.drained = false);
-                (Cause::Resumed, Some(note))
-            }
-            Observation::Tick => (Cause::Recovered, None),
+            Observation::Followed { region, note } => self.follow(region, note),
+            Observation::DrillHurts { why } => match self.standing.drill.take() {
+                None => Effect::seen(Cause::Recovered, None),
+                Some(run) => Effect {
+                    goal: self.back_to(run.origin),
+                    ..Effect::seen(Cause::DrillAborted, Some(format!("drill given up: {why}")))
+                },
+            },
+            Observation::Tick => Effect::seen(Cause::Recovered, None),
             Observation::Reload { policy, kept } => {
                 self.reload(policy, &kept);
-                (Cause::Reload, Some("a new config was applied".into()))
+                Effect::seen(Cause::Reload, Some("a new config was applied".into()))
             }
         }
+    }
+
+    /// A pool that follows goes along at once, where it can and nothing else holds it.
+    fn follow(&mut self, region: Option<usize>, note: String) -> Effect {
+        let moved = std::mem::replace(&mut self.region, region) != region;
+        let held = self.standing.pin.is_some() || self.standing.drill.is_some();
+        let held = held || self.standing.latched || self.standing.away;
+        let mut effect = Effect::seen(Cause::Followed, Some(note));
+        let Some(region) = region.filter(|_| moved && !held) else { return effect };
+        let field = self.field();
+        effect.goal = match self.policy.follow {
+            _ if field.ready(region) => Some(region),
+            Some(WhenUnavailable::Priority) => field.ranking().into_iter().find(|b| *b != region && field.ready(*b)),
+            _ => None,
+        };
+        effect
     }
 
     fn reload(&mut self, policy: Policy, kept: &[Option<usize>]) {
@@ -173,77 +292,175 @@ impl Steering {
         let all = 0..policy.backends.len();
         let state = |b| old(b).map(|old| self.backends[old].clone().reloaded(&policy)).unwrap_or_default();
         let backends = all.clone().map(state).collect();
-        let active = self.active.and_then(|active| all.clone().find(|&b| old(b) == Some(active)));
-        (self.policy, self.backends, self.active) = (policy, backends, active);
+        let new = |was: usize| all.clone().find(|&b| old(b) == Some(was));
+        self.standing.renumber(new);
+        let (active, region) = (self.active.and_then(new), self.region.and_then(new));
+        (self.policy, self.backends, self.active, self.region) = (policy, backends, active, region);
     }
 
     fn settle(&mut self, now: Moment) {
         for backend in &mut self.backends {
             backend.settle(&self.policy, now);
         }
+        let field = self.field();
+        // What the former process saw of the way back is confirmed or refuted by the first verdict about it.
+        let undecided = |b: usize| self.backends[b].health() == Health::Unknown && self.policy.probes.is_some();
+        self.restored = self.restored && field.home().is_some_and(undecided);
+    }
+
+    /// What held the pool where it was does so no longer once it is elsewhere, or once there is no need.
+    fn relax(&mut self) {
+        let field = self.field();
+        let home = self.active.is_some() && self.active == field.home();
+        let available = self.active.is_some_and(|active| field.available(active));
+        self.standing.away &= !home;
+        self.standing.forced &= !available;
+    }
+
+    /// Ends pins and drills that are over.
+    fn lapse(&mut self, now: Now) -> Option<Effect> {
+        let field = self.field();
+        if let Some(pin) = &self.standing.pin {
+            let name = self.name(pin.backend);
+            let name = name.as_ref().map_or("?", BackendName::as_str);
+            let other = field.choices().iter().any(|b| *b != pin.backend);
+            let note = if pin.until.is_some_and(|until| until.at <= now.at) {
+                format!("the pin to {name} is over")
+            } else if pin.yield_when_down && !field.available(pin.backend) && other {
+                format!("the pin to {name} gave way: {}", self.backends[pin.backend].lacks(&self.policy).join(", "))
+            } else {
+                return None;
+            };
+            self.standing.pin = None;
+            self.standing.hold_from = Some(now.at);
+            return Some(Effect::seen(Cause::PinOver, Some(note)));
+        }
+        let run = self.standing.drill.as_ref()?;
+        let down = |b: usize| (!field.available(b)).then(|| self.backends[b].lacks(&self.policy).join(", "));
+        let name = |b: usize| self.name(b).map(|name| name.to_string()).unwrap_or_default();
+        let (cause, note) = match (down(run.target), down(run.origin)) {
+            (Some(why), _) => (Cause::DrillAborted, format!("drill given up: {}: {why}", name(run.target))),
+            (None, Some(why)) => (Cause::DrillAborted, format!("drill given up: {}: {why}", name(run.origin))),
+            (None, None) if run.until.at <= now.at => (Cause::DrillOver, "the drill is over".to_owned()),
+            (None, None) => return None,
+        };
+        let goal = self.back_to(run.origin);
+        self.standing.drill = None;
+        Some(Effect { goal, ..Effect::seen(cause, Some(note)) })
+    }
+
+    /// Where a drill that ends now gives back to; none when that one cannot take it.
+    pub(super) fn way_back_from_drill(&self) -> Option<usize> {
+        self.standing.drill.as_ref().and_then(|run| self.back_to(run.origin))
+    }
+
+    fn back_to(&self, origin: usize) -> Option<usize> {
+        Some(origin).filter(|origin| self.field().ready(*origin))
     }
 
     /// Where the machine should stand, as the backends are now.
-    fn target(&self, now: Moment) -> Target {
-        let active = choice::active(&self.policy, &self.backends, self.active);
-        let Some(active) = active.filter(|&b| self.backends[b].available()) else {
+    fn target(&self, goal: Option<usize>, now: Now) -> Target {
+        let field = self.field();
+        let at = |active, phase, held| Target { active: Some(active), phase, held };
+        if let Some(pin) = &self.standing.pin {
+            return at(pin.backend, Phase::Pinned, false);
+        }
+        let active = goal.or(field.active(self.active, self.standing.forced));
+        let Some(active) = active.filter(|&b| field.available(b) || self.standing.forced) else {
             return Target { active, phase: Phase::AllDown, held: false };
         };
-        let at = |active, phase, held| Target { active: Some(active), phase, held };
-        match assess(&self.policy, &self.backends, active, now) {
+        if !(0..self.backends.len()).any(|b| field.available(b)) {
+            return at(active, Phase::AllDown, false);
+        }
+        if self.standing.drill.is_some() {
+            return at(active, Phase::Drill, false);
+        }
+        if self.standing.latched {
+            return at(active, Phase::Latched, false);
+        }
+        let unmoved = self.active == Some(active) && goal.is_none();
+        if self.restored && unmoved && matches!(self.phase, Phase::Holding | Phase::AwaitingApproval) {
+            return at(active, self.phase, false);
+        }
+        match assess(&field, &self.standing, active, now) {
             Failback::Home => at(active, Phase::Steady, false),
             Failback::NoneBetter => at(active, Phase::FailedOver, false),
+            Failback::Hold(_) if unmoved && self.phase == Phase::AwaitingApproval => at(active, self.phase, false),
             Failback::Hold(_) => at(active, Phase::Holding, false),
             Failback::Stay(phase) => at(active, phase, false),
+            // Who was moved here at once is not moved on in the same breath.
+            Failback::Go(_) if goal.is_some() => at(active, Phase::Holding, false),
             Failback::Go(back) => {
-                let phase =
-                    if self.policy.ranking().first() == Some(&back) { Phase::Steady } else { Phase::FailedOver };
+                let phase = if field.home() == Some(back) { Phase::Steady } else { Phase::FailedOver };
                 at(back, phase, true)
             }
         }
     }
 
-    fn decide(
-        &mut self,
-        before: Option<BackendName>,
-        cause: Cause,
-        note: Option<String>,
-        now: Moment,
-    ) -> Option<Decision> {
-        let target = self.target(now);
+    fn decide(&mut self, before: Option<BackendName>, effect: Effect, now: Now) -> Option<Decision> {
+        let mut target = self.target(effect.goal, now);
         // Compared by name, not by index: a reload renumbers. A backend of the same name at a new URL is another one.
         let gone = self.active.is_none() && before.is_some();
         let switch = gone || target.active != self.active;
-        if !switch && target.phase == self.phase {
+        if !switch && target.phase == self.phase && effect.actor.is_none() {
             return None;
         }
         let first_sign = self.first_sign(before.as_ref());
-        let cause = if target.held { Cause::HoldOver } else { cause };
+        let cause = if target.held { Cause::HoldOver } else { effect.cause };
         let direction = switch.then(|| self.direction(before.is_some(), target.active));
+        let failover = direction == Some(Direction::Failover) && target.active.is_some();
+        // Moves that somebody ordered, or that another pool made first, are no flapping.
+        let own = matches!(cause, Cause::Probes | Cause::Evidence | Cause::Recovered);
+        let latches = failover && own && self.standing.failed_over(self.policy.flap, now);
+        if latches && target.phase != Phase::AllDown {
+            (self.standing.latched, target.phase) = (true, Phase::Latched);
+        }
         let phase_before = std::mem::replace(&mut self.phase, target.phase);
         if phase_before != target.phase {
-            self.since = now;
+            self.since = now.utc;
+        }
+        if switch {
+            self.standing.hold_from = None;
+            self.standing.forced &= effect.goal.is_some();
         }
         self.active = target.active;
         self.epoch += u64::from(switch);
-        self.reason = self.explain(cause, note);
+        self.reason = self.explain(cause, effect.note, latches);
         Some(Decision {
             before,
-            after: self.name(self.active),
+            after: self.active.and_then(|active| self.name(active)),
             phase_before,
             phase: self.phase,
             epoch: self.epoch,
             cause,
+            actor: effect.actor,
             direction,
             reason: self.reason.clone(),
             first_sign,
-            grounds: self.grounds(now),
+            grounds: self.grounds(now.at),
         })
     }
 
+    fn first_decision(&self, cause: Cause, now: Now) -> Decision {
+        Decision {
+            before: None,
+            after: self.active.and_then(|active| self.name(active)),
+            phase_before: self.phase,
+            phase: self.phase,
+            epoch: self.epoch,
+            cause,
+            actor: None,
+            direction: None,
+            reason: self.reason.clone(),
+            first_sign: None,
+            grounds: self.grounds(now.at),
+        }
+    }
+
     fn direction(&self, from_any: bool, to: Option<usize>) -> Direction {
+        let field = self.field();
         match (self.active, to) {
-            (Some(before), Some(after)) if self.policy.rank(after) < self.policy.rank(before) => Direction::Failback,
+            (Some(before), Some(after)) if field.rank(after) < field.rank(before) => Direction::Failback,
             // Out of nothing, except where a reload took the active backend away.
             (None, Some(_)) if !from_any => Direction::Failback,
             _ => Direction::Failover,
@@ -253,64 +470,5 @@ impl Steering {
     fn first_sign(&self, name: Option<&BackendName>) -> Option<Moment> {
         let backend = self.policy.backends.iter().position(|b| Some(&b.name) == name)?;
         self.backends[backend].suspect_since
-    }
-
-    fn name(&self, backend: Option<usize>) -> Option<BackendName> {
-        self.policy.backends.get(backend?).map(|b| b.name.clone())
-    }
-
-    fn grounds(&self, now: Moment) -> Vec<BackendGrounds> {
-        let both = self.policy.backends.iter().zip(&self.backends);
-        let one = |(policy, state): (&super::BackendPolicy, &BackendState)| BackendGrounds {
-            name: policy.name.clone(),
-            health: state.health(),
-            drained: state.drained,
-            probes: state.probes.streak,
-            probe_error: state.probes.error.clone(),
-            evidence: state.evidence.tally(&self.policy.evidence, now),
-        };
-        both.map(one).collect()
-    }
-}
-
-/// Words: why, for people.
-impl Steering {
-    fn probe_note(&self, backend: usize) -> Option<String> {
-        let probes = &self.backends.get(backend)?.probes;
-        let name = &self.policy.backends.get(backend)?.name;
-        let many = if probes.streak == 1 { "probe" } else { "probes in a row" };
-        Some(match &probes.error {
-            Some(error) => format!("{name}: {} {many} failed: {error}", probes.streak),
-            None => format!("{name}: {} {many} good", probes.streak),
-        })
-    }
-
-    fn evidence_note(&self, backend: usize, now: Moment) -> Option<String> {
-        let name = &self.policy.backends.get(backend)?.name;
-        let tally = self.backends.get(backend)?.evidence.tally(&self.policy.evidence, now);
-        let within = self.policy.evidence.within.as_secs_f64();
-        Some(format!("{name}: {} of {} attempts failed within {within} s", tally.failures, tally.attempts))
-    }
-
-    fn explain(&self, cause: Cause, note: Option<String>) -> String {
-        let hold = self.policy.hold.as_secs_f64();
-        let active = self.name(self.active);
-        let active = active.as_ref().map_or("none", BackendName::as_str);
-        let mut text = match cause {
-            Cause::HoldOver => format!("{active} was healthy for the hold of {hold} s"),
-            _ => note.unwrap_or_else(|| format!("{active} is available again")),
-        };
-        match self.phase {
-            Phase::AllDown if self.active.is_none() => text.push_str("; no backend may be tried"),
-            Phase::AllDown => text.push_str("; no backend is available, all are tried"),
-            Phase::Holding => {
-                let back = self.active.and_then(|active| choice::better(&self.policy, &self.backends, active));
-                if let Some(back) = self.name(back) {
-                    text.push_str(&format!("; back to {back} after {hold} s of health"));
-                }
-            }
-            _ => {}
-        }
-        text
     }
 }

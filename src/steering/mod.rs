@@ -1,7 +1,8 @@
-//! PURE: health, policy, and the state machine of a pool. No clock, no I/O, no tokio, no random: time is a value.
+//! PURE: health, readiness, policy, and the state machine of a pool. No clock, no I/O, no tokio, no random: time is a value.
 //!
-//! [`Steering::step`] takes one [`Observation`] at one moment and says what it decided. Control feeds it and carries the
-//! decisions out; tests feed it thousands of random histories.
+//! [`Steering::step`] takes one [`Observation`] at one moment, [`Steering::order`] one order of an operator; both say what
+//! was decided. Control feeds the machine and carries the decisions out; `botgate simulate` feeds it a script; tests feed
+//! it thousands of random histories.
 
 mod backend;
 mod choice;
@@ -9,16 +10,23 @@ mod decision;
 mod evidence;
 mod failback;
 mod machine;
+mod orders;
+mod parity;
 mod policy;
 mod probes;
-#[cfg(test)]
-mod properties;
+mod saved;
+mod standing;
 #[cfg(test)]
 mod transitions;
+mod words;
 
 pub use backend::BackendState;
-pub use decision::{BackendGrounds, Decision, Observation, Step};
+pub use decision::{BackendGrounds, Decision, Observation, ProbeSample, Step};
 pub use evidence::{EvidenceState, Tally};
 pub use machine::Steering;
-pub use policy::{BackendPolicy, EvidencePolicy, Policy, ProbePolicy};
+pub use orders::{Order, Refused, What};
+pub use parity::{BackendParity, ParityVerdict};
+pub use policy::{BackendPolicy, EvidencePolicy, FailbackPolicy, FlapPolicy, Policy, ProbePolicy};
 pub use probes::ProbeState;
+pub use saved::Saved;
+pub use standing::{Deadline, Failover, Pin, Run, Standing};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::PoolConfig;
-use crate::model::{AllDown, BackendName, FailbackMode};
+use crate::model::{AllDown, BackendName, FailbackMode, WhenBothBad, WhenUnavailable, Window};
 
 /// The rules by which one pool is steered. Immutable; a reload brings a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +14,16 @@ pub struct Policy {
     pub probes: Option<ProbePolicy>,
     /// How live traffic becomes a verdict.
     pub evidence: EvidencePolicy,
-    /// Who decides on the way back.
-    pub failback: FailbackMode,
-    /// How long a backend of better priority must be healthy, without interruption, before the pool moves back to it.
-    pub hold: Duration,
+    /// Who decides on the way back, and when.
+    pub failback: FailbackPolicy,
+    /// When moving becomes flapping.
+    pub flap: FlapPolicy,
     /// What to do when no backend is available.
     pub all_down: AllDown,
+    /// Where the pool is when the active backend and every standby are bad.
+    pub when_both_bad: WhenBothBad,
+    /// For a pool that follows another: what to do when its backend in the region moved to is not available.
+    pub follow: Option<WhenUnavailable>,
 }
 
 /// A backend, as steering needs it.
@@ -53,18 +57,24 @@ pub struct EvidencePolicy {
     pub recover: Duration,
 }
 
-impl Policy {
-    /// The place of each backend in the order of priority, 0 first; equal priorities stand in order of writing.
-    pub fn rank(&self, backend: usize) -> (u32, usize) {
-        (self.backends.get(backend).map_or(u32::MAX, |b| b.priority), backend)
-    }
+/// Who decides on the way back, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailbackPolicy {
+    /// Who.
+    pub mode: FailbackMode,
+    /// How long a backend of better priority must be ready, without interruption, before the pool moves back to it.
+    pub hold: Duration,
+    /// When, for mode `window`.
+    pub windows: Vec<Window>,
+}
 
-    /// All backends by priority.
-    pub fn ranking(&self) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..self.backends.len()).collect();
-        all.sort_by_key(|&backend| self.rank(backend));
-        all
-    }
+/// When moving becomes flapping: more than `failovers` of steering's own within `within` latch the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlapPolicy {
+    /// The budget; at least 1.
+    pub failovers: u32,
+    /// Its span.
+    pub within: Duration,
 }
 
 impl From<&PoolConfig> for Policy {
@@ -79,9 +89,15 @@ impl From<&PoolConfig> for Policy {
                 share: pool.evidence.share,
                 recover: pool.evidence.recover,
             },
-            failback: pool.failback.mode,
-            hold: pool.failback.hold,
+            failback: FailbackPolicy {
+                mode: pool.failback.mode,
+                hold: pool.failback.hold,
+                windows: pool.failback.windows.clone(),
+            },
+            flap: FlapPolicy { failovers: pool.flap.failovers.max(1), within: pool.flap.within },
             all_down: pool.all_down,
+            when_both_bad: pool.when_both_bad,
+            follow: pool.follow.as_ref().map(|follow| follow.when_unavailable),
         }
     }
 }

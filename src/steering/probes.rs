@@ -1,7 +1,12 @@
 //! The verdict of probes: a counter of consecutive results.
 
+use std::collections::VecDeque;
+
 use super::ProbePolicy;
-use crate::model::Health;
+use crate::model::{Health, Moment};
+
+/// Results that are kept, to be shown beside a decision.
+const KEPT: usize = 8;
 
 /// What the probes of a backend have said so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,13 +17,15 @@ pub struct ProbeState {
     pub streak: u32,
     /// Why the last one failed; none when it was good, or before the first.
     pub error: Option<String>,
+    /// The last results, oldest first: when each came, and why it was bad.
+    pub recent: VecDeque<(Moment, Option<String>)>,
 }
 
 impl ProbeState {
     /// Takes one result in.
     ///
     /// The first good probe of a backend without a verdict is enough; a bad verdict always takes `fall` in a row.
-    pub fn record(&mut self, result: Result<(), String>, policy: ProbePolicy) {
+    pub fn record(&mut self, result: Result<(), String>, policy: ProbePolicy, now: Moment) {
         let error = result.err();
         let same = self.streak > 0 && self.error.is_some() == error.is_some();
         self.streak = if same { self.streak.saturating_add(1) } else { 1 };
@@ -30,6 +37,10 @@ impl ProbeState {
         if self.streak >= needed {
             self.verdict = if error.is_some() { Health::Unhealthy } else { Health::Healthy };
         }
+        if self.recent.len() == KEPT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((now, error.clone()));
         self.error = error;
     }
 
@@ -48,7 +59,7 @@ mod tests {
     fn after(results: &str) -> ProbeState {
         let mut state = ProbeState::default();
         for result in results.chars() {
-            state.record(if result == '+' { Ok(()) } else { Err("refused".into()) }, POLICY);
+            state.record(if result == '+' { Ok(()) } else { Err("refused".into()) }, POLICY, Moment::ZERO);
         }
         state
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{AllDown, Cause, Direction, FailbackMode, Health, Moment, Phase};
+use crate::model::{AllDown, Cause, Direction, FailbackMode, Health, Moment, Now, Phase, Utc, WhenBothBad};
 
 pub(super) fn policy(priorities: &[u32]) -> Policy {
     let backend = |(index, &priority): (usize, &u32)| {
@@ -19,9 +19,11 @@ pub(super) fn policy(priorities: &[u32]) -> Policy {
             share: 0.5,
             recover: Duration::from_secs(20),
         },
-        failback: FailbackMode::Auto,
-        hold: Duration::from_secs(60),
+        failback: FailbackPolicy { mode: FailbackMode::Auto, hold: Duration::from_secs(60), windows: vec![] },
+        flap: FlapPolicy { failovers: 100, within: Duration::from_secs(3600) },
         all_down: AllDown::TryAll,
+        when_both_bad: WhenBothBad::Stay,
+        follow: None,
     }
 }
 
@@ -29,16 +31,22 @@ fn at(seconds: u64) -> Moment {
     Moment::from_origin(Duration::from_secs(seconds))
 }
 
+/// Second 0 is a Thursday, 00:00 UTC.
+pub(super) fn now(seconds: u64) -> Now {
+    Now { at: at(seconds), utc: Utc::from_millis(seconds as i64 * 1000) }
+}
+
 /// A pool on a time line: feeds probes and keeps the decisions.
 struct Pool {
     machine: Steering,
     decisions: Vec<Decision>,
+    last_second: u64,
 }
 
 impl Pool {
     fn new(policy: Policy) -> Self {
-        let (machine, start) = Steering::start(policy, Moment::ZERO);
-        Self { machine, decisions: vec![start] }
+        let (machine, start) = Steering::start(policy, now(0));
+        Self { machine, decisions: vec![start], last_second: 0 }
     }
 
     /// Two backends, both healthy at second 1.
@@ -50,7 +58,8 @@ impl Pool {
     }
 
     fn see(&mut self, second: u64, observation: Observation) -> Step {
-        let step = self.machine.step(observation, at(second));
+        self.last_second = second;
+        let step = self.machine.step(observation, now(second));
         self.decisions.extend(step.decision.clone());
         step
     }
@@ -66,6 +75,25 @@ impl Pool {
         (self.machine.phase(), self.machine.active(), self.machine.epoch())
     }
 
+    fn order(&mut self, second: u64, what: What) -> Result<Step, Refused> {
+        self.give(second, what, false)
+    }
+
+    fn force(&mut self, second: u64, what: What) -> Result<Step, Refused> {
+        self.give(second, what, true)
+    }
+
+    fn give(&mut self, second: u64, what: What, force: bool) -> Result<Step, Refused> {
+        let order = Order { what, by: "ann".into(), reason: Some("patch day".into()), force };
+        let step = self.machine.order(&order, now(second))?;
+        self.decisions.extend(step.decision.clone());
+        Ok(step)
+    }
+
+    fn wakeup(&self) -> Option<Moment> {
+        self.machine.next_wakeup(now(self.last_second))
+    }
+
     fn last(&self) -> &Decision {
         self.decisions.last().expect("the start")
     }
@@ -75,20 +103,20 @@ impl Pool {
 fn a_pool_starts_steady_on_its_first_priority() {
     let pool = Pool::new(policy(&[2, 1]));
     assert_eq!(pool.stands(), (Phase::Steady, Some(1), 1));
-    assert_eq!(pool.machine.order(), [1, 0]);
+    assert_eq!(pool.machine.order_of_attempts(), [1, 0]);
     assert_eq!(pool.last().cause, Cause::Start);
 }
 
 #[test]
 fn equal_priorities_stand_in_order_of_writing() {
-    assert_eq!(Pool::new(policy(&[1, 1, 1])).machine.order(), [0, 1, 2]);
+    assert_eq!(Pool::new(policy(&[1, 1, 1])).machine.order_of_attempts(), [0, 1, 2]);
 }
 
 #[test]
 fn a_healthy_standby_comes_before_an_unknown_one() {
     let mut pool = Pool::new(policy(&[1, 2, 3]));
     pool.probes(1, 2, "+");
-    assert_eq!(pool.machine.order(), [0, 2, 1], "the active one stays while nothing is known against it");
+    assert_eq!(pool.machine.order_of_attempts(), [0, 2, 1], "the active one stays while nothing is known against it");
     pool.probes(1, 0, "--");
     assert_eq!(pool.stands(), (Phase::FailedOver, Some(2), 2));
 }
@@ -105,7 +133,7 @@ fn fall_bad_probes_fail_over_and_say_why() {
     assert_eq!(decision.to_string(), "failover a → b (epoch 2): a: 2 probes in a row failed: connection refused");
     assert_eq!(decision.first_sign, Some(at(5)));
     assert_eq!(decision.grounds[0].health, Health::Unhealthy);
-    assert_eq!(pool.machine.order(), [1]);
+    assert_eq!(pool.machine.order_of_attempts(), [1]);
 }
 
 #[test]
@@ -139,13 +167,13 @@ fn the_way_back_waits_for_the_hold() {
     pool.probes(10, 0, "++");
     assert_eq!(pool.stands(), (Phase::Holding, Some(1), 2));
     assert_eq!(pool.last().cause, Cause::Recovered);
-    assert_eq!(pool.machine.next_wakeup(), Some(at(70)));
+    assert_eq!(pool.wakeup(), Some(at(70)));
     pool.see(69, Observation::Tick);
     assert_eq!(pool.stands(), (Phase::Holding, Some(1), 2));
     pool.see(70, Observation::Tick);
     assert_eq!(pool.stands(), (Phase::Steady, Some(0), 3));
     assert_eq!((pool.last().cause, pool.last().direction), (Cause::HoldOver, Some(Direction::Failback)));
-    assert_eq!(pool.machine.next_wakeup(), None);
+    assert_eq!(pool.wakeup(), None);
 }
 
 #[test]
@@ -168,7 +196,7 @@ fn a_bad_active_stays_when_the_standby_is_worse() {
     pool.probes(5, 1, "--");
     pool.probes(6, 0, "--");
     assert_eq!(pool.stands(), (Phase::AllDown, Some(0), 1));
-    assert_eq!(pool.machine.order(), [0, 1]);
+    assert_eq!(pool.machine.order_of_attempts(), [0, 1]);
     pool.probes(7, 1, "++");
     assert_eq!(pool.stands(), (Phase::FailedOver, Some(1), 2));
     assert_eq!(pool.last().cause, Cause::Recovered);
@@ -191,7 +219,7 @@ fn reject_leaves_nothing_to_try_when_all_are_down() {
     pool.probes(5, 0, "--");
     pool.probes(6, 1, "--");
     assert_eq!(pool.stands(), (Phase::AllDown, None, 3));
-    assert!(pool.machine.order().is_empty());
+    assert!(pool.machine.order_of_attempts().is_empty());
     pool.probes(7, 1, "++");
     assert_eq!(pool.stands(), (Phase::FailedOver, Some(1), 4));
 }
@@ -199,10 +227,10 @@ fn reject_leaves_nothing_to_try_when_all_are_down() {
 #[test]
 fn a_drain_moves_away_and_a_resume_comes_back_after_the_hold() {
     let mut pool = Pool::two();
-    pool.see(5, Observation::Drain { backend: 0, note: "drained by ann: patch day".into() });
+    pool.order(5, What::Drain { backend: 0 }).unwrap();
     assert_eq!(pool.stands(), (Phase::FailedOver, Some(1), 2));
-    assert_eq!(pool.last().to_string(), "failover a → b (epoch 2): drained by ann: patch day");
-    pool.see(90, Observation::Resume { backend: 0, note: "resumed by ann".into() });
+    assert_eq!(pool.last().to_string(), "failover a → b (epoch 2): a drained by ann: patch day");
+    pool.order(90, What::Resume { backend: 0 }).unwrap();
     assert_eq!(pool.stands(), (Phase::Holding, Some(1), 2));
     pool.see(149, Observation::Tick);
     assert_eq!(pool.stands(), (Phase::Holding, Some(1), 2));
@@ -214,12 +242,13 @@ fn a_drain_moves_away_and_a_resume_comes_back_after_the_hold() {
 fn a_drained_backend_is_not_tried_even_when_all_are_down() {
     let mut pool = Pool::two();
     pool.probes(5, 1, "--");
-    pool.see(6, Observation::Drain { backend: 0, note: String::new() });
+    let refused = pool.order(6, What::Drain { backend: 0 }).unwrap_err();
+    assert!(refused.forcible && refused.to_string().contains("a is the only backend that is available"));
+    pool.force(6, What::Drain { backend: 0 }).unwrap();
     assert_eq!(pool.stands(), (Phase::AllDown, Some(1), 2));
-    assert_eq!(pool.machine.order(), [1]);
-    pool.see(7, Observation::Drain { backend: 1, note: String::new() });
-    assert_eq!(pool.stands(), (Phase::AllDown, None, 3));
-    assert!(pool.machine.order().is_empty());
+    assert_eq!(pool.machine.order_of_attempts(), [1]);
+    let refused = pool.force(7, What::Drain { backend: 1 }).unwrap_err();
+    assert!(!refused.forcible, "the last one stays");
 }
 
 #[test]
@@ -244,12 +273,13 @@ fn only_mode_auto_moves_back_by_itself() {
         (FailbackMode::Never, Phase::FailedOver),
         (FailbackMode::Window, Phase::Holding),
     ] {
-        let mut pool = Pool::new(Policy { failback: mode, ..policy(&[1, 2]) });
+        let mut pool =
+            Pool::new(Policy { failback: FailbackPolicy { mode, ..policy(&[1, 2]).failback }, ..policy(&[1, 2]) });
         pool.probes(5, 0, "--");
         pool.probes(10, 0, "++");
         pool.see(1000, Observation::Tick);
         assert_eq!(pool.stands(), (phase, Some(1), 2), "{mode:?}");
-        assert_eq!(pool.machine.next_wakeup(), None, "{mode:?} waits for somebody, not for a time");
+        assert_eq!(pool.wakeup(), None, "{mode:?} waits for somebody, not for a time");
     }
 }
 
@@ -259,7 +289,7 @@ fn without_probes_time_lifts_what_traffic_said() {
     let counted = Tally { failures: 9, attempts: 9 };
     pool.see(5, Observation::Evidence { backend: 0, counted });
     assert_eq!(pool.stands(), (Phase::FailedOver, Some(1), 2));
-    assert_eq!(pool.machine.next_wakeup(), Some(at(25)));
+    assert_eq!(pool.wakeup(), Some(at(25)));
     pool.see(25, Observation::Tick);
     assert_eq!(pool.stands(), (Phase::Holding, Some(1), 2));
     pool.see(85, Observation::Tick);

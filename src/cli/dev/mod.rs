@@ -60,10 +60,11 @@ pub(super) fn run(args: &Args) -> Exit {
         None => None,
     };
     let plan = Plan::new(args, &certificates, simulated.as_ref());
-    let exit = serve::serve(Source::Text(plan.config()), Takeover::Never, false, |listening| {
-        let page = start_page(listening, &plan, simulated.as_ref(), &certificates);
-        print::out(&page.render(std::io::stdout().is_terminal()));
-    });
+    let exit =
+        serve::serve(Source::Text(plan.config()), serve::State::Forgotten, Takeover::Never, false, |listening| {
+            let page = start_page(listening, &plan, simulated.as_ref(), &certificates);
+            print::out(&page.render(std::io::stdout().is_terminal()));
+        });
     if let Some(simulated) = simulated {
         simulated.stop();
     }

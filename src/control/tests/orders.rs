@@ -11,16 +11,16 @@ use crate::model::{Cause, Health, Phase};
 #[tokio::test(start_paused = true)]
 async fn a_drain_is_done_when_its_answer_comes() {
     let mut rig = Rig::start(two()).await;
-    let view = rig.order(true, "weu").await.unwrap();
-    assert_eq!(view.active, Some("neu".into()));
-    assert!(view.backends[0].drained && !view.backends[0].ready);
+    let view = rig.drain("weu").await.unwrap();
+    assert_eq!(view.pool.active, Some("neu".into()));
+    assert!(view.pool.backends[0].drained && !view.pool.backends[0].ready);
     assert_eq!(rig.active(), "neu");
     assert_eq!(rig.pool().order, [1]);
     let decision = rig.decision().await;
     assert_eq!(decision.text, "bot: failover weu → neu (epoch 2): weu drained by ann: patch day");
 
-    let view = rig.order(false, "weu").await.unwrap();
-    assert_eq!((view.phase, view.active), (Phase::Holding, Some("neu".into())));
+    let view = rig.resume("weu").await.unwrap();
+    assert_eq!((view.pool.phase, view.pool.active), (Phase::Holding, Some("neu".into())));
     assert_eq!(rig.decision().await.cause, Cause::Resumed);
     sleep(HOLD + Duration::from_millis(5)).await;
     assert_eq!(rig.active(), "weu");
@@ -29,9 +29,9 @@ async fn a_drain_is_done_when_its_answer_comes() {
 #[tokio::test(start_paused = true)]
 async fn the_last_backend_cannot_be_drained() {
     let rig = Rig::start(two()).await;
-    rig.order(true, "neu").await.unwrap();
-    let refused = rig.order(true, "weu").await.unwrap_err();
-    assert!(matches!(&refused, ControlError::Refused(why) if why.contains("resume another one first")), "{refused}");
+    rig.drain("neu").await.unwrap();
+    let refused = rig.drain("weu").await.unwrap_err();
+    assert!(refused.to_string().contains("resume another one first"), "{refused}");
     assert_eq!(rig.active(), "weu");
 }
 
@@ -41,15 +41,17 @@ async fn a_drain_that_would_leave_only_dead_backends_is_refused() {
     rig.world.set("neu", Mood::Refuses);
     sleep(INTERVAL * 4).await;
     assert_eq!(rig.view().await.backends[1].health, Health::Unhealthy);
-    let refused = rig.order(true, "weu").await.unwrap_err();
-    assert!(matches!(&refused, ControlError::Refused(why) if why.contains("the only backend")), "{refused}");
+    let refused = rig.drain("weu").await.unwrap_err();
+    assert!(refused.to_string().contains("the only backend"), "{refused}");
     assert_eq!(rig.active(), "weu");
     // A dead one may be taken out at any time.
-    rig.order(true, "neu").await.unwrap();
-    rig.order(false, "neu").await.unwrap();
+    rig.drain("neu").await.unwrap();
+    rig.resume("neu").await.unwrap();
+    let told = (rig.decision().await.cause, rig.decision().await.cause);
+    assert_eq!(told, (Cause::Drained, Cause::Resumed), "an order is told although nothing moves");
     rig.world.set("weu", Mood::Refuses);
     assert_eq!(rig.decision().await.phase, Phase::AllDown);
-    rig.order(true, "weu").await.unwrap();
+    rig.drain("weu").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,5 +59,5 @@ async fn a_wrong_name_is_answered_with_those_there_are() {
     let rig = Rig::start(two()).await;
     let known = vec!["weu".to_owned(), "neu".to_owned()];
     let expected = ControlError::UnknownBackend { pool: "bot".into(), name: "seu".into(), known };
-    assert_eq!(rig.order(true, "seu").await.unwrap_err(), expected);
+    assert_eq!(rig.drain("seu").await.unwrap_err(), expected);
 }

@@ -42,7 +42,7 @@ async fn a_reload_keeps_health_drains_and_identity_of_what_did_not_change() {
         assert_eq!(was.id, is.id);
         assert!(Arc::ptr_eq(&was.stats, &is.stats));
     }
-    rig.order(true, "seu").await.unwrap();
+    rig.drain("seu").await.unwrap();
     let same = rig.world.file.lock().unwrap().clone().unwrap();
     applied(rig.reload(Ok(same)).await);
     assert!(rig.view().await.backends[2].drained);
@@ -200,16 +200,17 @@ async fn a_switch_among_a_thousand_routes_shares_all_that_did_not_change() {
     let mut rig = Rig::start(large()).await;
     let before = rig.snapshots.load();
     let asked = Instant::now();
-    let order = crate::control::Order {
+    let order = crate::control::PoolOrder {
         pool: "pool-7".into(),
-        backend: "weu".into(),
+        what: crate::control::Action::Drain { backend: "weu".into() },
         by: "ann".into(),
         reason: None,
+        force: false,
         reply: tokio::sync::oneshot::channel().0,
     };
     let _ = rig
         .handle
-        .ask::<crate::model::PoolView>(|reply| Command::Drain(crate::control::Order { reply, ..order }))
+        .ask::<crate::model::OrderView>(|reply| Command::Order(crate::control::PoolOrder { reply, ..order }))
         .await;
     let took = asked.elapsed();
     rig.decision().await;

@@ -15,8 +15,8 @@ use crate::config::{
     HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
 };
 use crate::control::{
-    Addresses, Command, ControlError, Handle, Loaded, NoWatch, Order, Outside, Participant, ProbeTarget, Setup,
-    Started, Unloadable, start,
+    Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, Participant, PoolOrder, ProbeTarget,
+    Setup, Started, Unloadable, start,
 };
 use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
@@ -205,13 +205,14 @@ impl Rig {
             participants,
             workers: 2,
             clock: Clock::start(),
+            state_dir: None,
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();
         let events = handle.events();
         tokio::spawn(control.run(stop.clone()));
         let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard() };
-        while !rig.handle.ask(Command::Ready).await.unwrap() {
+        while !rig.handle.ask(Command::Ready).await.unwrap().ready {
             sleep(Duration::from_millis(1)).await;
         }
         rig
@@ -250,9 +251,16 @@ impl Rig {
         self.handle.ask(Command::Reload).await.unwrap()
     }
 
-    pub(super) async fn order(&self, drain: bool, backend: &str) -> Result<PoolView, ControlError> {
-        let (pool, backend, by) = ("bot".into(), backend.into(), "ann".to_owned());
-        let order = |reply| Order { pool, backend, by, reason: Some("patch day".into()), reply };
-        self.handle.ask(|reply| if drain { Command::Drain(order(reply)) } else { Command::Resume(order(reply)) }).await
+    pub(super) async fn order(&self, what: Action) -> Result<OrderView, ControlError> {
+        let (pool, by, reason) = ("bot".into(), "ann".to_owned(), Some("patch day".into()));
+        self.handle.ask(|reply| Command::Order(PoolOrder { pool, what, by, reason, force: false, reply })).await
+    }
+
+    pub(super) async fn drain(&self, backend: &str) -> Result<OrderView, ControlError> {
+        self.order(Action::Drain { backend: backend.into() }).await
+    }
+
+    pub(super) async fn resume(&self, backend: &str) -> Result<OrderView, ControlError> {
+        self.order(Action::Resume { backend: backend.into() }).await
     }
 }

@@ -1,0 +1,118 @@
+//! Decisions on their way to the disk: a decision is published once it is durable, but never later than [`PATIENCE`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::handle::{ControlError, Reply};
+use super::journal::{Ack, Record, Ticket};
+use super::{Control, views};
+use crate::model::{JournalEntry, JournalQuery, Moment, OrderView, PoolName};
+use crate::steering::Decision;
+
+/// A slow disk delays a publication at most this long (issue of the journal: 50 ms); what is written later is marked late.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Who gave an order waits at most this long to hear that it is durable.
+const PROMISE: Duration = Duration::from_secs(2);
+
+/// A decision that is made and not yet published.
+struct Pending {
+    ticket: Ticket,
+    since: Moment,
+    settled: bool,
+    pool: PoolName,
+    decision: Decision,
+    entry: JournalEntry,
+}
+
+/// An order that is carried out and not yet answered.
+struct Promise {
+    ticket: Ticket,
+    until: Moment,
+    /// What the journal said of it; none: nothing yet.
+    durable: Option<bool>,
+    pool: PoolName,
+    done: String,
+    reply: Reply<OrderView>,
+}
+
+/// What waits for the journal.
+#[derive(Default)]
+pub(super) struct Durable {
+    pending: VecDeque<Pending>,
+    promises: Vec<Promise>,
+    last: Option<Ticket>,
+}
+
+impl Durable {
+    /// Takes the journal's word about one record.
+    pub(super) fn acknowledged(&mut self, ack: Ack) {
+        self.pending.iter_mut().filter(|it| it.ticket == ack.ticket).for_each(|it| it.settled = true);
+        let about = |promise: &&mut Promise| promise.ticket == ack.ticket;
+        self.promises.iter_mut().filter(about).for_each(|promise| promise.durable = Some(ack.durable));
+    }
+
+    /// Whether a publication has to wait for the disk.
+    pub(super) fn holds(&self, now: Moment) -> bool {
+        self.pending.iter().any(|it| !it.settled && now < it.since + PATIENCE)
+    }
+
+    /// When waiting ends, whatever the disk does.
+    pub(super) fn wakeup(&self) -> Option<Moment> {
+        let pending = self.pending.iter().map(|it| it.since + PATIENCE);
+        pending.chain(self.promises.iter().map(|promise| promise.until)).min()
+    }
+}
+
+impl Control {
+    /// Hands a decision to the journal, with the state that a restart goes on from.
+    pub(super) fn record(&mut self, pool: PoolName, decision: Decision) {
+        let Some(state) = self.registry.pools.iter().find(|state| state.config.name == pool) else { return };
+        let now = self.time.both();
+        let entry = views::entry(&pool, &decision, now.utc);
+        let saved = serde_json::to_string(&state.steering.saved()).unwrap_or_default();
+        let ticket = self.journal.submit(Record { entry: entry.clone(), saved });
+        self.durable.last = Some(ticket);
+        self.durable.pending.push_back(Pending { ticket, since: now.at, settled: false, pool, decision, entry });
+    }
+
+    /// Takes in what the journal has said since.
+    pub(super) fn hear_journal(&mut self) {
+        while let Some(ack) = self.journal.try_acknowledged() {
+            self.durable.acknowledged(ack);
+        }
+    }
+
+    /// Answers an order once the decision that was handed over last is durable.
+    pub(super) fn promise(&mut self, pool: PoolName, done: String, reply: Reply<OrderView>) {
+        let until = self.time.now() + PROMISE;
+        match self.durable.last {
+            Some(ticket) => {
+                self.durable.promises.push(Promise { ticket, until, durable: None, pool, done, reply });
+            }
+            None => self.acknowledge(&pool, done, false, reply),
+        }
+    }
+
+    /// Tells of the decisions that were published, and answers the orders among them.
+    pub(super) fn tell(&mut self) {
+        for pending in std::mem::take(&mut self.durable.pending) {
+            self.announce(&pending.pool, &pending.decision, &pending.entry);
+        }
+        let now = self.time.now();
+        let kept = self.durable.promises.extract_if(.., |promise| promise.durable.is_some() || promise.until <= now);
+        for promise in kept.collect::<Vec<_>>() {
+            let journalled = promise.durable == Some(true);
+            self.acknowledge(&promise.pool, promise.done, journalled, promise.reply);
+        }
+    }
+
+    /// Looks entries of the journal up, beside the loop.
+    pub(super) fn ask_journal(&self, query: JournalQuery, reply: Reply<Vec<JournalEntry>>) {
+        let answer = self.journal.query(query);
+        tokio::spawn(async move {
+            // Who asked may have gone.
+            let _ = reply.send(answer.await.map_err(ControlError::Unreadable));
+        });
+    }
+}
