@@ -9,6 +9,7 @@ use super::raw_policy::RawFollow;
 use super::raw_pool::RawPool;
 use super::shape;
 use super::types::FollowConfig;
+use crate::model::WhenUnavailable;
 
 /// What was written; none when it names no pool.
 pub(super) fn config(raw: &RawFollow) -> Option<FollowConfig> {
@@ -83,17 +84,26 @@ fn same_names(place: &Place<'_>, at: &Place<'_>, pool: &RawPool, leader_name: &s
         at.error(format!("this pool and {leader_name:?} have no backend name in common"), hint);
         return;
     }
+    let mut meant = HashSet::new();
     for (index, name) in own.iter().enumerate().filter(|(_, name)| !theirs.contains(name)) {
         let place = place.key("backend").index(index).key("name");
-        let hint = match shape::closest(name, theirs.iter().copied()) {
-            Some(close) if !own.contains(&close) => format!("did you mean {close:?}?"),
-            _ => format!("it is not moved to by following; {leader_name:?} has: {}", theirs.join(", ")),
+        let close = shape::closest(name, theirs.iter().copied()).filter(|close| !own.contains(close));
+        meant.extend(close);
+        let hint = match close {
+            Some(close) => format!("did you mean {close:?}?"),
+            None => format!("it is not moved to by following; {leader_name:?} has: {}", theirs.join(", ")),
         };
         place.warning(format!("{leader_name:?}, which this pool follows, has no backend {name:?}"), hint);
     }
-    for name in theirs.iter().filter(|name| !own.contains(name)) {
+    let rule = pool.follow.as_ref().and_then(config).map(|follow| follow.when_unavailable).unwrap_or_default();
+    let then = match rule {
+        WhenUnavailable::Stay => "stays where it is",
+        WhenUnavailable::Priority => "goes to its own best backend by priority",
+    };
+    // A misspelt name is one mistake, not a missing one as well.
+    for name in theirs.iter().filter(|name| !own.contains(name) && !meant.contains(*name)) {
         let message = format!("{leader_name:?} can move to {name:?}, where this pool has no backend");
-        at.warning(message, "it then stays, or goes by its own priority, as `when_unavailable` says");
+        at.warning(message, format!("this pool then {then}: when_unavailable = \"{}\"", rule.as_str()));
     }
 }
 

@@ -92,6 +92,15 @@ fn a_pool_follows_by_name_or_with_its_own_rule() {
 }
 
 #[test]
+fn the_sample_s_question_answering_can_follow_its_bot() {
+    let directory = directory();
+    let text = SAMPLE.replace("# follow = ", "follow = ");
+    let Loaded { config, warnings } = in_directory(&text, directory.path()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.pools[1].follow.as_ref().map(|follow| follow.pool.as_str()), Some("bot-api"));
+}
+
+#[test]
 fn a_drill_has_a_schedule_that_it_fits_into() {
     let text = pools(&[("p", "drill = { schedule = [\"Wed 03:00-03:10\"] }", BOTH)]);
     let Loaded { config, warnings } = bare(&text).unwrap();
@@ -270,8 +279,19 @@ fn backends_of_pools_that_move_together_bear_the_same_names() {
     check(
         &qna(&["weu", "neu2"]),
         &[
-            "12:10: warning: pool[1].follow: \"bot\" can move to \"neu\", where this pool has no backend (it then stays, or goes by its own priority, as `when_unavailable` says)",
             "17:8: warning: pool[1].backend[1].name: \"bot\", which this pool follows, has no backend \"neu2\" (did you mean \"neu\"?)",
+        ],
+    );
+    check(
+        &qna(&["weu"]),
+        &[
+            "12:10: warning: pool[1].follow: \"bot\" can move to \"neu\", where this pool has no backend (this pool then stays where it is: when_unavailable = \"stay\")",
+        ],
+    );
+    check(
+        &qna(&["weu"]).replace("\"bot\"\n[[pool.b", "{ pool = \"bot\", when_unavailable = \"priority\" }\n[[pool.b"),
+        &[
+            "12:19: warning: pool[1].follow.pool: \"bot\" can move to \"neu\", where this pool has no backend (this pool then goes to its own best backend by priority: when_unavailable = \"priority\")",
         ],
     );
     check(
