@@ -91,6 +91,11 @@ impl<'a> Place<'a> {
         &self.path
     }
 
+    /// Whether something was said about this key already: what is wrong is cut out, and looks as if it were left out.
+    pub(super) fn is_reported(&self) -> bool {
+        self.findings.problems.borrow().iter().any(|problem| problem.key == self.path)
+    }
+
     pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.error(&self.path, self.span.clone(), message.into(), Some(hint.into()));
     }

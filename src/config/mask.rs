@@ -51,6 +51,17 @@ const PLAIN: &[&str] = &[
     "hold",
     "failovers",
     "within",
+    "max_age",
+    "max_size",
+    "windows",
+    "when_both_bad",
+    "yield_when_down",
+    "follow",
+    "when_unavailable",
+    "schedule",
+    "for",
+    "max_error_rate",
+    "max_slowdown",
 ];
 
 /// Masks the values at `hidden`, and URLs with credentials. In a text with syntax errors nobody can say where a value

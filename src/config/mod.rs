@@ -2,19 +2,23 @@
 //!
 //! One pass: `text` reads TOML into a tree that knows its positions; `shape` holds it against the schema made of the
 //! `raw` types, reports what does not fit and cuts it out; what is left is decoded, and `validate` (with `pool`,
-//! `backend`, `probe`) checks what it means. `mask` keeps secrets out of what a report shows.
+//! `policy`, `follow`, `backend`, `probe`) checks what it means. `mask` keeps secrets out of what a report shows.
 
 mod address;
 mod backend;
 mod certificate;
 mod defaulted;
 mod findings;
+mod follow;
 mod load;
 mod mask;
+mod policy;
 mod pool;
+mod pool_names;
 mod presets;
 mod probe;
 mod raw;
+mod raw_policy;
 mod raw_pool;
 mod raw_values;
 mod report;

@@ -6,13 +6,10 @@ use std::time::Duration;
 use super::defaulted::{deadline, number, span};
 use super::findings::Place;
 use super::presets::{Preset, preset};
-use super::raw_pool::{RawEvidence, RawFailback, RawFlap, RawPool, RawRetry};
+use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
-use super::types::{
-    DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig, PinConfig, PoolConfig, RetryConfig, StatusSet,
-};
-use super::{backend, probe, values};
-use crate::model::{FailbackMode, WhenBothBad};
+use super::types::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
+use super::{backend, follow, policy, probe, values};
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -77,14 +74,14 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
         probe: probe::validate(&place.key("probe"), raw.probe.as_ref(), outside),
         evidence,
-        failback: failback(&place.key("failback"), raw.failback.as_ref()),
-        flap: flap(&place.key("flap"), raw.flap.as_ref()),
+        failback: policy::failback(&place.key("failback"), raw.failback.as_ref()),
+        flap: policy::flap(&place.key("flap"), raw.flap.as_ref()),
         all_down: raw.all_down.unwrap_or_default(),
-        when_both_bad: WhenBothBad::default(),
-        pin: PinConfig::default(),
-        follow: None,
+        when_both_bad: raw.when_both_bad.unwrap_or_default(),
+        pin: policy::pin(raw.pin.as_ref()),
+        follow: raw.follow.as_ref().and_then(follow::config),
         warm: 1,
-        drill: DrillConfig::default(),
+        drill: policy::drill(&place.key("drill"), raw.drill.as_ref(), raw.backend.as_ref().map_or(0, Vec::len)),
         backends,
     })
 }
@@ -113,33 +110,5 @@ fn evidence(place: &Place<'_>, raw: Option<&RawEvidence>) -> EvidenceConfig {
         within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(2)),
         share: raw.share.as_ref().and_then(|raw| place.key("share").take(values::share(raw))).unwrap_or(0.5),
         recover: span(&place.key("recover"), raw.recover.as_ref(), Duration::from_secs(10)),
-    }
-}
-
-fn failback(place: &Place<'_>, raw: Option<&RawFailback>) -> FailbackConfig {
-    let none = RawFailback::default();
-    let raw = raw.unwrap_or(&none);
-    let mode = raw.mode.unwrap_or_default();
-    if mode != FailbackMode::Auto {
-        let message = format!("the mode \"{}\" does not work yet", mode.as_str());
-        place.key("mode").error(message, "\"auto\", with a hold as long as it takes to be sure");
-    }
-    FailbackConfig {
-        mode,
-        hold: span(&place.key("hold"), raw.hold.as_ref(), Duration::from_secs(60)),
-        windows: Vec::new(),
-    }
-}
-
-fn flap(place: &Place<'_>, raw: Option<&RawFlap>) -> FlapConfig {
-    if raw.is_some() {
-        place
-            .warning("the flap budget does not latch a pool yet", "until it does, a long failback.hold damps flapping");
-    }
-    let none = RawFlap::default();
-    let raw = raw.unwrap_or(&none);
-    FlapConfig {
-        failovers: number(raw.failovers, 3),
-        within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(3600)),
     }
 }

@@ -14,6 +14,8 @@ use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
 pub(super) struct RawConfig {
     /// Directory of the journal, relative to this file. Default "state".
     pub(super) state_dir: Option<String>,
+    /// How long the journal keeps what it has.
+    pub(super) journal: Option<RawJournal>,
     /// Number of workers. Default: one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub(super) workers: Option<u64>,
@@ -34,6 +36,17 @@ pub(super) struct RawConfig {
     /// The backends that can serve a route. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) pool: Option<Vec<RawPool>>,
+}
+
+/// How long the journal keeps what it has.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Journal")]
+pub(super) struct RawJournal {
+    /// Entries older than this are dropped, but for the last ones of each pool. At least "1h". Default "400d".
+    pub(super) max_age: Option<RawDuration>,
+    /// Past this size the oldest entries are dropped. At least "1MiB". Default "256MiB".
+    pub(super) max_size: Option<RawSize>,
 }
 
 /// A bound address.

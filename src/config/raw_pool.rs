@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
-use crate::model::{AllDown, FailbackMode, PoolKind, Replay};
+use crate::model::{AllDown, PoolKind, Replay, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
 #[derive(Deserialize, JsonSchema)]
@@ -44,6 +45,14 @@ pub(super) struct RawPool {
     pub(super) flap: Option<RawFlap>,
     /// What to do when no backend is available. Default "try-all".
     pub(super) all_down: Option<AllDown>,
+    /// Where the pool is when the active backend and every standby are bad. Default "stay".
+    pub(super) when_both_bad: Option<WhenBothBad>,
+    /// What is true of a pin unless the operator says otherwise.
+    pub(super) pin: Option<RawPin>,
+    /// The pool that this one moves together with: to the backend of the same name. Default: none.
+    pub(super) follow: Option<RawFollow>,
+    /// Rehearsals of a failover.
+    pub(super) drill: Option<RawDrill>,
     /// In order of priority. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) backend: Option<Vec<RawBackend>>,
@@ -82,29 +91,6 @@ pub(super) struct RawEvidence {
     pub(super) share: Option<RawShare>,
     /// How long such a verdict stands before good probes may lift it. Default "10s".
     pub(super) recover: Option<RawDuration>,
-}
-
-/// The way back to the first priority.
-#[derive(Deserialize, Default, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Failback")]
-pub(super) struct RawFailback {
-    /// Who decides. Default "auto", the only one that works so far.
-    pub(super) mode: Option<FailbackMode>,
-    /// How long the first priority must stay healthy first. Default "60s".
-    pub(super) hold: Option<RawDuration>,
-}
-
-/// More than `failovers` within `within` latches the pool.
-#[derive(Deserialize, Default, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Flap")]
-pub(super) struct RawFlap {
-    /// The budget. Default 3.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) failovers: Option<u64>,
-    /// Its span. Default "1h".
-    pub(super) within: Option<RawDuration>,
 }
 
 /// One regional deployment.

@@ -11,6 +11,17 @@ use serde::Deserialize;
 #[schemars(rename = "Duration", title = "a duration in quotes", extend("examples" = ["250ms", "2s", "1h30m"]))]
 pub(super) struct RawDuration(pub(super) String);
 
+/// A span of time that comes again each week, in UTC: days and hours. One that ends at or before its beginning goes on
+/// into the next day; the days are those on which it begins.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(
+    rename = "Window",
+    title = "a weekly UTC window in quotes",
+    extend("examples" = ["Sat 02:00-04:00", "Mon-Fri 22:00-04:00", "02:00-04:00"])
+)]
+pub(super) struct RawWindow(pub(super) String);
+
 /// A number of bytes, or a number and a unit (B, KiB, MiB, GiB).
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]

@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::defaulted::{deadline, size, span};
 use super::findings::Place;
 use super::pool::unique_name;
+use super::pool_names::PoolNames;
 use super::presets::preset;
-use super::raw::{RawAdmin, RawConfig, RawDns, RawListener, RawRoute};
-use super::raw_pool::RawPool;
+use super::raw::{RawAdmin, RawConfig, RawDns, RawJournal, RawListener, RawRoute};
 use super::resolve::Outside;
 use super::types::{
     AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
 };
-use super::{address, pool, shape};
+use super::{address, follow, pool, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
@@ -38,16 +38,18 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         unique_name(&place, raw.name.as_ref(), &mut taken, "pool");
         pools.extend(pool::validate(&place, raw, outside));
     }
+    let names = PoolNames::new(raw);
+    follow::check(&place.key("pool"), raw, &names);
     Config {
         state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
-        journal: JournalConfig::default(),
+        journal: journal(&place.key("journal"), raw.journal.as_ref()),
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
         listeners,
         admin,
         access_log,
         dns: dns(&place.key("dns"), raw.dns.as_ref()),
-        routes: routes(place, raw),
+        routes: routes(place, raw, &names),
         pools,
     }
 }
@@ -160,11 +162,25 @@ fn dns(place: &Place<'_>, raw: Option<&RawDns>) -> DnsConfig {
     }
 }
 
-fn routes(place: &Place<'_>, raw: &RawConfig) -> Vec<RouteConfig> {
-    let pools: HashMap<&str, &RawPool> =
-        raw.pool.iter().flatten().filter_map(|pool| Some((pool.name.as_deref()?, pool))).collect();
-    // A pool whose name could not be read may be the one that is meant.
-    let complete = raw.pool.as_ref().is_some_and(|all| all.iter().all(|pool| pool.name.is_some()));
+fn journal(place: &Place<'_>, raw: Option<&RawJournal>) -> JournalConfig {
+    let none = RawJournal::default();
+    let raw = raw.unwrap_or(&none);
+    let JournalConfig { max_age, max_size } = JournalConfig::default();
+    let max_age = span(&place.key("max_age"), raw.max_age.as_ref(), max_age);
+    if max_age < Duration::from_secs(3600) {
+        place
+            .key("max_age")
+            .error(format!("{} is out of range", values::brief(max_age)), "at least \"1h\"; the default is \"400d\"");
+    }
+    let size = raw.max_size.as_ref().and_then(|raw| place.key("max_size").take(values::size(raw)));
+    let max_size = size.unwrap_or(max_size);
+    if !(1 << 20..=1 << 40).contains(&max_size) {
+        place.key("max_size").error(format!("{max_size} bytes is out of range"), "from \"1MiB\" to \"1024GiB\"");
+    }
+    JournalConfig { max_age, max_size }
+}
+
+fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<RouteConfig> {
     let mut used = HashSet::new();
     let mut taken: HashMap<(HostPattern, String), String> = HashMap::new();
     let mut routes = Vec::new();
@@ -172,17 +188,7 @@ fn routes(place: &Place<'_>, raw: &RawConfig) -> Vec<RouteConfig> {
         let place = place.key("route").index(index);
         if let Some(name) = raw.pool.as_deref() {
             used.insert(name);
-            if complete && !pools.contains_key(name) {
-                let names = || pools.keys().copied();
-                let hint = match shape::closest(name, names()) {
-                    Some(close) => format!("did you mean {close:?}?"),
-                    None => format!(
-                        "the pools are: {}",
-                        names().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                place.key("pool").absent(format!("there is no pool {name:?}"), hint);
-            }
+            pools.check(&place.key("pool"), name);
         }
         let kind = raw.pool.as_deref().and_then(|name| pools.get(name)).and_then(|pool| pool.kind).unwrap_or_default();
         let Some(route) = route(&place, raw, preset(kind).max_body) else { continue };

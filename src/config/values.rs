@@ -6,8 +6,11 @@ use std::time::Duration;
 use super::findings::{Fault, fault};
 use super::raw_values::{RawShare, RawSize, RawStatus, RawStatusItem};
 use super::types::StatusSet;
+use crate::model::Window;
 
 const DURATION_HINT: &str = "a number and a unit of ms, s, m, h, d: \"250ms\", \"2s\", \"1h30m\"";
+const WINDOW_HINT: &str =
+    "days and hours in UTC: \"Sat 02:00-04:00\", \"Mon-Fri 22:00-04:00\", or \"02:00-04:00\" for every day";
 const SIZE_HINT: &str = "a number of bytes, or a number and a unit of B, KiB, MiB, GiB: \"256KiB\"";
 const SHARE_HINT: &str = "a percentage from 0% to 100%, or a number from 0 to 1";
 const STATUS_HINT: &str = "a status from 100 to 599, or a range: 503, \"200-299\", \"200-299,304\"";
@@ -45,6 +48,24 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     }
     let span = Duration::from_millis(total);
     if span > LONGEST { Err(fault(format!("{text:?} is too long"), "at most ten years")) } else { Ok(span) }
+}
+
+/// A span as a config would write it: `10m`, `1h30m`.
+pub(super) fn brief(span: Duration) -> String {
+    let mut rest = span.as_millis();
+    let mut text = String::new();
+    for (unit, scale) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if rest >= scale {
+            text += &format!("{}{unit}", rest / scale);
+            rest %= scale;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// `Sat 02:00-04:00`, `Mon-Fri 22:00-04:00`, `02:00-04:00`: in UTC, and again each week.
+pub(super) fn window(text: &str) -> Result<Window, Fault> {
+    text.parse().map_err(|_| fault(format!("{text:?} is no window"), WINDOW_HINT))
 }
 
 /// `256KiB`, `1MiB`, `4096`. `kB` and `MB` are powers of ten.
@@ -139,6 +160,24 @@ mod tests {
         }
         for text in ["", "5", "s", "2 parsecs", "-1s", "1.5s", "1s2", "99999999999999999999s", "20000d", "1h٣m"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_shown_as_it_would_be_written() {
+        for text in ["0s", "250ms", "10m", "1h30m", "400d", "1d1h1m1s1ms"] {
+            assert_eq!(duration(text).map(brief).as_deref(), Ok(text));
+        }
+        assert_eq!(brief(Duration::from_secs(90)), "1m30s");
+    }
+
+    #[test]
+    fn windows_are_days_and_hours() {
+        for text in ["Sat 02:00-04:00", "mon-fri 22:00-04:00 UTC", "02:00-04:00"] {
+            assert!(window(text).is_ok(), "{text}");
+        }
+        for text in ["", "Saturday 02:00-04:00", "Sat 2-4", "Sat 02:00-04:00 CET"] {
+            assert_eq!(window(text).map_err(|fault| fault.message), Err(format!("{text:?} is no window")));
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     if old.dns != next.dns {
         lines.push("dns: changed".into());
     }
+    if old.journal != next.journal {
+        lines.push("journal: changed".into());
+    }
     lines
 }
 
@@ -73,4 +76,42 @@ pub(super) fn needs_restart(started: &Config, next: &Config) -> Vec<String> {
         key(old.proxy_protocol != listener.proxy_protocol, "proxy_protocol");
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n[[route]]\npool = \"p\"\n[[pool]]\nname = \"p\"\n\
+        [[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n";
+
+    fn config(top: &str, in_pool: &str) -> Config {
+        let text = TEXT.replace("name = \"p\"\n", &format!("name = \"p\"\n{in_pool}\n"));
+        crate::config::parse("botgate.toml", &format!("{top}\n{text}"), "".as_ref(), &|_| None).unwrap().config
+    }
+
+    #[test]
+    fn how_long_the_journal_keeps_is_live_and_where_it_lives_takes_a_restart() {
+        let old = config("", "");
+        let next = config("state_dir = \"elsewhere\"\njournal = { max_age = \"2d\" }", "");
+        assert_eq!(changes(&old, &next), ["journal: changed"]);
+        assert_eq!(needs_restart(&old, &next), ["state_dir"]);
+        assert!(changes(&next, &next).is_empty() && needs_restart(&next, &next).is_empty());
+    }
+
+    #[test]
+    fn when_a_pool_moves_is_live() {
+        let old = config("", "");
+        for line in [
+            "failback.mode = \"approve\"",
+            "flap.failovers = 1",
+            "when_both_bad = \"priority\"",
+            "pin.yield_when_down = true",
+            "drill.for = \"5m\"",
+        ] {
+            let next = config("", line);
+            assert_eq!(changes(&old, &next), ["pool p: rules changed"], "{line}");
+            assert!(needs_restart(&old, &next).is_empty(), "{line}");
+        }
+    }
 }

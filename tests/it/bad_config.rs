@@ -24,6 +24,14 @@ async fn check_names_every_mistake_with_its_line_and_a_hint() -> Outcome<()> {
     let table = [
         ("[[pool]]", "[[pool]]\nreplai = \"safe\"", vec!["replai", "replay"]),
         ("[[pool]]", "[[pool]]\ndeadline = \"soon\"", vec!["deadline", "soon"]),
+        (
+            "[[pool]]",
+            "[[pool]]\nfailback = { mode = \"window\" }",
+            vec!["needs at least one window", "Sat 02:00-04:00"],
+        ),
+        ("[[pool]]", "[[pool]]\nfollow = \"bott\"", vec!["there is no pool", "did you mean \"bot\"?"]),
+        ("[[pool]]", "[[pool]]\ndrill = { schedule = [\"Sat 2-4\"] }", vec!["Sat 2-4", "UTC"]),
+        ("[[pool]]", "[journal]\nmax_age = \"5m\"\n[[pool]]", vec!["5m is out of range", "400d"]),
         ("pool = \"bot\"", "pool = \"bott\"", vec!["bott", "bot"]),
         ("url = \"http://", "url = \"ftp://", vec!["ftp"]),
         ("bot.pem", "missing.pem", vec!["missing.pem"]),
@@ -44,6 +52,30 @@ async fn check_names_every_mistake_with_its_line_and_a_hint() -> Outcome<()> {
     let line = both.lines().position(|line| line.starts_with("replai")).unwrap() + 1;
     assert!(said.contains("replai") && said.contains("soon"), "one error at a time:\n{said}");
     assert!(said.contains(&format!(":{line}:")), "line {line} is not named in:\n{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_allowed_but_unwise_is_a_warning_in_words_and_as_json() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let keys = "[[pool]]\nfailback = { mode = \"never\", windows = [\"Sat 02:00-04:00\"] }\n\
+        drill = { schedule = [\"Wed 03:00-03:05\"], for = \"10m\" }";
+    let text = site.config(PROBE, &[&one, &two]).replacen("[[pool]]", keys, 1);
+    let (code, said) = check(&site, &text).await;
+    assert_eq!(code, Some(0), "{said}");
+    for word in ["no effect while the mode is \"never\"", "10m is longer than the window", "is good, "] {
+        assert!(said.contains(word), "{word} is not said in:\n{said}");
+    }
+    let path = site.path("checked.toml").to_str().unwrap().to_owned();
+    let (_, out, _) = tokio::task::spawn_blocking(move || run(&["check", "--json", "--config", &path])).await?;
+    let json: serde_json::Value = serde_json::from_str(&out)?;
+    let keys = json["problems"].as_array().into_iter().flatten().filter_map(|problem| problem["key"].as_str());
+    // The test's own keys can be read by others, which is told as well.
+    let keys: Vec<&str> = keys.filter(|key| key.starts_with("pool")).collect();
+    assert_eq!(keys, ["pool[0].failback.windows", "pool[0].drill.for"]);
+    assert_eq!((&json["ok"], &json["errors"]), (&true.into(), &0.into()));
     Ok(())
 }
 

@@ -34,7 +34,7 @@ fn mistakes_in_top_level_keys_are_placed_and_hinted() {
     check(
         &top("x = 1979-05-27"),
         &[
-            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, listener, pool, route, shutdown_grace, state_dir, workers)",
+            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, journal, listener, pool, route, shutdown_grace, state_dir, workers)",
         ],
     );
     check(
@@ -136,12 +136,6 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
         ],
     );
     check(
-        &pool("failback = { mode = \"window\" }"),
-        &[
-            "11:21: pool[0].failback.mode: the mode \"window\" does not work yet (\"auto\", with a hold as long as it takes to be sure)",
-        ],
-    );
-    check(
         &pool("probe = { fall = 0, status = \"abc\" }"),
         &[
             "11:18: pool[0].probe.fall: 0 is out of range (from 1 to 1000)",
@@ -180,12 +174,6 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
         &pool("probe = { interval = \"1ms\", timeout = \"1ms\" }"),
         &[
             "11:22: pool[0].probe.interval: 1ms between probes is shorter than 10ms (\"2s\" is the default; live traffic that finds trouble has a backend probed at once anyway)",
-        ],
-    );
-    check(
-        &pool("flap = { failovers = 2 }"),
-        &[
-            "11:8: warning: pool[0].flap: the flap budget does not latch a pool yet (until it does, a long failback.hold damps flapping)",
         ],
     );
     check(
@@ -274,7 +262,7 @@ fn a_text_that_is_not_toml_says_where_and_hides_little() {
         "a = \nb = 2\n",
         &[
             "1:5: not TOML: string values must be quoted, expected literal string (strings stand in quotes, tables as [name], lists of tables as [[name]])",
-            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, listener, pool, route, shutdown_grace, state_dir, workers)",
+            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, journal, listener, pool, route, shutdown_grace, state_dir, workers)",
         ],
     );
     check(
