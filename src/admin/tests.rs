@@ -12,6 +12,7 @@ use super::fixture::{Gate, Script, decision, read};
 use super::*;
 use crate::config::AdminConfig;
 use crate::control::Handle;
+use crate::model::OrderView;
 use crate::model::{PoolView, ReloadOutcome};
 
 fn problem(headers: &http::HeaderMap, body: &str) -> Problem {
@@ -80,7 +81,7 @@ async fn an_order_carries_who_and_why() {
     assert_eq!((status, pool.reason.as_str()), (200, "local (alice): updates"));
     assert!(pool.backends[0].drained);
     let without_body = gate.send("POST", &path.replace("drain", "resume"), &[], "").await;
-    let pool: PoolView = serde_json::from_str(&read(without_body).await.2).unwrap();
+    let OrderView { pool, .. } = serde_json::from_str(&read(without_body).await.2).unwrap();
     assert_eq!(pool.reason, "local: no reason");
 }
 
