@@ -83,7 +83,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         when_both_bad: WhenBothBad::default(),
         pin: PinConfig::default(),
         follow: None,
-        warm: 1,
+        warm: number(raw.warm, 1),
         drill: DrillConfig::default(),
         backends,
     })

@@ -44,6 +44,10 @@ pub(super) struct RawPool {
     pub(super) flap: Option<RawFlap>,
     /// What to do when no backend is available. Default "try-all".
     pub(super) all_down: Option<AllDown>,
+    /// Open connections, TLS handshake done, that each worker keeps to every standby, so that the first requests after a
+    /// failover wait for none; one over HTTP/2. 0 keeps none, and so does a keep_alive below 3 s. Default 1.
+    #[schemars(range(min = 0, max = 64))]
+    pub(super) warm: Option<u64>,
     /// In order of priority. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) backend: Option<Vec<RawBackend>>,
