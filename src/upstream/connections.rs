@@ -247,3 +247,118 @@ impl<B> Lease<B> {
         idle.push(Connection::new(self.sender, self.made, now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::LocalSet;
+
+    use super::super::{Alpn, Opening, open};
+    use super::*;
+    use crate::telemetry::{BackendStats, WorkerId};
+
+    const ID: BackendId = BackendId(1);
+    const KEPT: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    struct Rig {
+        connections: Rc<Connections<Empty<Bytes>>>,
+        listener: TcpListener,
+        address: SocketAddr,
+        accepted: Vec<TcpStream>,
+    }
+
+    impl Rig {
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            Self { connections: Connections::new(), listener, address, accepted: Vec::new() }
+        }
+
+        /// Opens a connection and keeps it.
+        async fn keep(&mut self, now: Moment) {
+            let addresses = [self.address];
+            let opening = Opening {
+                reach: Reach { backend: ID, addresses: &addresses, tls: None },
+                alpn: Alpn::Any,
+                timeout: Duration::from_secs(5),
+                stats: &BackendStats::new(1),
+                worker: WorkerId(0),
+            };
+            let (opened, accepted) = tokio::join!(open(opening), self.listener.accept());
+            self.accepted.push(accepted.unwrap().0);
+            self.connections.keep(ID, opened.unwrap(), now);
+        }
+
+        fn prune(&self, now: Moment) {
+            let addresses = [self.address];
+            self.connections.prune(now, |_| Some((KEPT, Reach { backend: ID, addresses: &addresses, tls: None })));
+        }
+
+        fn idle(&self, now: u64) -> Vec<u64> {
+            self.connections.standing(ID, at(now)).idle.iter().map(Duration::as_secs).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_found_by_the_next_request_and_counts_as_open_before() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                rig.keep(at(0)).await;
+                let addresses = [rig.address];
+                let reach = Reach { backend: ID, addresses: &addresses, tls: None };
+                let mut lease = rig.connections.take(reach);
+                while lease.is_none() {
+                    tokio::task::yield_now().await;
+                    lease = rig.connections.take(reach);
+                }
+                // It may have been closed meanwhile: its failure must not be held against the backend.
+                assert!(lease.is_some_and(|lease| lease.reused));
+                assert_eq!(rig.connections.kept(ID), 0);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn what_the_backend_closed_tells_how_long_it_was_let_stand() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                rig.keep(at(10)).await;
+                rig.keep(at(12)).await;
+                rig.prune(at(14));
+                assert_eq!((rig.idle(15), rig.connections.standing(ID, at(15)).ended), (vec![5, 3], None));
+                rig.accepted.clear();
+                while !rig.idle(15).is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                rig.prune(at(15));
+                // The older one was last seen open at 14.
+                assert_eq!(rig.connections.standing(ID, at(15)).ended, Some(Duration::from_secs(4)));
+                rig.prune(at(16));
+                assert_eq!(rig.connections.standing(ID, at(16)).ended, None, "told once");
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn of_what_was_replaced_only_the_oldest_stays() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                for now in [0, 1, 2, 50] {
+                    rig.keep(at(now)).await;
+                }
+                rig.connections.retire(ID, Duration::from_secs(40), at(55));
+                assert_eq!(rig.idle(55), [55, 5]);
+                rig.prune(at(61));
+                assert_eq!(rig.idle(61), [11], "and it until keep_alive ends it");
+            })
+            .await;
+    }
+}

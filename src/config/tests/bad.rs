@@ -141,6 +141,7 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
             "11:21: pool[0].failback.mode: the mode \"window\" does not work yet (\"auto\", with a hold as long as it takes to be sure)",
         ],
     );
+    check(&pool("warm = 65"), &["11:8: pool[0].warm: 65 is out of range (from 0 to 64)"]);
     check(
         &pool("probe = { fall = 0, status = \"abc\" }"),
         &[
