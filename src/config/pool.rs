@@ -80,7 +80,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         when_both_bad: raw.when_both_bad.unwrap_or_default(),
         pin: policy::pin(raw.pin.as_ref()),
         follow: raw.follow.as_ref().and_then(follow::config),
-        warm: 1,
+        warm: number(raw.warm, 1),
         drill: policy::drill(&place.key("drill"), raw.drill.as_ref(), raw.backend.as_ref().map_or(0, Vec::len)),
         backends,
     })

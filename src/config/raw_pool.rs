@@ -53,6 +53,10 @@ pub(super) struct RawPool {
     pub(super) follow: Option<RawFollow>,
     /// Rehearsals of a failover.
     pub(super) drill: Option<RawDrill>,
+    /// Open connections, TLS handshake done, that each worker keeps to every standby, so that the first requests after a
+    /// failover wait for none; one over HTTP/2. 0 keeps none, and so does a keep_alive below 3 s. Default 1.
+    #[schemars(range(min = 0, max = 64))]
+    pub(super) warm: Option<u64>,
     /// In order of priority. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) backend: Option<Vec<RawBackend>>,

@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
+use crate::config::DnsConfig;
 use crate::model::BackendId;
 
 /// What an errand came back with.
@@ -41,6 +42,10 @@ const AT_ONCE: usize = 32;
 
 /// A probe that takes longer waits for its backend, not for this thread, and makes room for the next one.
 const BEGINS: Duration = Duration::from_millis(50);
+
+/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: past this it did not
+/// come back at all.
+const LOOKUP_MARGIN: Duration = Duration::from_millis(500);
 
 /// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
 #[derive(Debug)]
@@ -87,8 +92,9 @@ impl Errands {
     }
 
     /// Asks for the addresses of a host.
-    pub(super) fn lookup(&mut self, outside: &Arc<dyn Outside>, host: String, limit: Duration) {
-        let (lookup, name) = (outside.lookup(host.clone()), host.clone());
+    pub(super) fn lookup(&mut self, outside: &Arc<dyn Outside>, host: String, dns: &DnsConfig) {
+        let limit = dns.timeout.saturating_add(LOOKUP_MARGIN);
+        let (lookup, name) = (outside.lookup(host.clone(), dns), host.clone());
         let task = self.tasks.spawn(async move {
             let late = |_| Err(format!("no answer within {limit:?}"));
             let answer = timeout(limit, lookup).await.unwrap_or_else(late);

@@ -1,6 +1,6 @@
 //! The real world: files, name servers, backends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
@@ -15,7 +15,8 @@ type Loader = Box<dyn Fn() -> Result<Loaded, Unloadable> + Send + Sync>;
 /// The world as it is.
 pub struct Network {
     loader: Loader,
-    resolver: Arc<Resolver>,
+    /// The resolver, and what it was made by: a reload may ask for another. Only control's thread takes the lock.
+    resolver: Mutex<(DnsConfig, Arc<Resolver>)>,
 }
 
 impl Network {
@@ -28,7 +29,17 @@ impl Network {
         load: impl Fn() -> Result<Loaded, Unloadable> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
-        Ok(Self { loader: Box::new(load), resolver: Arc::new(resolver) })
+        Ok(Self { loader: Box::new(load), resolver: Mutex::new((dns.clone(), Arc::new(resolver))) })
+    }
+
+    /// The resolver that `dns` asks for: the last one, unless it was made by other rules.
+    fn resolver(&self, dns: &DnsConfig) -> Result<Arc<Resolver>, String> {
+        let mut made = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.0 != *dns {
+            let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
+            *made = (dns.clone(), Arc::new(resolver));
+        }
+        Ok(made.1.clone())
     }
 }
 
@@ -41,10 +52,10 @@ impl Outside for Network {
         Box::pin(probe(target))
     }
 
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>> {
-        let resolver = self.resolver.clone();
+    fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {
+        let resolver = self.resolver(dns);
         Box::pin(async move {
-            let answer = resolver.lookup(&host).await.map_err(|error| error.to_string())?;
+            let answer = resolver?.lookup(&host).await.map_err(|error| error.to_string())?;
             Ok(Addresses { addresses: answer.addresses, ttl: answer.ttl })
         })
     }

@@ -8,7 +8,6 @@ use super::outside::ProbeTarget;
 use super::registry::Place;
 use super::schedule::jittered;
 use super::{Control, views};
-use crate::config::Config;
 use crate::model::{
     AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
     Utc,
@@ -18,12 +17,6 @@ use crate::telemetry::SwitchKey;
 
 /// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
-
-/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: this is for one that
-/// does not come back at all.
-pub(super) fn lookup_limit(config: &Config) -> Duration {
-    config.dns.timeout.saturating_add(Duration::from_millis(500))
-}
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,7 +138,7 @@ impl Control {
             }
             Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
-                if self.names.answered(&host, answer, &self.registry.config.dns, now) {
+                if self.names.answered(&host, answer, &self.dns().dns, now) {
                     self.registry.readdress(&host, &self.names);
                 }
             }
@@ -168,8 +161,9 @@ impl Control {
                 self.errands.probe(&self.outside, backend.id, target);
             }
         }
+        let config = self.dns();
         for host in self.names.take_due(now) {
-            self.errands.lookup(&self.outside, host, lookup_limit(&self.registry.config));
+            self.errands.lookup(&self.outside, host, &config.dns);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{BackendConfig, Config, ProbeConfig};
+use crate::config::{BackendConfig, Config, DnsConfig, ProbeConfig};
 use crate::upstream::TlsClient;
 
 /// A config that was read and is valid.
@@ -63,8 +63,8 @@ pub trait Outside: Send + Sync + 'static {
     /// Probes a backend once; control bounds the time it takes. The error says what was bad.
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>>;
 
-    /// Asks for the addresses of a name once. The error says what was wrong.
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>>;
+    /// Asks for the addresses of a name once, in the way that `dns` says. The error says what was wrong.
+    fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>>;
 }
 
 /// Tells when the files of the config changed.

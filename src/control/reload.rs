@@ -1,6 +1,7 @@
 //! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Control;
@@ -9,6 +10,7 @@ use super::changes;
 use super::handle::Reply;
 use super::outside::{Loaded, Unloadable, listed};
 use super::registry::{Registry, TlsPlan};
+use crate::config::Config;
 use crate::model::{Moment, ReloadOutcome};
 
 /// A new backend is not sent requests before its name was asked for, for at most this long.
@@ -59,6 +61,13 @@ impl Control {
         self.errands.load(&self.outside);
     }
 
+    /// The config by which names are resolved: the next one as soon as its new backends wait for their addresses, which
+    /// perhaps only its name servers know.
+    pub(super) fn dns(&self) -> Arc<Config> {
+        let pending = self.reloads.pending.as_ref().map(|pending| &pending.loaded.config);
+        pending.unwrap_or(&self.registry.config).clone()
+    }
+
     /// Goes on with a reload that waits, if it may.
     pub(super) fn continue_reload(&mut self) {
         let now = self.time.now();
@@ -95,6 +104,9 @@ impl Control {
                 let now = self.time.now();
                 let mut hosts: Vec<String> = Registry::hosts(&loaded.config).map(str::to_owned).collect();
                 hosts.retain(|host| self.names.add(host, now));
+                if loaded.config.dns != self.registry.config.dns {
+                    self.names.ask_again(now);
+                }
                 let deadline = now + RESOLVE_WAIT;
                 self.reloads.pending = Some(Pending { loaded, tls, prepared, hosts, deadline, replies });
                 self.continue_reload();

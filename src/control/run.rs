@@ -15,7 +15,7 @@ use super::files::Files;
 use super::handle::{Command, Handle};
 use super::journal::{Journal, Restored};
 use super::names::Names;
-use super::observe::{SAMPLE, lookup_limit};
+use super::observe::SAMPLE;
 use super::outside::{Loaded, Outside, Watch};
 use super::registry::Registry;
 use super::reload::{RESOLVE_WAIT, Reloads};
@@ -106,7 +106,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let (mut names, mut errands) = (Names::default(), Errands::default());
     names.follow(Registry::hosts(&config), time.now());
     for host in names.take_due(time.now()) {
-        errands.lookup(&outside, host, lookup_limit(&config));
+        errands.lookup(&outside, host, &config.dns);
     }
     let resolve = async {
         while let Some(done) = errands.next().await {

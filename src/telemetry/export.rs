@@ -134,6 +134,8 @@ impl Scrape {
                 self.counter(metric, labels, backend.stats.cells.sum(pick));
             }
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
+            let warm = backend.stats.cells.sum(|cell| &cell.warm);
+            self.gauge("botgate_warm_connections", labels(), warm as f64);
             let health = match backend.health {
                 Health::Unknown => 0.5,
                 Health::Healthy => 1.0,
@@ -214,6 +216,7 @@ fn describe(recorder: &PrometheusRecorder) {
     }
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
+        ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
@@ -248,11 +251,15 @@ mod tests {
             cell.responses[0].increment();
             cell.observe_latency(Duration::from_millis(took));
         }
+        for worker in 0..2 {
+            pool.backends[0].stats.cells.of(WorkerId(worker)).warm.set(4);
+        }
         clients.cells.of(WorkerId(1)).accepted.increment();
         let text = render(&clients, &ControlStats::default(), &[pool], 5);
         has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
+        has(&text, r#"botgate_warm_connections{pool="bot-api",backend="weu"} 8"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.0025"} 0"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.005"} 1"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="15"} 2"#);

@@ -19,4 +19,5 @@ mod restart;
 mod scale;
 mod source;
 mod support_works;
+mod warm;
 mod websocket;

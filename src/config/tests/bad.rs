@@ -136,6 +136,8 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
         ],
     );
     check(
+        &pool("warm = 65"), &["11:8: pool[0].warm: 65 is out of range (from 0 to 64)"]);
+    check(
         &pool("probe = { fall = 0, status = \"abc\" }"),
         &[
             "11:18: pool[0].probe.fall: 0 is out of range (from 1 to 1000)",

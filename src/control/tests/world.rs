@@ -83,7 +83,7 @@ impl Outside for World {
         })
     }
 
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>> {
+    fn lookup(&self, host: String, _: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {
         let answer = self.names.lock().unwrap().get(&host).cloned().unwrap_or(Err("NXDOMAIN".into()));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
