@@ -12,6 +12,8 @@ mod body;
 mod failover;
 mod layers;
 mod names;
+mod phases;
+mod power_cuts;
 mod regions;
 mod reload;
 mod request;
