@@ -8,6 +8,8 @@ mod changes;
 mod errands;
 mod files;
 mod handle;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "control does not write to it yet"))]
+mod journal;
 mod names;
 mod network;
 mod observe;
