@@ -304,6 +304,11 @@ impl Queue {
         state.fault.is_none()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_writing(&self) -> bool {
+        self.lock().writing > 0
+    }
+
     /// For the writer: gives up what waits. Says how many decisions these were.
     pub(super) fn give_up(&self) -> u64 {
         let mut state = self.lock();

@@ -73,6 +73,10 @@ pub(super) fn copy(files: &Files, new: &mut Connection) -> Result<Salvaged, Faul
 
 /// Opens a broken file to read, if its list of tables can be read.
 fn open(path: &Path) -> Option<Connection> {
+    // SQLite deletes the log of a file without a byte, and the log may be all that there is.
+    if fs::metadata(path).is_ok_and(|about| about.len() == 0) {
+        return None;
+    }
     let source = schema::connect_to_read(path).ok()?;
     // Reads on where the file is shorter than it says, or a table's definition is damaged.
     source.pragma_update(None, "writable_schema", true).ok()?;
