@@ -13,6 +13,7 @@ mod memory;
 mod opening;
 mod queue;
 mod reader;
+mod rescue;
 mod retention;
 mod rows;
 mod salvage;

@@ -14,12 +14,14 @@ use super::files::{self, Files};
 use super::opening::{self, Opened, Trust};
 use super::queue::{Item, Next, Queue, Work};
 use super::types::{Ack, Record, Restored};
-use super::{retention, rows};
+use super::{rescue, retention, rows};
 use crate::config::JournalConfig;
 use crate::model::{PoolName, Utc};
 
 /// A disk that is not well is tried again after this long …
 const RETRY: Duration = Duration::from_secs(1);
+/// … a file that was never opened since the start after this long …
+const RECHECK: Duration = Duration::from_secs(5);
 /// … and a file that breaks again and again, or cannot be replaced, after this long.
 const REPLACE: Duration = Duration::from_secs(60);
 /// Old entries are looked for this often.
@@ -40,6 +42,8 @@ pub(super) struct Writer {
     last: i64,
     /// Rows that took effect while they were being written.
     to_mark: Vec<i64>,
+    /// How far the file is to be trusted when it is opened the next time.
+    trust: Trust,
     /// When a broken file was last replaced.
     replaced: Option<Instant>,
     /// When to try a disk again that is not well; none while it is.
@@ -58,6 +62,7 @@ impl Writer {
             newest: HashMap::new(),
             last: 0,
             to_mark: Vec::new(),
+            trust: Trust::Check,
             replaced: None,
             retry: None,
             keep: Instant::now(),
@@ -98,17 +103,24 @@ impl Writer {
     fn start(&mut self) -> Restored {
         match self.reopen(&Trust::Check) {
             Ok(notes) => {
-                let pools = self.newest.values().map(|record| (record.entry.pool.clone(), record.saved.clone()));
-                let restored = Restored { pools: pools.collect(), notes };
+                let restored = Restored { pools: self.saved(), notes };
                 self.retry();
                 restored
             }
             Err(fault) => {
-                let note = format!("{}; pins, latches, drains and phases from before are not known", fault.text);
+                for record in rescue::newest(&self.files) {
+                    self.newest.insert(record.entry.pool.clone(), Arc::new(record));
+                }
+                let known = if self.newest.is_empty() { "not known" } else { "taken from it as far as it can be read" };
+                let note = format!("{}; pins, latches, drains and phases from before are {known}", fault.text);
                 self.broke(&fault);
-                Restored { pools: HashMap::new(), notes: vec![note] }
+                Restored { pools: self.saved(), notes: vec![note] }
             }
         }
+    }
+
+    fn saved(&self) -> HashMap<PoolName, String> {
+        self.newest.values().map(|record| (record.entry.pool.clone(), record.saved.clone())).collect()
     }
 
     /// Opens the file, and puts back what it lacks.
@@ -144,6 +156,7 @@ impl Writer {
             notes.push(format!("the last state of {restored} pools was put back into {}", journal.display()));
         }
         self.open = Some(opened);
+        self.trust = Trust::Known;
         Ok(notes)
     }
 
@@ -186,8 +199,12 @@ impl Writer {
         if identity.is_none_or(|identity| identity.is_none() || identity != files::identity(&journal)) {
             if identity.is_some() {
                 tracing::error!("the journal {} was removed or replaced while it was in use", journal.display());
+                // Ids of another file.
+                self.last = 0;
+                self.to_mark.clear();
             }
-            self.reopen_and_tell(&Trust::Known)?;
+            let trust = self.trust.clone();
+            self.reopen_and_tell(&trust)?;
         }
         let Self { open: Some(open), last, to_mark, .. } = self else { return Ok(Vec::new()) };
         #[cfg(test)]
@@ -236,7 +253,14 @@ impl Writer {
         if fault.kind != FaultKind::Wait {
             self.open = None;
         }
-        self.retry = Some(Instant::now() + if fault.kind == FaultKind::Corrupt { REPLACE } else { RETRY });
+        // To check a file, and to copy it, takes long.
+        let large = self.trust == Trust::Check && self.files.journal().is_file();
+        let wait = match fault.kind {
+            FaultKind::Corrupt => REPLACE,
+            FaultKind::Wait | FaultKind::Disk if large => RECHECK,
+            FaultKind::Wait | FaultKind::Disk => RETRY,
+        };
+        self.retry = Some(Instant::now() + wait);
     }
 
     /// Sends acknowledgements. Control reads them at every turn: where it does not, this thread waits, not control.

@@ -115,3 +115,48 @@ async fn a_commit_whose_answer_was_lost_is_found_and_not_written_twice() {
     assert_eq!(rows::find(&file, &stored, 3).unwrap(), None, "one of before is another");
     assert_eq!(rows::find(&file, &record("bot", 4), 2).unwrap(), None);
 }
+
+/// What a start knows when this name in the folder is a folder itself; it is well when that is gone.
+async fn known_in_spite_of(obstacle: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (mut journal, _) = open_well(&state);
+    write(&mut journal, "bot", 1..=9).await;
+    // As a process that was killed leaves it: the last records are in the log.
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(state.join(file), copy.join(file)).unwrap();
+    }
+    std::fs::create_dir(copy.join(obstacle)).unwrap();
+    let (mut journal, restored) = open(&copy);
+    assert!(restored.notes[0].contains("as far as it can be read"), "{:?}", restored.notes);
+    assert_eq!(restored.pools["bot"], record("bot", 9).saved);
+    journal.submit(record("bot", 10));
+    assert!(!acknowledged(&mut journal).await.durable);
+    std::fs::remove_dir(copy.join(obstacle)).unwrap();
+    until("the disk is well", || journal.trouble().is_none()).await;
+    assert_eq!(epochs(&journal).await, (1..=10).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_journal_that_can_only_be_read_gives_the_last_states() {
+    known_in_spite_of("journal.lock").await;
+}
+
+#[tokio::test]
+async fn a_journal_whose_log_cannot_be_taken_in_where_it_is_gives_the_last_states() {
+    known_in_spite_of("journal.db-shm").await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_told_and_holds_nobody_up() {
+    use crate::control::journal::Ticket;
+    use crate::control::journal::queue::{Queue, Work};
+    // Nobody takes anything from this one.
+    let queue = Queue::new("being opened".to_owned());
+    assert!(queue.is_well());
+    assert_eq!(queue.submit(Ticket(1), Work::Entry(record("bot", 1).into())), [None, None]);
+    assert_eq!(queue.trouble(), None, "not yet");
+    until("it is told", || queue.trouble().is_some_and(|trouble| trouble.contains("has taken nothing"))).await;
+}
