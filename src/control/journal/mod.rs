@@ -3,8 +3,8 @@
 //! [`Journal`] is control's end; it never waits for a disk. Behind it one thread owns the connection that writes
 //! ([`writer`]) and takes what [`queue`] holds, many records to a transaction. Questions are answered on connections of
 //! their own ([`reader`]). When the disk fails, records wait in the queue and are written, in order and marked late, once
-//! it is well again; a file that cannot be trusted is moved aside and what it still holds is copied ([`opening`],
-//! [`salvage`]).
+//! it is well again; a file that can only be read still gives the last states ([`rescue`]); one that cannot be trusted is
+//! moved aside, and what it still holds is copied ([`opening`], [`salvage`]).
 
 mod fault;
 mod files;
