@@ -162,6 +162,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
             Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
             Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
+            Command::Retire(reply) => reply.send(Ok(())).is_ok(),
             Command::Journal(_, reply) => reply.send(Ok(vec![])).is_ok(),
         };
     }

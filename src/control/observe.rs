@@ -13,7 +13,7 @@ use crate::model::{
     Utc,
 };
 use crate::steering::{Decision, Observation, Step, Tally};
-use crate::telemetry::SwitchKey;
+use crate::telemetry::{PoolState, SwitchKey};
 
 /// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
@@ -39,6 +39,10 @@ impl Control {
     pub(super) fn follow_step(&mut self, pool: usize, step: Step) {
         let Some(state) = self.registry.pools.get_mut(pool) else { return };
         state.touched = true;
+        let rules = state.steering.policy();
+        let backends = rules.backends.iter().zip(state.steering.backends());
+        let ready = backends.map(|(backend, it)| (backend.name.clone(), it.ready(rules))).collect();
+        self.stats.set_pool(&state.config.name, PoolState { phase: state.steering.phase(), ready });
         for (index, was) in step.health {
             let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
             else {

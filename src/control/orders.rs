@@ -20,6 +20,10 @@ impl Control {
             Command::Order(order) => self.order(order),
             Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
+            Command::Retire(reply) => {
+                self.retired = true;
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 

@@ -150,6 +150,7 @@ impl Control {
             let pool = config.pools.iter().find(|known| known.name == *pool);
             pool.is_some_and(|pool| pool.backends.iter().any(|known| known.name == *backend))
         });
+        self.stats.retain_pools(|name| config.pools.iter().any(|pool| pool.name == *name));
         self.stats.reloaded(true);
         self.publish();
         let files = listed(&loaded.files);

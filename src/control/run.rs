@@ -87,6 +87,8 @@ pub struct Control {
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
+    /// Whether a successor writes the journal.
+    pub(super) retired: bool,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
 }
@@ -150,6 +152,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
+        retired: false,
         started: config,
     };
     for (pool, decision) in decided {
@@ -161,7 +164,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
 /// What a former process left, as far as it can be read.
 fn restore(restored: Restored) -> HashMap<PoolName, Saved> {
     for note in &restored.notes {
-        tracing::warn!("{note}");
+        tracing::error!("{note}");
     }
     let read = |(pool, saved): (PoolName, String)| match serde_json::from_str(&saved) {
         Ok(saved) => Some((pool, saved)),

@@ -102,6 +102,19 @@ impl Scrape {
         self.counter("botgate_reloads_total", vec![label("result", "rejected")], control.reloads_rejected());
         self.counter("botgate_evidence_total", vec![], control.evidence_total());
         self.counter("botgate_publications_total", vec![], control.publications());
+        let (journal, well) = control.journal();
+        self.counter("botgate_journal_entries_total", vec![label("result", "written")], journal.written);
+        self.counter("botgate_journal_entries_total", vec![label("result", "late")], journal.late);
+        self.counter("botgate_journal_entries_total", vec![label("result", "lost")], journal.lost);
+        self.gauge("botgate_journal_well", vec![], f64::from(u8::from(well)));
+        for (pool, state) in control.pools() {
+            let name = || label("pool", pool.as_str());
+            self.gauge("botgate_phase", vec![name(), label("phase", state.phase.as_str())], 1.0);
+            for (backend, ready) in &state.ready {
+                let labels = vec![name(), label("backend", backend.as_str())];
+                self.gauge("botgate_backend_ready", labels, f64::from(u8::from(*ready)));
+            }
+        }
         for (key, count) in control.switches() {
             let labels = vec![
                 label("pool", key.pool.as_str()),
@@ -211,6 +224,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_failovers_total", "Switches of the active backend."),
         ("botgate_evidence_total", "Evidence that control took in from the request path."),
         ("botgate_publications_total", "Snapshots published."),
+        (
+            "botgate_journal_entries_total",
+            "Decisions: durable, of these durable only after they took effect, and lost.",
+        ),
     ] {
         recorder.describe_counter(KeyName::from(name), None, help.into());
     }
@@ -218,6 +235,9 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections", "Connections open now, by side."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
+        ("botgate_phase", "1 for the phase that a pool is in."),
+        ("botgate_backend_ready", "1 when a backend could take over now."),
+        ("botgate_journal_well", "1 while every decision gets onto the disk."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
     ] {

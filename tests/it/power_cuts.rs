@@ -61,7 +61,8 @@ fn path(what: &str, random: &mut fastrand::Rng) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_power_cuts_lose_nothing_that_was_acknowledged() -> Outcome<()> {
     let _machine = together().await;
-    let seed = std::env::var("BOTGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed =
+        std::env::var("BOTGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
     println!("BOTGATE_SEED={seed} repeats this");
     let mut random = fastrand::Rng::with_seed(seed);
     let site = Site::new();
@@ -81,7 +82,10 @@ async fn a_hundred_power_cuts_lose_nothing_that_was_acknowledged() -> Outcome<()
             if unanswered.is_none() {
                 assert_eq!(&now, known, "after {cuts} power cuts");
             }
-            assert!(now.epoch >= known.epoch && now.epoch <= known.epoch + 1, "{now:?} after {known:?}, {unanswered:?}");
+            assert!(
+                now.epoch >= known.epoch && now.epoch <= known.epoch + 1,
+                "{now:?} after {known:?}, {unanswered:?}"
+            );
         }
         known = Some(now);
         unanswered = None;

@@ -30,7 +30,8 @@ const NAMES: [&str; 4] = ["one", "two", "three", "four"];
 impl Stage {
     /// So many regions; `keys` are the pool's, beside quick probes.
     pub async fn new(regions: usize, keys: &str) -> Self {
-        Self::with(regions, |urls| pool_of("bot", &format!("{QUICK}\n{keys}"), urls, &format!("host = \"{HOST}\"\n"))).await
+        Self::with(regions, |urls| pool_of("bot", &format!("{QUICK}\n{keys}"), urls, &format!("host = \"{HOST}\"\n")))
+            .await
     }
 
     /// So many regions, and pools as `pools` writes them.
