@@ -11,6 +11,7 @@ mod defaulted;
 mod findings;
 mod load;
 mod mask;
+mod parity;
 mod pool;
 mod presets;
 mod probe;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use certificate::{CertificateError, load_certified_key, load_roots};
 pub use load::{Loaded, load, parse};
+pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use types::*;

@@ -11,7 +11,7 @@ use super::resolve::Outside;
 use super::types::{
     DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig, PinConfig, PoolConfig, RetryConfig, StatusSet,
 };
-use super::{backend, probe, values};
+use super::{backend, parity, probe, values};
 use crate::model::{FailbackMode, WhenBothBad};
 
 /// Whether a name may stand in URLs, labels and logs.
@@ -85,6 +85,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         follow: None,
         warm: 1,
         drill: DrillConfig::default(),
+        parity: parity::validate(place, raw, &backends, outside),
         backends,
     })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::parity::RawParity;
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, FailbackMode, PoolKind, Replay};
 
@@ -44,6 +45,8 @@ pub(super) struct RawPool {
     pub(super) flap: Option<RawFlap>,
     /// What to do when no backend is available. Default "try-all".
     pub(super) all_down: Option<AllDown>,
+    /// Whether the backends are really in step.
+    pub(super) parity: Option<Vec<RawParity>>,
     /// In order of priority. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) backend: Option<Vec<RawBackend>>,

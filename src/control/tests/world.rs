@@ -138,6 +138,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         follow: None,
         warm: 0,
         drill: DrillConfig::default(),
+        parity: vec![],
         backends,
     }
 }
