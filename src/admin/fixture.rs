@@ -38,6 +38,7 @@ pub(crate) fn pool() -> PoolView {
         since: "2026-11-01T12:00:00Z".into(),
         reason: "westeurope failed 2 probes".into(),
         backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
+        parity: vec![],
     }
 }
 

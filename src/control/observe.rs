@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::errands::Done;
 use super::outside::ProbeTarget;
+use super::parity::Errand;
 use super::registry::Place;
 use super::schedule::jittered;
 use super::{Control, views};
 use crate::config::Config;
 use crate::model::{
-    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, Moment, Phase, PoolName,
+    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, Moment, Now, Phase, PoolName, Utc,
 };
 use crate::steering::{Decision, Observation, Tally};
 use crate::telemetry::SwitchKey;
@@ -54,6 +55,11 @@ impl Control {
         if let Some(decision) = step.decision {
             if decision.phase != decision.phase_before {
                 state.since = Timestamp::now();
+            }
+            if decision.before != decision.after {
+                // Another backend is the truth now.
+                state.parity.switched(now);
+                state.compare_parity(Utc::now());
             }
             self.decided.push((state.config.name.clone(), decision));
         }
@@ -130,6 +136,14 @@ impl Control {
                 let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
                 pool.backends[place.backend].schedule.ended(now, good, given_up, interval);
             }
+            Done::Parity { backend, tag, result } => {
+                let Some(place) = self.registry.place(backend) else { return };
+                let now = Now { at: now, utc: Utc::now() };
+                let pool = &mut self.registry.pools[place.pool];
+                if pool.parity.record(&tag, place.backend, result, now) {
+                    pool.compare_parity(now.utc);
+                }
+            }
             Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
                 if self.names.answered(&host, answer, &self.registry.config.dns, now) {
@@ -139,9 +153,13 @@ impl Control {
         }
     }
 
-    /// Starts the probes and look-ups that are due.
+    /// Starts the probes, parity rounds and look-ups that are due.
     pub(super) fn start_errands(&mut self, now: Moment) {
         for pool in &mut self.registry.pools {
+            for Errand { backend, tag, target } in pool.parity.take_due(now, &self.names) {
+                let Some(id) = pool.backends.get(backend).map(|backend| backend.id) else { continue };
+                self.errands.parity(&self.outside, id, tag, target);
+            }
             let Some(probe) = &pool.config.probe else { continue };
             for backend in pool.backends.iter_mut().filter(|backend| backend.schedule.due(now)) {
                 let interval = jittered(probe.interval, probe.jitter, fastrand::f64());

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::names::Names;
+use super::parity::{ParityState, ParityTls, plan_tls};
 use super::schedule::Schedule;
 use crate::config::{BackendConfig, Config, PoolConfig};
-use crate::model::{BackendId, Moment, PoolName};
+use crate::model::{BackendId, Moment, PoolName, Utc};
 use crate::snapshot::{Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Steering};
 use crate::telemetry::{BackendStats, PoolStats};
@@ -35,6 +36,8 @@ pub(super) struct PoolState {
     pub(super) stats: Arc<PoolStats>,
     /// In the config's order, which is the order in which steering and the snapshot number them.
     pub(super) backends: Vec<BackendState>,
+    /// Whether its backends are in step.
+    pub(super) parity: ParityState,
     /// When it entered its phase.
     pub(super) since: Timestamp,
     /// What requests see; built again when it no longer fits.
@@ -66,8 +69,15 @@ pub(super) struct Place {
     pub(super) backend: usize,
 }
 
-/// TLS to every backend of a config, by pool and backend.
-pub(super) type TlsPlan = Vec<Vec<Option<TlsClient>>>;
+/// TLS to everybody that a config names, by pool.
+pub(super) type TlsPlan = Vec<PoolTls>;
+
+/// TLS to the backends of a pool, and to those whom its parity checks ask.
+#[derive(Debug)]
+pub(super) struct PoolTls {
+    backends: Vec<Option<TlsClient>>,
+    parity: ParityTls,
+}
 
 impl Registry {
     /// Nothing yet: [`Registry::apply`] brings the first config in like any other.
@@ -97,7 +107,11 @@ impl Registry {
                     },
                 }
             }
-            plan.push(clients);
+            // Where a backend cannot be set up the numbers do not fit, and nothing of the plan will be used.
+            match plan_tls(pool, &clients, old.map(|old| &old.parity)) {
+                Ok(parity) => plan.push(PoolTls { backends: clients, parity }),
+                Err(more) => errors.extend(more),
+            }
         }
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
@@ -131,7 +145,7 @@ impl Registry {
         &mut self,
         config: &PoolConfig,
         old: Option<PoolState>,
-        tls: Vec<Option<TlsClient>>,
+        PoolTls { backends: tls, parity: parity_tls }: PoolTls,
         names: &Names,
         now: Moment,
     ) -> (PoolState, Option<Decision>) {
@@ -139,11 +153,12 @@ impl Registry {
         let fits = old.as_ref().is_some_and(|old| *old.config == *config) && !config.backends.iter().any(names_files);
         let interval = config.probe.as_ref().map(|probe| probe.interval);
         let (mut published, mut steering, mut stats, mut was, mut since) = (None, None, None, Vec::new(), None);
-        let mut shared = None;
+        let (mut shared, mut parity) = (None, None);
         if let Some(old) = old {
             published = old.published.filter(|_| fits);
             shared = Some(old.config).filter(|_| fits);
             (steering, stats, since) = (Some(old.steering), Some(old.stats), Some(old.since));
+            parity = Some(old.parity);
             was = old.backends.into_iter().map(Some).collect();
         }
         let mut kept = Vec::new();
@@ -182,6 +197,7 @@ impl Registry {
             steering,
             stats: stats.unwrap_or_else(|| PoolStats::new(self.workers)),
             backends,
+            parity: ParityState::new(config, parity_tls, parity, now),
             since: since.filter(|_| !moved).unwrap_or_else(Timestamp::now),
             published,
             touched: true,
@@ -223,6 +239,11 @@ impl Registry {
         config.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.url.host.as_str())
     }
 
+    /// The hosts of the services that parity checks ask.
+    pub(super) fn companions(config: &Config) -> impl Iterator<Item = &str> {
+        config.pools.iter().flat_map(|pool| &pool.parity).flat_map(crate::config::ParityConfig::hosts)
+    }
+
     /// Takes new addresses of a host over.
     pub(super) fn readdress(&mut self, host: &str, names: &Names) {
         for pool in &mut self.pools {
@@ -232,6 +253,22 @@ impl Registry {
                     backend.addresses = next;
                     pool.touched = true;
                 }
+            }
+        }
+    }
+}
+
+impl PoolState {
+    /// Compares what the parity checks found last, and tells in the log of every backend whose verdict is another than
+    /// before: what has drifted is an alarm while it can still be mended.
+    pub(super) fn compare_parity(&mut self, now: Utc) {
+        for (backend, parity) in self.parity.news(self.steering.active(), now) {
+            let (pool, notes) = (&self.config.name, parity.notes.join("; "));
+            if parity.drifted() {
+                tracing::warn!("{pool}/{backend}: out of step: {notes}");
+            } else {
+                let why = if notes.is_empty() { String::new() } else { format!(": {notes}") };
+                tracing::info!("{pool}/{backend}: parity {}{why}", parity.verdict);
             }
         }
     }

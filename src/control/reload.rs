@@ -119,7 +119,8 @@ impl Control {
         let now = self.time.now();
         let changes = changes::changes(&self.registry.config, &loaded.config);
         let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
-        self.names.follow(Registry::hosts(&loaded.config), now);
+        let companions = Registry::companions(&loaded.config);
+        self.names.follow(Registry::hosts(&loaded.config).chain(companions), now);
         let decisions = self.registry.apply(loaded.config, tls, &self.names, now);
         self.decided.extend(decisions);
         for part in prepared {

@@ -99,7 +99,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let tls = registry.plan_tls(&config)?;
 
     let (mut names, mut errands) = (Names::default(), Errands::default());
-    names.follow(Registry::hosts(&config), time.now());
+    names.follow(Registry::hosts(&config).chain(Registry::companions(&config)), time.now());
     for host in names.take_due(time.now()) {
         errands.lookup(&outside, host, lookup_limit(&config));
     }
@@ -197,7 +197,7 @@ impl Control {
             let on = pool.config.probe.is_some();
             pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
         };
-        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(), probes(pool)]);
+        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(), probes(pool), pool.parity.wakeup()]);
         let others = [self.names.wakeup(), self.reloads.wakeup(), Some(self.next_sample)];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }

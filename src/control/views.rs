@@ -3,7 +3,7 @@
 use jiff::{Timestamp, Unit};
 
 use super::registry::PoolState;
-use crate::model::{BackendView, DecisionView, PoolName, PoolView, ProbeView};
+use crate::model::{BackendView, DecisionView, PoolName, PoolView, ProbeView, Utc};
 use crate::steering::Decision;
 
 /// A time as RFC 3339 in UTC, to the millisecond.
@@ -23,6 +23,7 @@ pub(super) fn pool(pool: &PoolState) -> PoolView {
         since: rfc3339(pool.since),
         reason: steering.reason().to_owned(),
         backends: steering.policy().ranking().into_iter().filter_map(|index| backend(pool, index)).collect(),
+        parity: pool.parity.views(steering.active(), Utc::now()),
     }
 }
 

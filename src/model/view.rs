@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BackendName, Cause, Health, Phase, PoolName};
+use super::{BackendName, Cause, Health, ParityView, Phase, PoolName};
 
 /// A pool as the admin API shows it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -22,6 +22,9 @@ pub struct PoolView {
     pub reason: String,
     /// The backends, in order of priority.
     pub backends: Vec<BackendView>,
+    /// The parity checks, in order of the config.
+    #[serde(default)]
+    pub parity: Vec<ParityView>,
 }
 
 /// A backend as the admin API shows it.

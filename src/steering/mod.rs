@@ -9,6 +9,7 @@ mod decision;
 mod evidence;
 mod failback;
 mod machine;
+mod parity;
 mod policy;
 mod probes;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use backend::BackendState;
 pub use decision::{BackendGrounds, Decision, Observation, Step};
 pub use evidence::{EvidenceState, Tally};
 pub use machine::Steering;
+pub use parity::{BackendParity, Parity, Sample, combine as combine_parity, compare as compare_parity, rule_in_words};
 pub use policy::{BackendPolicy, EvidencePolicy, Policy, ProbePolicy};
 pub use probes::ProbeState;

@@ -156,6 +156,7 @@ fn rule(place: &Place<'_>, raw: &RawParity, preset: Option<&Preset>) -> Option<P
     let rule = match first {
         None => match preset {
             Some(rule) => rule.clone(),
+            None if place.is_broken() => return None,
             None => {
                 place.absent("the parity check compares nothing", ONE);
                 return None;

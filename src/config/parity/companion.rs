@@ -60,7 +60,7 @@ pub(super) fn requests(
             }
         }
     }
-    if good && requests.is_empty() && !asking.backends.is_empty() {
+    if good && requests.is_empty() && !asking.backends.is_empty() && !place.is_broken() {
         place.absent("the parity check asks nobody", "give it a `path`, or a table `backends` with a `url` for each");
         good = false;
     }
@@ -180,6 +180,9 @@ fn itself(
     outside: &Outside<'_>,
 ) -> Asked {
     let may = raw.path.is_some() || asking.preset.is_some_and(|preset| preset.of_backend);
+    if place.is_broken() {
+        return Asked::Wrong;
+    }
     if !may {
         let hint = "url = \"https://…\", or a `path` of the check, which is then asked of the backend itself";
         match entry {
