@@ -99,7 +99,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let tls = registry.plan_tls(&config)?;
 
     let (mut names, mut errands) = (Names::default(), Errands::default());
-    names.follow(Registry::hosts(&config).chain(Registry::companions(&config)), time.now());
+    names.follow(Registry::hosts(&config), time.now());
     for host in names.take_due(time.now()) {
         errands.lookup(&outside, host, lookup_limit(&config));
     }
@@ -112,6 +112,10 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     };
     // What has no answer by then is reached later: its look-up goes on in the loop.
     let _ = timeout(RESOLVE_WAIT, resolve).await;
+    // Nothing waits for whom parity checks ask.
+    for host in Registry::companions(&config) {
+        names.add(host, time.now());
+    }
 
     let decided = registry.apply(config.clone(), tls, &names, time.now());
     registry.refresh();

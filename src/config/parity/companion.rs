@@ -91,15 +91,19 @@ fn strangers(place: &Place<'_>, raw: &RawParity, names: &[&str]) -> bool {
     good
 }
 
-/// Reports an `of` that nothing asks for.
+/// Reports every `of` that nothing asks for.
 fn subject(place: &Place<'_>, raw: &RawParity, preset: Option<&Preset>) -> bool {
-    let wanted = preset.is_some_and(|preset| preset.of.is_some()) && raw.path.is_none();
-    if raw.of.is_some() && !wanted {
+    if preset.is_some_and(|preset| preset.of.is_some()) && raw.path.is_none() {
+        return true;
+    }
+    let entries = raw.backends.iter().flatten().filter(|(_, entry)| entry.of.is_some());
+    let entries = entries.map(|(name, _)| place.key("backends").key(name));
+    let written: Vec<Place<'_>> = raw.of.iter().map(|_| place.clone()).chain(entries).collect();
+    for place in &written {
         let hint = "leave it out: it fills the path of a preset that has a place for it";
         place.key("of").error("nothing here is `of` something", hint);
-        return false;
     }
-    true
+    written.is_empty()
 }
 
 fn method_and_body(place: &Place<'_>, raw: &RawParity, header: bool) -> Option<(Method, Option<Bytes>)> {

@@ -127,6 +127,22 @@ backends.b.headers = { x-key = "${KEY}" }
     assert!(!check.requests[0].companion && check.requests.len() == 2);
 }
 
+#[test]
+fn the_checks_of_the_shipped_sample_are_good_when_they_are_uncommented() {
+    let at = SAMPLE.find("  # [[pool.parity]]").unwrap();
+    let (before, checks) = SAMPLE.split_at(at);
+    let checks = checks.lines().map(|line| match line.strip_prefix("  # ") {
+        Some(line) if !line.starts_with("Equal counts") => line,
+        _ => "",
+    });
+    let text = format!("{before}{}", checks.collect::<Vec<_>>().join("\n"));
+    let directory = directory();
+    let loaded = in_directory(&text, directory.path()).unwrap_or_else(|report| panic!("{report}"));
+    let checks = &loaded.config.pools[1].parity;
+    assert_eq!(checks.iter().map(|check| check.requests.len()).collect::<Vec<_>>(), [2, 2]);
+    assert!(checks[0].requests[0].companion && !checks[1].requests[0].companion);
+}
+
 /// The problems of a check, without their line and column.
 fn wrong(check: &str) -> Vec<String> {
     problems(&two(check)).into_iter().map(|line| line.splitn(3, ':').nth(2).unwrap().trim().to_owned()).collect()
@@ -194,6 +210,10 @@ fn mistakes_in_a_parity_check_are_placed_and_hinted() {
         (
             format!("{path}equal = true\nof = \"x\""),
             vec![format!("{p}.of: nothing here is `of` something (leave it out: it fills the path of a preset that has a place for it)")],
+        ),
+        (
+            format!("{path}equal = true\nbackends.b.of = \"x\""),
+            vec![format!("{p}.backends.b.of: nothing here is `of` something (leave it out: it fills the path of a preset that has a place for it)")],
         ),
         (
             "name = \"c\"\npreset = \"custom-question-answering\"\nbackends.a.of = \"x\"".to_owned(),
