@@ -47,6 +47,7 @@ pub(crate) fn pool() -> PoolView {
         failback_at: None,
         reason: "westeurope failed 2 probes".into(),
         backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
+        parity: vec![],
     }
 }
 

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
+use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
+use super::parity;
 use super::probe::probe;
 use crate::config::DnsConfig;
+use crate::steering::Sample;
 use crate::upstream::Resolver;
 
 /// Reads the config again: only the maker of a [`Network`] knows where the config came from.
@@ -50,6 +52,10 @@ impl Outside for Network {
 
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(probe(target))
+    }
+
+    fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>> {
+        Box::pin(parity::fetch(target))
     }
 
     fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {

@@ -132,11 +132,13 @@ impl Control {
         let now = self.time.now();
         let changes = changes::changes(&self.registry.config, &loaded.config);
         let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
-        self.names.follow(Registry::hosts(&loaded.config), now);
+        let companions = Registry::companions(&loaded.config);
+        self.names.follow(Registry::hosts(&loaded.config).chain(companions), now);
         let decisions = self.registry.apply(loaded.config, tls, &self.names, &HashMap::new(), self.time.both());
         for (pool, decision) in decisions {
             self.record(pool, decision);
         }
+        (0..self.registry.pools.len()).for_each(|pool| self.compare_parity(pool));
         self.journal.set_rules(&self.registry.config.journal);
         for part in prepared {
             (part.commit)();

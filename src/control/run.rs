@@ -119,6 +119,10 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     };
     // What has no answer by then is reached later: its look-up goes on in the loop.
     let _ = timeout(RESOLVE_WAIT, resolve).await;
+    // Nothing waits for whom parity checks ask.
+    for host in Registry::companions(&config) {
+        names.add(host, time.now());
+    }
 
     let (journal, restored) = match &state_dir {
         Some(dir) => Journal::open(dir, &config.journal),
@@ -158,6 +162,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     for (pool, decision) in decided {
         control.record(pool, decision);
     }
+    (0..control.registry.pools.len()).for_each(|pool| control.compare_parity(pool));
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
 
@@ -232,7 +237,7 @@ impl Control {
             pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
         };
         let now = self.time.both();
-        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool)]);
+        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool), pool.parity.wakeup()]);
         let others = [self.names.wakeup(), self.reloads.wakeup(), self.durable.wakeup(), Some(self.next_sample)];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }

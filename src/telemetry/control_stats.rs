@@ -19,6 +19,18 @@ pub struct ControlStats {
     probe_seconds: Mutex<BTreeMap<(PoolName, BackendName), Histogram>>,
     pools: Mutex<BTreeMap<PoolName, PoolState>>,
     journal: Mutex<(JournalCounts, bool)>,
+    parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
+}
+
+/// What one parity check says of one backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParityStat {
+    /// The name of the check.
+    pub check: String,
+    /// The backend.
+    pub backend: BackendName,
+    /// 1 in step, 0 drifted, -1 unknown.
+    pub verdict: f64,
 }
 
 /// Where a pool stands, as control sees it.
@@ -142,6 +154,16 @@ impl ControlStats {
         *lock(&self.journal) = (counts, well);
     }
 
+    /// Says what the parity checks of a pool found.
+    pub fn set_parity(&self, pool: &PoolName, found: Vec<ParityStat>) {
+        lock(&self.parity).insert(pool.clone(), found);
+    }
+
+    /// What the parity checks found, by pool.
+    pub fn parity(&self) -> Vec<(PoolName, Vec<ParityStat>)> {
+        lock(&self.parity).iter().map(|(pool, found)| (pool.clone(), found.clone())).collect()
+    }
+
     /// Where each pool stands.
     pub fn pools(&self) -> Vec<(PoolName, PoolState)> {
         lock(&self.pools).iter().map(|(pool, state)| (pool.clone(), state.clone())).collect()
@@ -155,6 +177,7 @@ impl ControlStats {
     /// Forgets pools that a reload took away.
     pub fn retain_pools(&self, keep: impl Fn(&PoolName) -> bool) {
         lock(&self.pools).retain(|pool, _| keep(pool));
+        lock(&self.parity).retain(|pool, _| keep(pool));
     }
 
     /// Forgets the probes of backends that a reload took away, so that what is kept does not grow for ever.

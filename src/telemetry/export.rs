@@ -8,7 +8,7 @@ use std::sync::Arc;
 use metrics::{Counter, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-use super::control_stats::ControlStats;
+use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
 use crate::model::{BackendName, Health, PoolName};
@@ -113,6 +113,13 @@ impl Scrape {
             for (backend, ready) in &state.ready {
                 let labels = vec![name(), label("backend", backend.as_str())];
                 self.gauge("botgate_backend_ready", labels, f64::from(u8::from(*ready)));
+            }
+        }
+        for (pool, found) in control.parity() {
+            for ParityStat { check, backend, verdict } in found {
+                let labels = [("pool", pool.as_str()), ("backend", backend.as_str()), ("check", check.as_str())];
+                let labels = labels.map(|(name, value)| label(name, value)).to_vec();
+                self.gauge("botgate_parity", labels, verdict);
             }
         }
         for (key, count) in control.switches() {
@@ -237,6 +244,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_active", "1 for the backend that a pool's requests go to."),
         ("botgate_phase", "1 for the phase that a pool is in."),
         ("botgate_backend_ready", "1 when a backend could take over now."),
+        ("botgate_parity", "By parity check: 1 in step with the active backend, 0 drifted, -1 unknown."),
         ("botgate_journal_well", "1 while every decision gets onto the disk."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
