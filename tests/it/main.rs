@@ -10,6 +10,7 @@ mod bad_config;
 mod bad_input;
 mod body;
 mod failover;
+mod journal;
 mod layers;
 mod names;
 mod phases;
