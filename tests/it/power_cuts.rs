@@ -119,6 +119,13 @@ async fn a_hundred_power_cuts_lose_nothing_that_was_acknowledged() -> Outcome<()
         load.stop().await;
         cuts += 1;
     }
+    // Every switch has its row, in the order of the epochs: nothing moved without a journal entry.
+    let gateway = Gateway::start(&site, &config).await;
+    let last = gateway.pool("bot").await["epoch"].as_u64().unwrap();
+    let file = rusqlite::Connection::open(site.path("state/journal.db"))?;
+    let mut statement = file.prepare("SELECT epoch FROM entries WHERE direction IS NOT NULL ORDER BY id")?;
+    let epochs: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    assert_eq!(epochs, (2..=i64::try_from(last)?).collect::<Vec<i64>>());
     println!("{orders} orders acknowledged between {cuts} power cuts");
     assert!(orders > 100, "{orders} orders are too few to mean anything");
     Ok(())
