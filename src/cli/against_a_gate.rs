@@ -2,7 +2,9 @@
 
 use clap::Parser;
 
-use super::{Cli, Command, Exit, drain, reload, resume, status, watch};
+use super::{
+    Cli, Command, Exit, drain, explain, failback, failover, journal, pin, reload, resume, status, unpin, watch,
+};
 use crate::admin::fixture::{Gate, Script, decision};
 use crate::model::{Phase, ReloadOutcome};
 
@@ -13,7 +15,13 @@ async fn end_of(line: &str, url: String) -> Exit {
     // A command has a runtime of its own.
     let run = move || match cli.command {
         Command::Status(args) => status::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Failover(args) => failover::run(&args),
+        Command::Failback(args) => failback::run(&args),
+        Command::Pin(args) => pin::run(&args),
+        Command::Unpin(args) => unpin::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Reload(args) => reload::run(&args),
@@ -36,6 +44,16 @@ async fn commands_that_are_carried_out_end_with_0() {
         "status bot-api --json",
         "drain bot-api westeurope --reason updates",
         "resume bot-api westeurope --json",
+        "failover bot-api --reason slow",
+        "failover bot-api --to northeurope --force --reason slow --json",
+        "failover bot-api --force --reason refuse-me",
+        "failback bot-api --reason repaired",
+        "pin bot-api westeurope --for 1h30m --yield-when-down --reason audit",
+        "unpin bot-api",
+        "journal",
+        "journal bot-api --since 2h --limit 1 --json",
+        "explain bot-api",
+        "explain bot-api --json",
         "reload",
         "reload --json",
     ] {
@@ -46,7 +64,16 @@ async fn commands_that_are_carried_out_end_with_0() {
 #[tokio::test]
 async fn commands_that_are_told_no_end_with_1() {
     let gate = Gate::start(None, Script::default()).await;
-    for line in ["status nope", "drain nope westeurope", "drain bot-api nope", "resume bot-api a/b"] {
+    for line in [
+        "status nope",
+        "explain nope",
+        "drain nope westeurope",
+        "drain bot-api nope",
+        "resume bot-api a/b",
+        "failover nope --reason x",
+        "failover bot-api --to nope --reason x",
+        "failover bot-api --reason refuse-me",
+    ] {
         assert_eq!(at(&gate, line).await, Exit::No, "{line}");
     }
     let gate = Gate::start(Some("s3cret"), Script::default()).await;

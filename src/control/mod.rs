@@ -7,6 +7,7 @@ mod apply;
 mod changes;
 mod durable;
 mod errands;
+mod explain;
 mod files;
 mod handle;
 mod journal;
