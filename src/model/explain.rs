@@ -32,7 +32,7 @@ pub struct ExplainView {
     pub advice: Vec<AdviceView>,
     /// What holds the pool where it is; empty when nothing does.
     pub holds: Vec<HoldView>,
-    /// What would make it move, one way each.
+    /// What would make it move, one way each; then what is left of the flap budget.
     pub moves: Vec<String>,
     /// The way back to a better priority.
     pub failback: FailbackView,
@@ -131,17 +131,13 @@ impl ExplainView {
             Some(command) => format!("{}\n{command}", advice.text),
             None => advice.text.clone(),
         });
-        let FlapView { failovers, budget, .. } = self.flap;
-        let left = (budget as usize).saturating_sub(failovers);
-        let flap = format!("Flap budget: {failovers} of {budget} failovers spent, {left} left.");
-        let moves = self.moves.iter().cloned().chain([flap]).collect();
         let decision = |it: &DecisionView| format!("{}  {}", it.at.clock(self.at), it.text);
         let all = [
             ("NOW", now),
             ("FOR USERS", vec![self.users.clone()]),
             ("WHAT TO DO", advice.collect()),
             ("WHAT HOLDS IT", self.holds.iter().map(|hold| hold.text.clone()).collect()),
-            ("WHAT WOULD MOVE IT", moves),
+            ("WHAT WOULD MOVE IT", self.moves.clone()),
             ("THE WAY BACK", vec![self.failback.text.clone()]),
             ("BACKENDS", self.backends.iter().map(|backend| backend.text.clone()).collect()),
             ("LAST DECISIONS", self.decisions.iter().map(decision).collect()),

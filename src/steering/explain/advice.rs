@@ -49,7 +49,7 @@ impl Tell<'_> {
         let drained = self.state(home).is_some_and(|state| state.drained);
         let repair = match drained {
             true => by(format!("{name} is drained. When it may serve again:"), self.command("resume", &name)),
-            false => advice(format!("Find out what is wrong with {name}: {}.", self.lacks(home))),
+            false => advice(format!("{}. Find out why.", self.trouble(home))),
         };
         let then = match self.machine.policy().failback.mode {
             FailbackMode::Auto | FailbackMode::Window => {
@@ -92,7 +92,7 @@ impl Tell<'_> {
         }
         match self.field().ready(home) {
             true => by(format!("{name} is ready. When you trust it, move back:"), command),
-            false => by(format!("First repair {name}: {}. Then move back:", self.lacks(home)), command),
+            false => by(format!("{}. First repair it, then move back:", self.trouble(home)), command),
         }
     }
 
@@ -100,10 +100,7 @@ impl Tell<'_> {
         let command = self.command("unpin", "");
         match self.field().available(active) {
             true => by("When the pin is no longer wanted, release it:", command),
-            false => {
-                let (name, lacks) = (self.name(active), self.lacks(active));
-                by(format!("{name} fails ({lacks}), and the pin keeps requests there. Release it:"), command)
-            }
+            false => by(format!("{}, and the pin keeps requests there. Release it:", self.trouble(active)), command),
         }
     }
 
@@ -117,7 +114,7 @@ impl Tell<'_> {
             let name = self.name(b);
             match self.state(b).is_some_and(|state| state.drained) {
                 true => by(format!("{name} is drained. When it may serve again:"), self.command("resume", &name)),
-                false => advice(format!("Repair {name}, it could not take over: {}.", self.lacks(b))),
+                false => advice(format!("{}. Repair it: until then it cannot take over.", self.trouble(b))),
             }
         };
         weak.map(one).collect()
@@ -130,7 +127,7 @@ impl Tell<'_> {
             let name = self.name(backend);
             all.push(match self.state(backend).is_some_and(|state| state.drained) {
                 true => by(format!("{name} is only drained. Put it back if it works:"), self.command("resume", &name)),
-                false => advice(format!("{name}: {}.", self.lacks(backend))),
+                false => advice(format!("{}.", self.trouble(backend))),
             });
         }
         let undrained = |b: &usize| self.state(*b).is_some_and(|state| !state.drained);

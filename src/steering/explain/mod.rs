@@ -44,7 +44,7 @@ impl Steering {
             users: tell.users(),
             advice: tell.advice(),
             holds: tell.holds(),
-            moves: tell.moves(),
+            moves: tell.moves().into_iter().chain([tell.budget()]).collect(),
             failback: tell.way_back(),
             backends: tell.backends(),
             flap: FlapView {

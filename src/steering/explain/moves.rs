@@ -17,14 +17,14 @@ impl Tell<'_> {
                 true => format!("If {}, the pin ends and {}.", self.failing(active), self.consequence(active)),
                 false => format!("Nothing that happens to {}: the pin holds.", self.name(active)),
             });
-            moves.extend(pin.until.map(|until| format!("The end of the pin, {}.", self.then(until.utc))));
+            moves.extend(pin.until.map(|until| format!("The pin ends at {}.", self.then(until.utc))));
             moves.push(format!("An operator: `{}`.", self.command("unpin", "")));
             return moves;
         }
         if let Some(run) = &standing.drill {
             let (target, origin) = (self.name(run.target), self.name(run.origin));
             moves.push(format!("If {target} or {origin} becomes unavailable, the drill is given up at once."));
-            moves.push(format!("The end of the drill, {}.", self.then(run.until.utc)));
+            moves.push(format!("The drill ends at {}.", self.then(run.until.utc)));
             moves.push(format!("An operator: `{}`.", self.command("failback", "--reason TEXT")));
             return moves;
         }
@@ -33,7 +33,7 @@ impl Tell<'_> {
             moves.extend(self.traffic(active));
         } else {
             let name = self.name(active);
-            moves.push(format!("An operator moved it to {name} by force: it stays there until {name} is well again."));
+            moves.push(format!("Nothing that happens to {name}: an operator moved the pool there by force."));
         }
         moves.extend(self.along());
         moves.extend(self.operator(active));
@@ -101,19 +101,35 @@ impl Tell<'_> {
         let undrained = || self.others(active).find(|b| self.state(*b).is_some_and(|state| !state.drained));
         let (next, force) = match next {
             Some(next) => (next, ""),
-            None => (undrained()?, " --force"),
+            None => (undrained()?, "--force "),
         };
-        let command = self.command("failover", &format!("--to {}{force} --reason TEXT", self.name(next)));
+        let command = match self.home() == Some(next) {
+            true => self.command("failback", &format!("{}--reason TEXT", force)),
+            false => self.command("failover", &format!("--to {} {}--reason TEXT", self.name(next), force)),
+        };
         Some(format!("An operator: `{command}`."))
+    }
+
+    /// What is left of the flap budget.
+    pub(super) fn budget(&self) -> String {
+        let flap = self.machine.policy().flap;
+        let (spent, within) = (self.machine.standing().spent(flap, self.now.at), span(flap.within));
+        match spent > flap.failovers as usize {
+            true => format!("Flap budget: spent. {spent} failovers within {within}, {} are allowed.", flap.failovers),
+            false => format!(
+                "Flap budget: {spent} of {} failovers within {within} are spent; one more than that latches the pool.",
+                flap.failovers
+            ),
+        }
     }
 
     /// What ends an outage of all.
     fn recovery(&self) -> String {
         match self.machine.policy().probes {
-            Some(rules) => format!(
-                "The first backend that answers {} is used at once; the first priority needs no hold.",
-                self.probes(rules.rise, "good ")
-            ),
+            Some(rules) => {
+                let good = self.probes(rules.rise, "good ");
+                format!("The first backend with {good} is used at once. The first priority needs no hold.")
+            }
             None => "The first backend whose verdict runs out is tried again.".to_owned(),
         }
     }

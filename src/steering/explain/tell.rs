@@ -43,16 +43,18 @@ impl Tell<'_> {
         };
         let name = self.name(active);
         if self.machine.phase() == Phase::AllDown {
-            return "Most requests fail. What gets through is luck: a probe may be wrong.".into();
+            return "Expect most requests to fail. They are still tried, in case the probes are wrong.".into();
         }
         if !self.field().available(active) {
             let others = self.machine.order_of_attempts().into_iter().filter(|b| *b != active);
             let others: Vec<String> = others.map(|b| self.name(b)).collect();
             let rest = match others.is_empty() {
-                true => String::new(),
-                false => format!(" Those that may be tried twice go on to {}.", others.join(", then ")),
+                true => " Expect most of them to fail.".to_owned(),
+                false => {
+                    format!(" Those that may be tried twice go on to {}; the others fail.", others.join(", then "))
+                }
             };
-            return format!("Requests go to {name} although {}: most of them fail there.{rest}", self.lacks(active));
+            return format!("Requests go to {name} first, but {}.{rest}", self.trouble(active));
         }
         let standby = self.others(active).find(|b| self.field().ready(*b));
         match (self.state(active).map(BackendState::health), standby) {
@@ -62,6 +64,9 @@ impl Tell<'_> {
             (_, Some(standby)) => {
                 let standby = self.name(standby);
                 format!("Requests are served. If {name} fails now, {standby} is ready to take over.")
+            }
+            (_, None) if self.others(active).next().is_none() => {
+                "Requests are served. The pool has no other backend: if this one fails, users feel it.".to_owned()
             }
             (_, None) => {
                 format!("Requests are served, but no standby is ready: if {name} fails now, users feel it.")
@@ -107,6 +112,17 @@ impl Tell<'_> {
 
     pub(super) fn name(&self, backend: usize) -> String {
         self.machine.name(backend).map_or_else(|| "?".to_owned(), |name| name.to_string())
+    }
+
+    /// What is wrong with a backend, as a sentence about it: `westeurope is drained`.
+    pub(super) fn trouble(&self, backend: usize) -> String {
+        let name = self.name(backend);
+        let lacks = self.state(backend).map(|state| state.lacks(self.machine.policy())).unwrap_or_default();
+        let one = |lack: String| match lack.strip_prefix("it ") {
+            Some(rest) => format!("{name} {rest}"),
+            None => format!("{name}: {lack}"),
+        };
+        lacks.into_iter().map(one).collect::<Vec<_>>().join("; ")
     }
 
     /// What a backend lacks, in one clause.

@@ -23,7 +23,7 @@ impl Tell<'_> {
         if let Some(run) = &standing.drill {
             let (at, origin) = (run.until.utc, self.name(run.origin));
             let text =
-                format!("The drill ends {}; if {origin} is ready then, the pool goes back to it.", self.then(at));
+                format!("The drill ends at {}; if {origin} is ready then, the pool goes back to it.", self.then(at));
             return FailbackView { at: Some(at), earliest: Some(at), text };
         }
         if active == home {
@@ -31,15 +31,17 @@ impl Tell<'_> {
         }
         if let Some(pin) = &standing.pin {
             let end = pin.until.map_or_else(String::new, |until| format!(", until {}", self.then(until.utc)));
-            return only(format!("Not while the pin holds{end}. Then {first} must stay ready {}.", self.after(home)));
+            let (after, but) = (self.after(home), self.but(home));
+            return only(format!("Not while the pin holds{end}. Then {first} must stay ready {after}.{but}"));
         }
         let failback = self.command("failback", "--reason TEXT");
         if standing.latched {
             let unpin = self.command("unpin", "");
             return only(format!(
-                "Not by itself while the latch holds. `{failback}` moves back at once; `{unpin}` only releases it, and \
-                 then {first} must stay ready {}.",
-                self.after(home)
+                "Not by itself while the latch holds. `{failback}` moves back at once. `{unpin}` only releases it: then \
+                 {first} must stay ready {}.{}",
+                self.after(home),
+                self.but(home)
             ));
         }
         let rules = &self.machine.policy().failback;
@@ -86,7 +88,7 @@ impl Tell<'_> {
     /// Nothing of better priority is ready.
     fn waiting(&self, home: usize) -> FailbackView {
         let (name, lacks) = (self.name(home), self.lacks(home));
-        let text = format!("First {name} must become ready: {lacks}. Then it must stay so {}.", self.after(home));
+        let text = format!("First {name} must become ready; now {lacks}. Then it must stay so {}.", self.after(home));
         let earliest = self.earliest(home);
         let not_before = earliest.map(|at| format!(" Not before {}, even if it were well from now on.", self.then(at)));
         FailbackView { at: None, earliest, text: text + &not_before.unwrap_or_default() }
@@ -98,11 +100,11 @@ impl Tell<'_> {
         let hold = span(rules.hold);
         let name = self.name(home);
         match rules.mode {
-            FailbackMode::Auto => format!("for {hold}, and the pool moves back by itself"),
+            FailbackMode::Auto => format!("for {hold}; then the pool moves back by itself"),
             FailbackMode::Window => {
-                format!("for {hold}, and the pool moves back in the next window ({})", self.windows())
+                format!("for {hold}; then the pool moves back in the next window ({})", self.windows())
             }
-            FailbackMode::Approve => format!("for {hold}, and an operator approves the way back to {name}"),
+            FailbackMode::Approve => format!("for {hold}; then an operator has to approve the way back to {name}"),
             FailbackMode::Never => "until an operator moves the pool back".to_owned(),
         }
     }
@@ -111,7 +113,7 @@ impl Tell<'_> {
     fn but(&self, home: usize) -> String {
         match self.field().ready(home) {
             true => String::new(),
-            false => format!(" But {} is not ready: {}.", self.name(home), self.lacks(home)),
+            false => format!(" But now {}.", self.trouble(home)),
         }
     }
 
