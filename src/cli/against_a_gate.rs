@@ -113,3 +113,36 @@ async fn watch_follows_until_botgate_stops() {
     shutdown.cancel();
     assert_eq!(watching.await.unwrap(), Exit::Unreachable);
 }
+
+#[tokio::test]
+async fn watch_comes_back_after_an_interruption_and_fetches_what_it_missed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let watching = tokio::spawn(end_of("watch --reconnect", url));
+    // A botgate that is stopped once, and then has another token.
+    let answers = [
+        ("200 OK", "event: decision\ndata: "),
+        ("200 OK", ": back\n\n"),
+        ("200 OK", "[]"),
+        ("401 Unauthorized", r#"{"type":"urn:botgate:token-wanted","title":"t","status":401,"detail":"d"}"#),
+    ];
+    let mut asked = Vec::new();
+    for (status, body) in answers {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).await.unwrap();
+        let line = String::from_utf8_lossy(&request[..length]).lines().next().unwrap_or_default().to_owned();
+        asked.push(line);
+        let event = match body.ends_with("data: ") {
+            true => format!("{}\n\n", serde_json::to_string(&decision()).unwrap()),
+            false => String::new(),
+        };
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n{body}{event}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    assert_eq!(watching.await.unwrap(), Exit::No);
+    assert_eq!(asked[1], "GET /api/v1/events HTTP/1.1");
+    assert!(asked[2].starts_with("GET /api/v1/journal?since=20") && asked[2].contains("&limit=1000"), "{asked:?}");
+    assert_eq!(asked[3], "GET /api/v1/events HTTP/1.1");
+}

@@ -46,7 +46,7 @@ fn told(view: &ExplainView, style: Style) -> String {
         for paragraph in paragraphs {
             // A command stands on a line of its own, whole, so that it can be copied.
             let (sentence, command) = paragraph.split_once('\n').unwrap_or((&paragraph, ""));
-            text += &table::wrapped(sentence, 2);
+            text += &table::wrapped(sentence, 4).replacen("    ", "  - ", 1);
             if !command.is_empty() {
                 text += &format!("      {}\n", style.paint(Tone::Good, &print::plain(command)));
             }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_explanation_has_headings_and_whole_commands() {
         let text = told(&crate::admin::fixture::explanation(), Style::PLAIN);
-        assert!(text.contains("\nWHAT TO DO\n  When you trust it:\n      botgate failback bot-api"), "{text}");
+        assert!(text.contains("\nWHAT TO DO\n  - When you trust it:\n      botgate failback bot-api"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(!text.contains("TROUBLE"), "{text}");
     }

@@ -117,7 +117,7 @@ fn columns(entry: &JournalEntry) -> [String; 4] {
 }
 
 /// What happened, in a few words.
-fn what(entry: &JournalEntry) -> String {
+pub(super) fn what(entry: &JournalEntry) -> String {
     let name = |name: &Option<BackendName>| name.as_ref().map_or("none", BackendName::as_str).to_owned();
     let phase = match entry.phase_before == entry.phase {
         true => String::new(),

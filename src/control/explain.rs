@@ -55,5 +55,9 @@ fn words(entry: &JournalEntry) -> String {
         Some(direction) => format!("{} {} → {}", direction.as_str(), name(&entry.before), name(&entry.after)),
         None => format!("{} on {}", entry.phase, name(&entry.after)),
     };
-    format!("{what}, by {}: {}", entry.actor, entry.reason)
+    // The reason of an order names who gave it.
+    match entry.reason.contains(&entry.actor) {
+        true => format!("{what}: {}", entry.reason),
+        false => format!("{what}, by {}: {}", entry.actor, entry.reason),
+    }
 }

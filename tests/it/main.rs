@@ -12,6 +12,7 @@ mod body;
 mod failover;
 mod layers;
 mod names;
+mod operators;
 mod regions;
 mod reload;
 mod request;
