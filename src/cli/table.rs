@@ -48,7 +48,9 @@ fn held(pool: &PoolView, now: Timestamp) -> Vec<(String, Tone)> {
     if let Some(pin) = &pool.pin {
         let until = pin.until.map_or_else(|| "until released".to_owned(), |at| format!("until {at}{}", left(at, now)));
         let yields = if pin.yield_when_down { ", yields when down" } else { "" };
-        lines.push((format!("pin to {} {until}{yields}: {}", pin.backend, pin.note), Tone::Warning));
+        // Who and why are told once: right after a pin they are the reason of the pool.
+        let note = if pin.note == pool.reason { String::new() } else { format!(": {}", pin.note) };
+        lines.push((format!("pin to {} {until}{yields}{note}", pin.backend), Tone::Warning));
     }
     if let Some(run) = &pool.drill {
         let text = format!("drill {} until {}{}: {}", run.id, run.until, left(run.until, now), run.note);

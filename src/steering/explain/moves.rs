@@ -107,7 +107,8 @@ impl Tell<'_> {
             true => self.command("failback", &format!("{}--reason TEXT", force)),
             false => self.command("failover", &format!("--to {} {}--reason TEXT", self.name(next), force)),
         };
-        Some(format!("An operator: `{command}`."))
+        let who = if force.is_empty() { "An operator" } else { "An operator, by force only" };
+        Some(format!("{who}: `{command}`."))
     }
 
     /// What is left of the flap budget.
@@ -117,8 +118,9 @@ impl Tell<'_> {
         match spent > flap.failovers as usize {
             true => format!("Flap budget: spent. {spent} failovers within {within}, {} are allowed.", flap.failovers),
             false => format!(
-                "Flap budget: {spent} of {} failovers within {within} are spent; one more than that latches the pool.",
-                flap.failovers
+                "Flap budget: {spent} of {} failovers within {within} are spent; number {} latches the pool.",
+                flap.failovers,
+                flap.failovers.saturating_add(1)
             ),
         }
     }
