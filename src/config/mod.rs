@@ -40,4 +40,5 @@ pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, T
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use types::*;
+pub use values::parse_duration;
 pub use watch::{FileWatcher, WatchError};

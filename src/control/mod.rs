@@ -8,6 +8,7 @@ mod changes;
 mod durable;
 mod errands;
 mod exchange;
+mod explain;
 mod files;
 mod handle;
 mod journal;

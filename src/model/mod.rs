@@ -1,6 +1,7 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
 mod evidence;
+mod explain;
 mod failure;
 mod health;
 mod journal;
@@ -14,6 +15,7 @@ mod view;
 mod window;
 
 pub use evidence::{Evidence, EvidenceKind};
+pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
 pub use journal::{JournalEntry, JournalQuery};

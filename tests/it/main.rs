@@ -13,6 +13,7 @@ mod failover;
 mod journal;
 mod layers;
 mod names;
+mod operators;
 mod phases;
 mod power_cuts;
 mod regions;
