@@ -39,7 +39,7 @@ fn rows(site: &Site, sql: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_does_not_answer_delays_a_failover_by_50_ms_and_no_more() -> Outcome<()> {
     let _machine = together().await;
-    let Pair { site, one, config, .. } = pair().await;
+    let Pair { site, one, _two, config } = pair().await;
     let gateway = Gateway::start(&site, &config).await;
     gateway.until_health("bot", "two", "healthy").await;
     // Another connection holds the file: every write waits.
@@ -74,7 +74,7 @@ async fn a_disk_that_does_not_answer_delays_a_failover_by_50_ms_and_no_more() ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_dir_that_cannot_be_written_stops_nothing_and_is_said_loudly() -> Outcome<()> {
     let _machine = together().await;
-    let Pair { site, config, .. } = pair().await;
+    let Pair { site, one: _one, _two, config } = pair().await;
     site.write("state", "a file where the folder should be");
     let gateway = Gateway::start(&site, &config).await;
     gateway.until_health("bot", "two", "healthy").await;
@@ -96,7 +96,7 @@ async fn a_state_dir_that_cannot_be_written_stops_nothing_and_is_said_loudly() -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_corrupt_journal_is_moved_aside_and_what_it_still_says_is_kept() -> Outcome<()> {
     let _machine = together().await;
-    let Pair { site, config, .. } = pair().await;
+    let Pair { site, one: _one, _two, config } = pair().await;
     let mut gateway = Gateway::start(&site, &config).await;
     assert_eq!(gateway.order("bot", "one", "drain").await.status, 200);
     gateway.stop().await;
@@ -118,7 +118,7 @@ async fn a_corrupt_journal_is_moved_aside_and_what_it_still_says_is_kept() -> Ou
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_goes_on_where_its_predecessor_was() -> Outcome<()> {
     let _machine = together().await;
-    let Pair { site, one, config, .. } = pair().await;
+    let Pair { site, one, _two, config } = pair().await;
     let mut gateway = Gateway::start(&site, &config).await;
     gateway.until_health("bot", "two", "healthy").await;
     one.refuse().await;
