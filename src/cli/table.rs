@@ -94,7 +94,7 @@ fn span(seconds: u64) -> String {
 }
 
 /// Words on lines of at most [`WIDTH`], indented.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let text = plain(text);
     let (mut lines, mut line) = (String::new(), String::new());
     for word in text.split_whitespace() {

@@ -24,6 +24,8 @@ mod raw_values;
 mod report;
 mod resolve;
 mod schema;
+mod script;
+mod script_text;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -37,5 +39,7 @@ pub use certificate::{CertificateError, load_certified_key, load_roots};
 pub use load::{Loaded, load, parse};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
+pub use script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};
+pub use script_text::{load_script, parse_script};
 pub use types::*;
 pub use watch::{FileWatcher, WatchError};

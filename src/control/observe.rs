@@ -6,18 +6,14 @@ use std::time::Duration;
 use super::errands::Done;
 use super::outside::ProbeTarget;
 use super::registry::Place;
-use super::schedule::jittered;
 use super::{Control, views};
 use crate::config::Config;
 use crate::model::{
     AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
     Utc,
 };
-use crate::steering::{Decision, Observation, Step, Tally};
+use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
 use crate::telemetry::SwitchKey;
-
-/// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
-pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
 /// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: this is for one that
 /// does not come back at all.
