@@ -141,7 +141,7 @@ fn summary(fault: &FaultReport, style: Style) -> String {
     let back = match (fault.moved, fault.back) {
         (None, _) => String::new(),
         (Some(_), None) => "; not back by the end".to_owned(),
-        (Some(_), Some(back)) => format!("; back after {}", clock(back)),
+        (Some(_), Some(back)) => format!("; back at {}", clock(fault.at + back)),
     };
     let (found, given_up, moved) = (after(fault.found), after(fault.given_up), after(fault.moved));
     let found = format!("found {found}; given up {given_up}; the pool moved{to} {moved}{back}");
@@ -150,7 +150,8 @@ fn summary(fault: &FaultReport, style: Style) -> String {
     let met = match clients.met {
         0 => "no simulated request met it".to_owned(),
         met => format!(
-            "{met} simulated requests met it: {} answered elsewhere, {} failed, the slowest took {}",
+            "{met} simulated {} met it: {} answered elsewhere, {} failed, the slowest took {}",
+            if met == 1 { "request" } else { "requests" },
             clients.elsewhere,
             clients.failed,
             clock(clients.slowest)
@@ -175,5 +176,64 @@ fn clock(span: Duration) -> String {
         (0, 0) => format!("{rest}.{millis:03} s"),
         (0, _) => format!("{minutes}m {rest:02}.{millis:03}s"),
         _ => format!("{hours}h {minutes:02}m {rest:02}.{millis:03}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CONFIG: &str = "[[listener]]\nbind = \"127.0.0.1:80\"\ntls = false\n[[route]]\npool = \"bot\"\n[[pool]]\n\
+        name = \"bot\"\nkind = \"bot\"\n[[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n[[pool.backend]]\nname = \"neu\"\n\
+        url = \"http://b\"\n";
+
+    fn timeline(script: &str) -> Timeline {
+        let config = config::parse("botgate.toml", CONFIG, Path::new(""), &|_| None).unwrap().config;
+        timeline::run(&config, &config::parse_script("script.toml", script, &config).unwrap())
+    }
+
+    #[test]
+    fn a_timeline_is_told_within_80_columns_and_names_what_matters() {
+        let script = "for = \"3m\"\n[[at]]\ntime = \"11s\"\nbackend = \"weu\"\ndoes = \"hang\"\nfor = \"20s\"\n\
+            [[at]]\ntime = \"2m30s\"\norder = \"unpin\"\n";
+        let text = told(&timeline(script), Style::PLAIN);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        for wanted in [
+            "3m 00.000s from 2026-11-21T00:00:00Z; requests: bot 10/s\n",
+            "    11.000 s  bot   weu: hang\n",
+            "weu found out: a request waits longer than 100ms",
+            "failover weu → neu (epoch 2)",
+            "    31.000 s  bot   weu: heal\n",
+            "failback neu → weu (epoch 3): weu was ready for the hold",
+            "unpin refused: the pool is neither pinned nor latched",
+            "bot/weu: hang at 11.000 s, for 20.000 s\n",
+            "  - other methods without a key: wait for 14 s (deadline), and fail with 504\n",
+        ] {
+            assert!(text.contains(wanted), "{wanted:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_json_has_every_entry_with_its_kind_and_every_fault_with_its_figures() {
+        let script = "for = \"1m\"\n[[at]]\ntime = \"11s\"\nbackend = \"weu\"\ndoes = \"down\"\n";
+        let json = serde_json::to_value(timeline(script)).unwrap();
+        let entries = json["entries"].as_array().unwrap();
+        let kinds: Vec<&str> = entries.iter().filter_map(|entry| entry["what"].as_str()).collect();
+        assert_eq!(kinds, ["decision", "health", "health", "fault", "detection", "health", "decision"]);
+        assert_eq!(entries[6]["direction"], "failover");
+        let fault = &json["faults"][0];
+        assert_eq!(
+            (&fault["does"], &fault["moved_to"], &fault["back_ms"]),
+            (&"down".into(), &"neu".into(), &().into())
+        );
+        assert!(fault["moved_ms"].as_u64().is_some_and(|ms| ms < 500), "{fault}");
+    }
+
+    #[test]
+    fn times_are_told_to_the_millisecond() {
+        let told = [0, 12_150, 62_000, 10_805_000].map(|ms| clock(Duration::from_millis(ms)));
+        assert_eq!(told, ["0.000 s", "12.150 s", "1m 02.000s", "3h 00m 05.000s"]);
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn of(pool: &PoolConfig, fault: &FaultReport) -> Vec<String> {
     }
     if let Some(probe) = &pool.probe {
         bounds.push(format!(
-            "where between two probes the fault begins is chance: it may be found up to {} later",
+            "times depend on where between two probes the fault begins: other beginnings differ by up to {}",
             span(probe.interval)
         ));
     }
