@@ -232,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_script_runs_against_the_sample_config() {
+        let certificates = "certificates = [{ chain = \"certs/bot.pem\", key = \"certs/bot.key\" }]";
+        let sample = include_str!("../../config/botgate.toml").replace(certificates, "tls = false");
+        let config = config::parse("botgate.toml", &sample, Path::new(""), &|_| Some("x".to_owned())).unwrap().config;
+        let script = include_str!("../../config/simulate-example.toml");
+        let timeline = timeline::run(&config, &config::parse_script("script.toml", script, &config).unwrap());
+        assert!(timeline.faults.len() == 4 && timeline.faults.iter().all(|fault| fault.moved.is_some()));
+        assert_eq!(timeline.faults.iter().map(|fault| fault.clients.failed).sum::<u64>(), 0);
+    }
+
+    #[test]
     fn times_are_told_to_the_millisecond() {
         let told = [0, 12_150, 62_000, 10_805_000].map(|ms| clock(Duration::from_millis(ms)));
         assert_eq!(told, ["0.000 s", "12.150 s", "1m 02.000s", "3h 00m 05.000s"]);

@@ -174,7 +174,7 @@ impl Reader<'_> {
                 place.key("order").error("an event is either a fault or an order", "write two events");
                 Vec::new()
             }
-            (None, None) if place.key("does").is_reported() || place.key("order").is_reported() => Vec::new(),
+            (None, None) if place.is_reported_below() => Vec::new(),
             (None, None) => {
                 place.absent("nothing happens here", "does = \"hang\", or order = \"drain\"");
                 Vec::new()
@@ -336,4 +336,105 @@ fn does(text: &str) -> Result<Does, Fault> {
         _ => Condition::Well,
     };
     Ok(Does::Condition(condition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "[[listener]]\nbind = \"127.0.0.1:80\"\ntls = false\n[[route]]\npool = \"bot\"\n[[route]]\npath = \"/q\"\n\
+        pool = \"qna\"\n[[pool]]\nname = \"bot\"\n[[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n[[pool]]\nname = \"qna\"\n\
+        [[pool.backend]]\nname = \"weu\"\nurl = \"http://b\"\n[[pool.backend]]\nname = \"neu\"\nurl = \"http://c\"\n";
+
+    fn parsed(text: &str) -> Result<Script, Report> {
+        let config = super::super::parse("botgate.toml", CONFIG, Path::new(""), &|_| None).unwrap().config;
+        parse_script("script.toml", text, &config)
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        parsed(text).map_or_else(|report| report.lines(), |_| Vec::new())
+    }
+
+    fn event(keys: &str) -> String {
+        format!("for = \"1m\"\n[[at]]\n{keys}\n")
+    }
+
+    #[test]
+    fn every_fault_and_order_is_read() {
+        for (text, condition) in [
+            ("heal", Condition::Well),
+            ("down", Condition::Down),
+            ("hang", Condition::Hang),
+            ("slow 800ms", Condition::Slow(Duration::from_millis(800))),
+            ("status 503", Condition::Status(503)),
+            ("reset", Condition::Reset),
+            ("flaky 30%", Condition::Flaky(0.3)),
+        ] {
+            let script = parsed(&event(&format!("time = \"1s\"\nbackend = \"neu\"\ndoes = \"{text}\""))).unwrap();
+            let deed = Deed::Fault { backend: 1, condition, spare_probes: false };
+            assert_eq!(script.events, [ScriptEvent { at: Duration::from_secs(1), pool: 1, deed }]);
+            assert_eq!(condition.to_string(), text, "told as it is written");
+        }
+        for (word, order) in ScriptOrder::ALL {
+            let text = event(&format!("time = \"1s\"\npool = \"qna\"\nbackend = \"neu\"\norder = \"{word}\""));
+            let script = parsed(&text).unwrap();
+            assert!(matches!(script.events[0].deed, Deed::Order { order: read, .. } if read == order), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_lasts_heals_by_itself_and_events_come_in_order_of_time() {
+        let text = event("time = \"5s\"\nbackend = \"weu\"\npool = \"bot\"\ndoes = \"hang\"\nfor = \"10s\"")
+            + "[[at]]\ntime = \"1s\"\nbackend = \"neu\"\ndoes = \"drift\"\n";
+        let script = parsed(&text).unwrap();
+        assert_eq!(script.events.iter().map(|event| event.at.as_secs()).collect::<Vec<_>>(), [1, 5, 15]);
+        assert_eq!((script.start, script.traffic), (START, vec![RATE; 2]));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_line_and_hint() {
+        for (text, wanted) in [
+            ("[[at]]\ntime = \"1s\"\nbackend = \"weu\"\ndoes = \"hang\"\n".to_owned(), "for: the key `for` is missing"),
+            (
+                event("time = \"1s\"\nbackend = \"weu\"\ndose = \"hang\""),
+                "script.toml:5:1: at[0].dose: unknown key `dose` (did you mean `does`?)",
+            ),
+            (
+                event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"hagn\""),
+                "\"hagn\" is no fault (did you mean \"hang\"?)",
+            ),
+            (
+                event("time = \"1s\"\nbackend = \"weuu\"\ndoes = \"hang\""),
+                "there is no backend \"weuu\" (did you mean \"weu\"?)",
+            ),
+            (
+                event("time = \"1s\"\npool = \"qnaa\"\nbackend = \"weu\"\ndoes = \"hang\""),
+                "no pool \"qnaa\" (did you mean \"qna\"?)",
+            ),
+            (event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"slow\""), "does not say by how much"),
+            (event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"status 99\""), "names no status"),
+            (event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"hang 5s\""), "\"hang\" stands alone"),
+            (
+                event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"down\"\nspare_probes = true"),
+                "cannot go with \"down\"",
+            ),
+            (event("time = \"1s\"\nbackend = \"weu\""), "nothing happens here"),
+            (event("time = \"1s\"\nbackend = \"weu\"\ndoes = \"hang\"\norder = \"pin\""), "either a fault or an order"),
+            (event("time = \"1s\"\ndoes = \"hang\""), "which backend is meant?"),
+            (event("time = \"1s\"\norder = \"failback\""), "which pool is meant?"),
+            (event("time = \"1s\"\npool = \"qna\"\norder = \"drain\""), "\"drain\" needs a backend"),
+            (event("time = \"1s\"\npool = \"qna\"\norder = \"failback\"\nfor = \"1s\""), "\"failback\" has no end"),
+            (event("time = \"2m\"\nbackend = \"weu\"\ndoes = \"hang\""), "it happens after the end"),
+            ("for = \"15d\"\n".to_owned(), "out of range"),
+            ("for = \"1m\"\nstart = \"noon\"\n".to_owned(), "\"noon\" is no time"),
+            (
+                "for = \"1m\"\ntraffic = { bot = 5000 }\n".to_owned(),
+                "script.toml:2:19: traffic.bot: 5000 requests per second",
+            ),
+            ("for = \"1m\"\ntraffic = { bott = 5 }\n".to_owned(), "no pool \"bott\" (did you mean \"bot\"?)"),
+        ] {
+            let found = problems(&text);
+            assert!(found.len() == 1 && found[0].contains(wanted), "{wanted:?} in {found:?}\n{text}");
+        }
+    }
 }

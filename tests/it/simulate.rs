@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::support::process::{Process, run};
 use crate::support::sim::Region;
 use crate::support::site::{HOST, Site, pool_of};
-use crate::support::wait::{alone, wait_until, wait_within};
+use crate::support::wait::{alone, together, wait_until, wait_within};
 use crate::support::{Gateway, Load, Outcome};
 
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -130,4 +130,36 @@ async fn a_script_run_for_real_has_the_simulated_decisions_at_the_simulated_time
     let failed: u64 = faults.as_array().unwrap().iter().map(|fault| fault["clients"]["failed"].as_u64().unwrap()).sum();
     assert_eq!((report.failed() as u64, failed), (0, 0), "what clients met\n{report}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_and_run_warn_of_numbers_that_cannot_work_together() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backends = ["one", "two"].map(|name| (name, "http://127.0.0.1:9".to_owned(), String::new()));
+    let config = site.head("") + &pool_of("bot", &KEYS.replace("2s", "10ms"), &backends, "");
+    let line = config.lines().position(|line| line.starts_with("failback")).unwrap() + 1;
+    let gateway = Gateway::start_unready(&site, "botgate.toml", &config, &[]).await;
+
+    let (code, out, _) = run(&["check", "--config", gateway.config.to_str().unwrap(), "--json"]);
+    let checked: Value = serde_json::from_str(&out).unwrap();
+    let problem = &checked["problems"][0];
+    assert_eq!((code, &checked["warnings"], &problem["position"]["line"]), (Some(0), &1.into(), &line.into()), "{out}");
+    assert_eq!(problem["key"], "pool[0].failback.hold");
+    let warned = || gateway.process.stderr().contains("pool[0].failback.hold: a hold of 0.01 s is shorter");
+    wait_until("run logs the warning", async || warned()).await;
+    Ok(())
+}
+
+#[test]
+fn a_script_that_cannot_be_used_is_told_with_its_line_and_exit_code_2() {
+    let site = Site::new();
+    let backends = [("one", "http://127.0.0.1:9".to_owned(), String::new())];
+    let config = site.write("botgate.toml", &(site.head("") + &pool_of("bot", "", &backends, "")));
+    let script = site.write("script.toml", "for = \"1m\"\n[[at]]\ntime = \"1s\"\nbackend = \"one\"\ndose = \"hang\"\n");
+    let (config, script) = (config.to_str().unwrap(), script.to_str().unwrap());
+    let (code, out, err) = run(&["simulate", "--config", config, "--script", script]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains(":5:1") && err.contains("did you mean `does`?"), "{err}");
+    assert!(!site.path("state").exists(), "a simulation touched the state");
 }

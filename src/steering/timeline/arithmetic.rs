@@ -139,7 +139,10 @@ impl Trial {
         }
         let told = match self.flap() {
             Some((lasted, back)) if pool.failback.mode == FailbackMode::Auto => {
-                format!("; simulated, the pool is back {} after its backend is", shown(back.saturating_sub(lasted)))
+                format!(
+                    "; simulated, the pool moves back {} after its backend answers again",
+                    shown(back.saturating_sub(lasted))
+                )
             }
             _ => String::new(),
         };
