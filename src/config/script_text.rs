@@ -22,6 +22,8 @@ use crate::model::Utc;
 const RATE: f64 = 10.0;
 /// More changes no decision: every verdict is reached within a few requests.
 const FASTEST: f64 = 1000.0;
+/// Most requests of a pool that may have to be followed one by one: seconds of work.
+const MOST: f64 = 20e6;
 /// Longest simulation: two weeks hold every weekly window.
 const LONGEST: Duration = Duration::from_secs(14 * 86_400);
 /// A Saturday, for scripts that do not care.
@@ -141,12 +143,12 @@ impl Reader<'_> {
             lasts,
             start: start.unwrap_or(START),
             seed: raw.seed.unwrap_or(42),
-            traffic: self.traffic(raw.traffic.as_ref()),
+            traffic: self.traffic(raw.traffic.as_ref(), lasts),
             events,
         }
     }
 
-    fn traffic(&self, raw: Option<&BTreeMap<String, f64>>) -> Vec<f64> {
+    fn traffic(&self, raw: Option<&BTreeMap<String, f64>>, lasts: Duration) -> Vec<f64> {
         let place = self.place.key("traffic");
         let mut rates = vec![RATE; self.config.pools.len()];
         for (name, rate) in raw.into_iter().flatten() {
@@ -154,6 +156,11 @@ impl Reader<'_> {
             let Some(pool) = self.pool(&place, name) else { continue };
             if !(0.0..=FASTEST).contains(rate) {
                 place.error(format!("{rate} requests per second is out of range"), "from 0 to 1000");
+            } else if rate * lasts.as_secs_f64() > MOST {
+                let requests = rate * lasts.as_secs_f64() / 1e6;
+                let message =
+                    format!("{rate} requests per second are {requests:.0} million in {}", values::brief(lasts));
+                place.error(message, "at most 20 million: fewer decide the same, or make `for` shorter");
             }
             rates[pool] = *rate;
         }
@@ -431,6 +438,7 @@ mod tests {
                 "for = \"1m\"\ntraffic = { bot = 5000 }\n".to_owned(),
                 "script.toml:2:19: traffic.bot: 5000 requests per second",
             ),
+            ("for = \"7d\"\ntraffic = { bot = 50 }\n".to_owned(), "50 requests per second are 30 million in 7d"),
             ("for = \"1m\"\ntraffic = { bott = 5 }\n".to_owned(), "no pool \"bott\" (did you mean \"bot\"?)"),
         ] {
             let found = problems(&text);

@@ -143,9 +143,11 @@ async fn check_and_run_warn_of_numbers_that_cannot_work_together() -> Outcome<()
 
     let (code, out, _) = run(&["check", "--config", gateway.config.to_str().unwrap(), "--json"]);
     let checked: Value = serde_json::from_str(&out).unwrap();
-    let problem = &checked["problems"][0];
-    assert_eq!((code, &checked["warnings"], &problem["position"]["line"]), (Some(0), &1.into(), &line.into()), "{out}");
-    assert_eq!(problem["key"], "pool[0].failback.hold");
+    let problems = checked["problems"].as_array().unwrap();
+    let at: Vec<_> =
+        problems.iter().filter(|it| it["key"] == "pool[0].failback.hold").map(|it| &it["position"]).collect();
+    assert_eq!((code, at.len()), (Some(0), 1), "{out}");
+    assert_eq!(at[0]["line"], line);
     let warned = || gateway.process.stderr().contains("pool[0].failback.hold: a hold of 0.01 s is shorter");
     wait_until("run logs the warning", async || warned()).await;
     Ok(())

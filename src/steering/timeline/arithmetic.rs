@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::words::span;
 use super::bounds::shown;
 use super::{FaultReport, run};
-use crate::config::{Condition, Config, Deed, PoolConfig, ProbeKind, Script, ScriptEvent};
+use crate::config::{BackendUrl, Condition, Config, Deed, PoolConfig, ProbeKind, Script, ScriptEvent};
 use crate::model::{FailbackMode, Replay, Utc};
 
 /// Live requests per second of the simulations.
@@ -28,17 +28,33 @@ pub struct Concern {
 
 /// Simulates the usual faults of every pool, and says which of its numbers cannot work together.
 pub fn examine(config: &Config) -> Vec<Concern> {
+    let alone = Config { listeners: Vec::new(), routes: Vec::new(), pools: Vec::new(), ..config.clone() };
+    // Pools of one mould come to the same.
+    let mut known: Vec<(PoolConfig, Vec<Concern>)> = Vec::new();
     let mut concerns = Vec::new();
     for (index, pool) in config.pools.iter().enumerate().filter(|(_, pool)| pool.backends.len() > 1) {
-        let mut pool = pool.clone();
-        let hold = pool.failback.hold;
-        (pool.follow, pool.failback.hold) = (None, hold.min(HOLD));
-        let trial = Trial { config: Config { pools: vec![pool], ..config.clone() }, hold };
-        let found = [trial.hang(), trial.second_attempt(), trial.short_hold(), trial.budget()];
-        let all = found.into_iter().flatten();
-        concerns.extend(all.map(|it| Concern { key: format!("pool[{index}].{}", it.key), ..it }));
+        let pool = mould(pool);
+        let at = known.iter().position(|(other, _)| *other == pool).unwrap_or_else(|| {
+            known.push((pool.clone(), Trial::new(&alone, pool).concerns()));
+            known.len() - 1
+        });
+        concerns
+            .extend(known[at].1.iter().map(|it| Concern { key: format!("pool[{index}].{}", it.key), ..it.clone() }));
     }
     concerns
+}
+
+/// A pool without what no simulation asks for: names, addresses, other pools, and backends beyond the second.
+fn mould(pool: &PoolConfig) -> PoolConfig {
+    let mut backends = pool.backends.clone();
+    backends.truncate(2);
+    for (backend, name) in backends.iter_mut().zip(["first", "second"]) {
+        (backend.name, backend.priority) = (name.into(), 1);
+        backend.url = BackendUrl { tls: false, host: name.to_owned(), port: 80, base_path: String::new() };
+        (backend.host, backend.server_name, backend.ca, backend.client_certificate) = (None, None, None, None);
+        (backend.headers, backend.rewrite) = (Vec::new(), Vec::new());
+    }
+    PoolConfig { name: "pool".into(), follow: None, backends, ..pool.clone() }
 }
 
 /// One pool by itself.
@@ -49,6 +65,17 @@ struct Trial {
 }
 
 impl Trial {
+    fn new(alone: &Config, mut pool: PoolConfig) -> Self {
+        let hold = pool.failback.hold;
+        pool.failback.hold = hold.min(HOLD);
+        Self { config: Config { pools: vec![pool], ..alone.clone() }, hold }
+    }
+
+    fn concerns(&self) -> Vec<Concern> {
+        let found = [self.hang(), self.second_attempt(), self.short_hold(), self.budget()];
+        found.into_iter().flatten().collect()
+    }
+
     fn pool(&self) -> &PoolConfig {
         &self.config.pools[0]
     }

@@ -195,6 +195,43 @@ fn two_weeks_are_simulated_in_a_moment_and_with_all_down() {
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_happens_time_goes_on_epochs_grow_by_one_and_no_request_is_lost(
+        happen in proptest::collection::vec((0..120_u64, 0..2_usize, 0..14_usize), 0..12),
+        rate in 0..60_u32,
+        keys in 0..4_usize,
+    ) {
+        const KEYS: [&str; 4] = ["", "replay = \"unsent\"\nprobe = false", "all_down = \"reject\"\ndeadline = \"1s\"",
+            "attempt_timeout = \"500ms\"\nevidence = { failures = 3 }\nfailback = { hold = \"0s\" }"];
+        const WHAT: [&str; 14] = [
+            "does = \"heal\"", "does = \"down\"", "does = \"hang\"", "does = \"slow 300ms\"", "does = \"slow 20s\"",
+            "does = \"status 503\"", "does = \"reset\"", "does = \"flaky 50%\"", "does = \"drift\"",
+            "order = \"drain\"", "order = \"resume\"", "order = \"pin\"", "order = \"failover\"", "order = \"drill\"",
+        ];
+        let mut text = format!("for = \"150s\"\ntraffic = {{ bot = {rate} }}\n");
+        for (at, backend, what) in happen {
+            let backend = ["weu", "neu"][backend];
+            text.push_str(&format!("[[at]]\ntime = \"{at}s\"\nbackend = \"{backend}\"\n{}\n", WHAT[what]));
+        }
+        let timeline = simulate(&bot(KEYS[keys]), &text, &[]);
+        proptest::prop_assert!(timeline.entries.is_sorted_by_key(|entry| entry.at));
+        let mut epoch = 1;
+        for (_, decision) in timeline.decisions() {
+            epoch += u64::from(decision.is_switch());
+            proptest::prop_assert_eq!(decision.epoch, epoch);
+        }
+        for fault in &timeline.faults {
+            let clients = fault.clients;
+            proptest::prop_assert!(clients.failed + clients.elsewhere <= clients.met, "{:?}", clients);
+            proptest::prop_assert!(clients.slowest <= Duration::from_secs(14), "{:?}", clients);
+            proptest::prop_assert!(fault.found <= fault.given_up || fault.given_up.is_none(), "{:?}", fault);
+        }
+    }
+}
+
 /// The keys that a simulation warns about.
 fn concerns(keys: &str) -> Vec<String> {
     examine(&bot(keys)).into_iter().map(|concern| concern.key).collect()
