@@ -14,9 +14,9 @@ use crate::steering::timeline::{self, Entry, FaultReport, Happened, Timeline};
 /// Show what faults would cause: when each is found, what steering decides, what clients meet, when the pool moves back
 ///
 /// Reads a config and a script of faults and orders, and runs both in virtual time, by the code that `botgate run`
-/// steers by: a day takes milliseconds, no socket is opened, and state_dir is not touched. Probes come on the dot of
+/// steers by: ten minutes take milliseconds, no socket is opened, and state_dir is not touched. Probes come on the dot of
 /// their interval (no jitter), and between gateway and backends no time passes: a real run agrees within one probe
-/// interval. Drills that the config schedules do not begin by themselves: order them in the script.
+/// interval. Secrets are not needed: an environment variable of the config may be unset. Drills that the config schedules do not begin by themselves: order them in the script.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!(r#"The script:
   for = "3m"                          # how long it goes on
@@ -27,16 +27,19 @@ use crate::steering::timeline::{self, Entry, FaultReport, Happened, Timeline};
   time = "10s"
   pool = "bot-api"                    # left out: every pool that has the backend
   backend = "westeurope"
-  does = "hang"                       # down, hang, slow 800ms, status 503, reset, flaky 30%, drift; heal, in-step
+  does = "hang"                       # or one of the faults below
   for = "30s"                         # heals by itself; left out: until "heal"
   spare_probes = false                # true: its probes stay good, only live traffic tells
 
   [[at]]
   time = "2m"
   pool = "bot-api"
-  order = "drain"                     # failover, failback, pin, unpin, drain, resume, drill, end-drill
+  order = "drain"                     # or one of the orders below
   backend = "northeurope"
   reason = "patch day"                # also: force = true; for = "10m" with pin and drill
+
+Faults: down, hang, slow 800ms, status 503, reset, flaky 30%, drift; they end with heal, in-step.
+Orders: failover, failback, pin, unpin, drain, resume, drill, end-drill.
 
 Examples:
   botgate simulate --config botgate.toml --script faults.toml
@@ -59,7 +62,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let unusable = |what: &str, report: Report| {
         print::fail(Exit::Usage, &format!("{what} cannot be used\n{}", report.render(false)))
     };
-    let config = match config::load(&args.config) {
+    let config = match config::load_without_secrets(&args.config) {
         Ok(loaded) => loaded.config,
         Err(report) => return unusable("the config", report),
     };

@@ -28,17 +28,30 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of the file at once, warnings among them; at least one is an error.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    let mut result = read(path);
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// The same for what never shows a secret to anybody, such as a simulation: an environment variable that is not set is no
+/// mistake.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, Report> {
+    load_with(path, &|name| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned())))
+}
+
+fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
+    let mut result = read(path, env);
     let report = result.as_mut().map_or_else(|report| report, |loaded| &mut loaded.warnings);
     report.files.insert(0, path.to_owned());
     result
 }
 
-fn read(path: &Path) -> Result<Loaded, Report> {
+fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
     let hint = "give the path of a config file by --config; `botgate schema` describes what it holds";
     let text = read_text(path, hint)?;
     let base = path.parent().unwrap_or(Path::new(""));
-    parse(&path.display().to_string(), &text, base, &|name| std::env::var(name).ok())
+    parse(&path.display().to_string(), &text, base, env)
 }
 
 /// The text of a file; `hint` says what to do when it cannot be read.

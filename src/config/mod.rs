@@ -20,6 +20,7 @@ mod probe;
 mod raw;
 mod raw_policy;
 mod raw_pool;
+mod raw_script;
 mod raw_values;
 mod report;
 mod resolve;
@@ -36,7 +37,7 @@ mod values;
 mod watch;
 
 pub use certificate::{CertificateError, load_certified_key, load_roots};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, load_without_secrets, parse};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::findings::{Fault, Findings, Place, fault};
 use super::load::{merge, read_text};
-use super::raw_values::{RawDuration, RawShare};
+use super::raw_script::{RawEvent, RawScript};
+use super::raw_values::RawShare;
 use super::report::{Report, Source};
 use super::script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};
 use super::types::{Config, PoolConfig};
@@ -28,58 +28,6 @@ const MOST: f64 = 20e6;
 const LONGEST: Duration = Duration::from_secs(14 * 86_400);
 /// A Saturday, for scripts that do not care.
 const START: Utc = Utc::from_millis(1_795_219_200_000);
-
-/// A script of faults and orders.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Script")]
-struct RawScript {
-    /// How long the simulation goes on: "10m".
-    #[serde(rename = "for")]
-    #[schemars(required)]
-    lasts: Option<RawDuration>,
-    /// What the wall clock shows at its start.
-    start: Option<RawTime>,
-    /// Makes the chances of flaky backends repeatable.
-    seed: Option<u64>,
-    /// Requests per second, by pool.
-    traffic: Option<BTreeMap<String, f64>>,
-    /// What happens.
-    at: Option<Vec<RawEvent>>,
-}
-
-/// A time.
-#[derive(Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(rename = "Time", title = "a UTC time in quotes", extend("examples" = ["2026-11-21T01:59:00Z"]))]
-struct RawTime(String);
-
-/// One thing that happens.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Event")]
-struct RawEvent {
-    /// When, from the start: "10s".
-    #[schemars(required)]
-    time: Option<RawDuration>,
-    /// To which pool; left out: to every pool that has the backend.
-    pool: Option<String>,
-    /// To which backend.
-    backend: Option<String>,
-    /// What it does from then on: "hang", "heal".
-    does: Option<String>,
-    /// What an operator orders: "drain".
-    order: Option<String>,
-    /// How long the fault, the pin or the drill lasts.
-    #[serde(rename = "for")]
-    lasts: Option<RawDuration>,
-    /// Whether its probes are answered as if nothing were wrong.
-    spare_probes: Option<bool>,
-    /// Why, in the operator's words.
-    reason: Option<String>,
-    /// Whether the order is to be done although something speaks against it.
-    force: Option<bool>,
-}
 
 static SCHEMA: LazyLock<Json> = LazyLock::new(schema::of::<RawScript>);
 

@@ -156,7 +156,9 @@ async fn check_and_run_warn_of_numbers_that_cannot_work_together() -> Outcome<()
 #[test]
 fn a_script_that_cannot_be_used_is_told_with_its_line_and_exit_code_2() {
     let site = Site::new();
-    let backends = [("one", "http://127.0.0.1:9".to_owned(), String::new())];
+    // A simulation needs no secrets.
+    let secret = "headers = { Authorization = \"${BOTGATE_IT_IS_NOT_SET}\" }\n".to_owned();
+    let backends = [("one", "http://127.0.0.1:9".to_owned(), secret)];
     let config = site.write("botgate.toml", &(site.head("") + &pool_of("bot", "", &backends, "")));
     let script = site.write("script.toml", "for = \"1m\"\n[[at]]\ntime = \"1s\"\nbackend = \"one\"\ndose = \"hang\"\n");
     let (config, script) = (config.to_str().unwrap(), script.to_str().unwrap());
