@@ -6,9 +6,13 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::arithmetic;
 use crate::config::{self, Config, Loaded, Report};
 
 /// Check a config file and everything it names: certificates, keys, secrets. Opens no socket.
+///
+/// A config without errors is simulated as well (see `botgate simulate`): numbers that cannot work together, such as a
+/// backend that hangs being found later than the deadline of a request, are warnings with the simulated figures.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub(super) struct Args {
@@ -23,7 +27,10 @@ pub(super) struct Args {
 /// Checks, prints every problem, and says what the config serves. Exit code 0, or 2 when there is an error; warnings do
 /// not change it.
 pub(super) fn run(args: Args) -> ExitCode {
-    let result = config::load(&args.config);
+    let mut result = config::load(&args.config);
+    if let Ok(loaded) = &mut result {
+        arithmetic::examine(loaded);
+    }
     let mut out = std::io::stdout().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = if args.json { as_json(&result) } else { as_text(&result, &args.config.display().to_string(), colour) };

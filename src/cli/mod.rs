@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod arithmetic;
 mod check;
 mod client;
 mod completions;
@@ -25,6 +26,7 @@ mod run;
 mod schema;
 mod serve;
 mod sim;
+mod simulate;
 mod sse;
 mod status;
 mod table;
@@ -58,6 +60,7 @@ enum Command {
     Dev(dev::Args),
     Run(run::Args),
     Check(check::Args),
+    Simulate(simulate::Args),
     Sim(sim::Args),
     Status(status::Args),
     Explain(explain::Args),
@@ -87,6 +90,7 @@ impl Cli {
             Command::Dev(args) => dev::run(&args).into(),
             Command::Run(args) => run::run(&args).into(),
             Command::Check(args) => check::run(args),
+            Command::Simulate(args) => simulate::run(&args).into(),
             Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
             Command::Explain(args) => explain::run(&args).into(),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Exit;
 use super::print;
+use super::{Exit, arithmetic};
 use crate::app::{self, Listening, Setup};
 use crate::config::{self, FileWatcher, Report};
 use crate::control::{Loaded, Network, NoWatch, Unloadable, Watch};
@@ -23,7 +23,10 @@ pub(super) enum Source {
 impl Source {
     fn load(&self) -> Result<Loaded, Report> {
         let loaded = match self {
-            Self::File(path) => config::load(path),
+            Self::File(path) => config::load(path).map(|mut loaded| {
+                arithmetic::examine(&mut loaded);
+                loaded
+            }),
             Self::Text(text) => config::parse("the built-in config", text, Path::new("."), &|_| None),
         }?;
         let warnings = loaded.warnings.lines();

@@ -105,6 +105,12 @@ impl<'a> Place<'a> {
         problems.iter().any(|problem| problem.severity == Severity::Error && below(&problem.key))
     }
 
+    /// Whether something was said about a key below this one: it may have been meant to be the one that is missing.
+    pub(super) fn is_reported_below(&self) -> bool {
+        let below = |key: &str| key.strip_prefix(&self.path).is_some_and(|rest| rest.starts_with(['.', '[']));
+        self.findings.problems.borrow().iter().any(|problem| below(&problem.key))
+    }
+
     pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.error(&self.path, self.span.clone(), message.into(), Some(hint.into()));
     }

@@ -28,25 +28,42 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of the file at once, warnings among them; at least one is an error.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    let mut result = read(path);
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// The same for what never shows a secret to anybody, such as a simulation: an environment variable that is not set is no
+/// mistake.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, Report> {
+    load_with(path, &|name| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned())))
+}
+
+fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
+    let mut result = read(path, env);
     let report = result.as_mut().map_or_else(|report| report, |loaded| &mut loaded.warnings);
     report.files.insert(0, path.to_owned());
     result
 }
 
-fn read(path: &Path) -> Result<Loaded, Report> {
+fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
+    let hint = "give the path of a config file by --config; `botgate schema` describes what it holds";
+    let text = read_text(path, hint)?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    parse(&path.display().to_string(), &text, base, env)
+}
+
+/// The text of a file; `hint` says what to do when it cannot be read.
+pub(super) fn read_text(path: &Path, hint: &str) -> Result<String, Report> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| {
-        let hint = "give the path of a config file by --config; `botgate schema` describes what it holds";
-        Report::of_file(format!("cannot read {name}: {error}"), Some(hint.to_owned()))
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Report::of_file(format!("cannot read {name}: {error}"), Some(hint.to_owned())))?;
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
         Report::of_file(format!("{name} is not UTF-8, from line {line} on"), Some("save it as UTF-8".to_owned()))
-    })?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    parse(&name, &text, base, &|name| std::env::var(name).ok())
+    })
 }
 
 /// Checks and resolves the text of a config. `name` is what messages call it, relative paths begin at `base`, and `env`
@@ -60,6 +77,7 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     let comments = mask::comments(text, &root.leaves());
     let mut hidden = shape::check(&mut root, json_schema(), &findings);
     let outside = Outside::new(base, env);
+    let places = root.places();
     let config = match RawConfig::deserialize(root.to_json()) {
         Ok(raw) => Some(validate::validate(&Place::root(&findings, &root), &raw, &outside)),
         // The shape check lets nothing through that cannot be decoded; should it ever, say so without the values.
@@ -71,7 +89,7 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     let problems = merge(text, &syntax, findings.into_problems());
     let problems = problems.into_iter().map(|problem| problem.locate(name, text)).collect();
     hidden.extend(comments);
-    let source = Source { name: name.to_owned(), masked: mask::mask(text, &hidden, &syntax) };
+    let source = Source { name: name.to_owned(), masked: mask::mask(text, &hidden, &syntax), places };
     let files = outside.into_files().into_iter().collect();
     let report = Report::new(problems, files, Arc::new(source));
     match config {
@@ -82,7 +100,7 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
 
 /// Syntax errors and the other problems, without those others that stand on a line that could not be read, or after a
 /// broken header, where nobody can say which table a key is in.
-fn merge(text: &str, syntax: &[text::SyntaxError], found: Vec<Problem>) -> Vec<Problem> {
+pub(super) fn merge(text: &str, syntax: &[text::SyntaxError], found: Vec<Problem>) -> Vec<Problem> {
     let line = |at: usize| text::position(text, at).0;
     let broken: BTreeSet<usize> = syntax.iter().map(|error| line(error.span.start)).collect();
     let is_header = |at: &usize| {

@@ -21,10 +21,13 @@ mod probe;
 mod raw;
 mod raw_policy;
 mod raw_pool;
+mod raw_script;
 mod raw_values;
 mod report;
 mod resolve;
 mod schema;
+mod script;
+mod script_text;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -35,10 +38,12 @@ mod values;
 mod watch;
 
 pub use certificate::{CertificateError, load_certified_key, load_roots};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, load_without_secrets, parse};
 pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
+pub use script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};
+pub use script_text::{load_script, parse_script};
 pub use types::*;
 pub use values::parse_duration;
 pub use watch::{FileWatcher, WatchError};

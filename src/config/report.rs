@@ -1,5 +1,6 @@
 //! What is wrong with a config: every problem, with its place, in the manner of a compiler.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ pub struct Report {
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) masked: String,
+    /// Where each key's value stands, by its path.
+    pub(super) places: BTreeMap<String, Range<usize>>,
 }
 
 impl Report {
@@ -79,6 +82,20 @@ impl Report {
         let severity = Severity::Error;
         let problem = Problem { severity, key: String::new(), message, hint, position: None, span: None };
         Self { problems: vec![problem], files: Vec::new(), source: None }
+    }
+
+    /// Adds a warning about a key: at its value, or, where it was left out, at the table that lacks it.
+    pub fn warn(&mut self, key: &str, message: String, hint: String) {
+        let place = self.source.as_ref().and_then(|source| {
+            let tables = std::iter::successors(Some(key), |key| Some(&key[..key.rfind(['.', '['])?]));
+            let span = tables.filter_map(|key| source.places.get(key)).next()?.clone();
+            let (line, column) = text::position(&source.masked, span.start);
+            Some((Position { file: source.name.clone(), line, column }, span))
+        });
+        let (position, span) = place.unzip();
+        let (severity, key) = (Severity::Warning, key.to_owned());
+        self.problems.push(Problem { severity, key, message, hint: Some(hint), position, span });
+        self.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
     }
 
     /// Whether there is nothing to report.

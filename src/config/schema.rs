@@ -2,17 +2,21 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::raw::RawConfig;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+static SCHEMA: LazyLock<Value> = LazyLock::new(of::<RawConfig>);
+
+/// The schema of a type, as a TOML text can fit it.
+pub(super) fn of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<RawConfig>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema
-});
+}
 
 /// The JSON Schema (draft 2020-12) of a config file.
 pub fn json_schema() -> &'static Value {

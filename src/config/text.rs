@@ -1,5 +1,6 @@
 //! The text of a config as a tree in which every key and value knows where it was written.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -63,6 +64,18 @@ impl Node {
         };
         leaves.sort_by_key(|span| span.start);
         leaves
+    }
+
+    /// Where every value below this one stands, by its path.
+    pub(super) fn places(&self) -> BTreeMap<String, Range<usize>> {
+        let below: Vec<&Self> = match &self.value {
+            Value::Table(members) => members.iter().map(|(_, member)| member).collect(),
+            Value::Array(elements) => elements.iter().collect(),
+            _ => Vec::new(),
+        };
+        let mut places: BTreeMap<_, _> = below.into_iter().flat_map(Self::places).collect();
+        places.insert(self.path.clone(), self.span.clone());
+        places
     }
 
     /// The value as JSON, without positions.

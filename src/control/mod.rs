@@ -23,7 +23,6 @@ mod publish;
 mod registry;
 mod reload;
 mod run;
-mod schedule;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -7,17 +7,13 @@ use super::errands::Done;
 use super::outside::ProbeTarget;
 use super::parity::Errand;
 use super::registry::Place;
-use super::schedule::jittered;
 use super::{Control, views};
 use crate::model::{
     AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
     Utc,
 };
-use crate::steering::{Decision, Observation, Step, Tally};
+use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
 use crate::telemetry::{ParityStat, PoolState, SwitchKey};
-
-/// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
-pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::names::Names;
 use super::parity::{ParityState, ParityTls, plan_tls};
-use super::schedule::Schedule;
 use crate::config::{BackendConfig, Config, PoolConfig};
 use crate::model::{BackendId, Moment, Now, PoolName, Utc};
 use crate::snapshot::{Pool, Route, RouteTable};
-use crate::steering::{Decision, Observation, Saved, Steering};
+use crate::steering::{Decision, Observation, Saved, Schedule, Steering};
 use crate::telemetry::{BackendStats, PoolStats};
 use crate::upstream::{Origin, TlsClient};
 

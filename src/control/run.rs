@@ -15,7 +15,6 @@ use super::files::Files;
 use super::handle::{Command, Handle};
 use super::journal::{Journal, Restored};
 use super::names::Names;
-use super::observe::SAMPLE;
 use super::outside::{Loaded, Outside, Watch};
 use super::registry::Registry;
 use super::reload::{RESOLVE_WAIT, Reloads};
@@ -23,7 +22,7 @@ use super::time::Time;
 use crate::config::Config;
 use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
 use crate::snapshot::SnapshotCell;
-use crate::steering::{Observation, Saved};
+use crate::steering::{Observation, SAMPLE, Saved};
 use crate::telemetry::ControlStats;
 
 /// Commands that may wait.

@@ -100,7 +100,7 @@ choice! {
         Auto = "auto",
         /// When an operator says so.
         Approve = "approve",
-        /// Not by itself, and not by approval: only by an operator's failover.
+        /// Not by itself, and not by approval: only by an operator's failback.
         Never = "never",
         /// After `hold`, inside a UTC window.
         Window = "window",

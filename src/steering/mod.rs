@@ -16,7 +16,9 @@ mod parity;
 mod policy;
 mod probes;
 mod saved;
+mod schedule;
 mod standing;
+pub mod timeline;
 #[cfg(test)]
 mod transitions;
 mod words;
@@ -31,4 +33,5 @@ pub use parity::{BackendParity, Parity, Sample, combine as combine_parity, compa
 pub use policy::{BackendPolicy, EvidencePolicy, FailbackPolicy, FlapPolicy, Policy, ProbePolicy};
 pub use probes::ProbeState;
 pub use saved::Saved;
+pub use schedule::{SAMPLE, Schedule, jittered};
 pub use standing::{Deadline, Failover, Pin, Run, Standing};

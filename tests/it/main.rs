@@ -21,6 +21,7 @@ mod reload;
 mod request;
 mod restart;
 mod scale;
+mod simulate;
 mod source;
 mod support_works;
 mod warm;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::client::{Client, full};
 use super::process::Process;
 use super::site::Site;
 
@@ -10,6 +11,8 @@ pub struct Region {
     pub process: Process,
     pub name: String,
     pub bot: SocketAddr,
+    /// Where faults are ordered.
+    pub control: SocketAddr,
 }
 
 impl Region {
@@ -25,7 +28,25 @@ impl Region {
         let regions = said["regions"].as_array().unwrap_or_else(|| panic!("no regions in {said}"));
         let bot = regions[0]["bot"].as_str().unwrap_or_else(|| panic!("no bot address in {said}"));
         let bot = bot.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
-        Self { process, name: name.to_owned(), bot }
+        let control = said["control"].as_str().unwrap_or_else(|| panic!("no control address in {said}"));
+        Self { process, name: name.to_owned(), bot, control: control.parse().unwrap() }
+    }
+
+    /// Makes it suffer a fault, such as `{"kind":"down"}`.
+    pub async fn fault(&self, fault: &str) {
+        self.order("PUT", fault).await;
+    }
+
+    /// Ends its fault.
+    pub async fn heal(&self) {
+        self.order("DELETE", "").await;
+    }
+
+    async fn order(&self, method: &str, body: &str) {
+        let mut client = Client::open_plain(self.control, "127.0.0.1").await.unwrap();
+        let request = client.request(method, &format!("/regions/{}/fault", self.name)).body(full(body.to_owned()));
+        let reply = client.send(request.unwrap()).await.unwrap();
+        assert!(reply.status < 300, "{method} of a fault: {}", reply.text());
     }
 
     /// Its URL.

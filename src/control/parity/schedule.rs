@@ -51,7 +51,7 @@ impl Schedule {
 
     /// A round was started; `random` is in 0..1.
     pub(super) fn started(&mut self, now: Moment, interval: Duration, timeout: Duration, random: f64) {
-        self.next = now + crate::control::schedule::jittered(interval, JITTER, random);
+        self.next = now + crate::steering::jittered(interval, JITTER, random);
         self.until = Some(now + timeout + LOST);
     }
 

@@ -1,4 +1,4 @@
-//! When the next probe of a backend is due.
+//! When the next probe of a backend is due: for control, and for a simulation of it.
 
 use std::time::Duration;
 
@@ -11,9 +11,12 @@ const EXTRA: Duration = Duration::from_millis(100);
 /// Longest pause between two probes of a suspect.
 const SUSPECT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
+pub const SAMPLE: Duration = Duration::from_secs(1);
+
 /// The probe schedule of one backend: one probe at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Schedule {
+pub struct Schedule {
     next: Moment,
     running_since: Option<Moment>,
     /// The last evidence that no good probe has answered yet.
@@ -28,34 +31,34 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// The first probe is due at once.
-    pub(super) fn new(now: Moment) -> Self {
+    pub fn new(now: Moment) -> Self {
         Self { next: now, running_since: None, suspect: None, extra: None, began: None, calmed: 0, rounds: 0 }
     }
 
     /// Whether a probe is to be started.
-    pub(super) fn due(&self, now: Moment) -> bool {
+    pub fn due(&self, now: Moment) -> bool {
         self.running_since.is_none() && self.next <= now
     }
 
     /// When one will be; none while one runs.
-    pub(super) fn wakeup(&self) -> Option<Moment> {
+    pub fn wakeup(&self) -> Option<Moment> {
         self.running_since.is_none().then_some(self.next)
     }
 
     /// Whether a probe has ended yet.
-    pub(super) fn probed_once(&self) -> bool {
+    pub fn probed_once(&self) -> bool {
         self.rounds > 0
     }
 
     /// A probe was started; the next regular one follows after `interval`.
-    pub(super) fn started(&mut self, now: Moment, interval: Duration) {
+    pub fn started(&mut self, now: Moment, interval: Duration) {
         (self.running_since, self.began) = (Some(now), Some(now));
         self.next = now + interval;
     }
 
     /// Evidence came in: look at once, or as soon as the last look out of turn is long enough ago. Where probe after probe
     /// finds that requests are only `slow` – some bots always are – looks become rarer, down to the interval.
-    pub(super) fn suspected(&mut self, now: Moment, slow: bool, interval: Duration) {
+    pub fn suspected(&mut self, now: Moment, slow: bool, interval: Duration) {
         self.suspect = Some(now);
         let calmed = if slow { self.calmed.min(16) } else { 0 };
         let pause = EXTRA.saturating_mul(1 << calmed).min(interval.max(EXTRA));
@@ -69,7 +72,7 @@ impl Schedule {
     /// The probe ended. While a suspect's probes are bad and no verdict is reached, the next follows after a short pause:
     /// a killed backend is given up within milliseconds, one that hangs within about `fall` timeouts. Without evidence
     /// the regular interval stays, so that a hiccup that hurt nobody does not move a pool.
-    pub(super) fn ended(&mut self, now: Moment, good: bool, given_up: bool, interval: Duration) {
+    pub fn ended(&mut self, now: Moment, good: bool, given_up: bool, interval: Duration) {
         let started = self.running_since.take();
         self.rounds += 1;
         self.calmed = if good && self.suspect.is_some() { self.calmed.saturating_add(1) } else { 0 };
@@ -81,13 +84,13 @@ impl Schedule {
     }
 
     /// Fits the schedule to an interval that may have become shorter.
-    pub(super) fn fit(&mut self, now: Moment, interval: Duration) {
+    pub fn fit(&mut self, now: Moment, interval: Duration) {
         self.next = self.next.min(now + interval);
     }
 }
 
 /// `interval`, moved at random by up to half of `jitter` of it either way; `random` is in 0..1.
-pub(super) fn jittered(interval: Duration, jitter: f64, random: f64) -> Duration {
+pub fn jittered(interval: Duration, jitter: f64, random: f64) -> Duration {
     interval.mul_f64((1.0 + jitter.clamp(0.0, 1.0) * (random - 0.5)).max(0.0))
 }
 
