@@ -5,6 +5,7 @@
 //! `guard.rs`, before any handler runs.
 
 mod actor;
+mod drills;
 mod events;
 mod guard;
 mod health;
@@ -21,6 +22,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use drills::DrillBody;
 pub use guard::InsecureBind;
 pub use orders::OrderBody;
 pub use problem::{PROBLEM_JSON, Problem};

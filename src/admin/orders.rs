@@ -87,7 +87,7 @@ async fn give(
 }
 
 /// The reason on one line, none when it says nothing.
-fn clean(reason: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn clean(reason: Option<String>) -> Result<Option<String>, Problem> {
     let Some(reason) = reason else { return Ok(None) };
     let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let reason = reason.trim();

@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 
 use super::problem::{Problem, normalise};
 use super::state::AdminState;
-use super::{events, guard, health, orders, pools, reload};
+use super::{drills, events, guard, health, orders, pools, reload};
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
@@ -76,6 +76,9 @@ fn described() -> OpenApiRouter<AdminState> {
         .routes(routes!(pools::pool))
         .routes(routes!(orders::drain))
         .routes(routes!(orders::resume))
+        .routes(routes!(drills::list, drills::start))
+        .routes(routes!(drills::report))
+        .routes(routes!(drills::stop))
         .routes(routes!(reload::reload))
         .routes(routes!(openapi_json))
         .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{Cli, Command, Exit, drain, reload, resume, status, watch};
+use super::{Cli, Command, Exit, drain, drill, reload, resume, status, watch};
 use crate::admin::fixture::{Gate, Script, decision};
 use crate::model::{Phase, ReloadOutcome};
 
@@ -15,6 +15,7 @@ async fn end_of(line: &str, url: String) -> Exit {
         Command::Status(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Reload(args) => reload::run(&args),
         other => panic!("{other:?} asks no admin API"),
@@ -36,6 +37,12 @@ async fn commands_that_are_carried_out_end_with_0() {
         "status bot-api --json",
         "drain bot-api westeurope --reason updates",
         "resume bot-api westeurope --json",
+        "drill start bot-api --for 10m --reason patches",
+        "drill start bot-api --when 02:00-04:00 --reason patches --json",
+        "drill stop d1 --reason enough",
+        "drill report",
+        "drill report d1 --json",
+        "drill list",
         "reload",
         "reload --json",
     ] {
@@ -46,7 +53,16 @@ async fn commands_that_are_carried_out_end_with_0() {
 #[tokio::test]
 async fn commands_that_are_told_no_end_with_1() {
     let gate = Gate::start(None, Script::default()).await;
-    for line in ["status nope", "drain nope westeurope", "drain bot-api nope", "resume bot-api a/b"] {
+    for line in [
+        "drill start nope --reason x",
+        "drill stop",
+        "drill stop d2",
+        "drill report d2",
+        "status nope",
+        "drain nope westeurope",
+        "drain bot-api nope",
+        "resume bot-api a/b",
+    ] {
         assert_eq!(at(&gate, line).await, Exit::No, "{line}");
     }
     let gate = Gate::start(Some("s3cret"), Script::default()).await;

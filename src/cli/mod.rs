@@ -11,6 +11,7 @@ mod client;
 mod completions;
 mod dev;
 mod drain;
+mod drill;
 mod exit;
 mod order;
 mod print;
@@ -56,6 +57,7 @@ enum Command {
     Status(status::Args),
     Watch(watch::Args),
     Drain(drain::Args),
+    Drill(drill::Args),
     Resume(resume::Args),
     Reload(reload::Args),
     Schema(schema::Args),
@@ -79,6 +81,7 @@ impl Cli {
             Command::Status(args) => status::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
+            Command::Drill(args) => drill::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
             Command::Schema(args) => schema::run(args),

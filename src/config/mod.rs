@@ -38,4 +38,5 @@ pub use load::{Loaded, load, parse};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use types::*;
+pub use values::parse_duration;
 pub use watch::{FileWatcher, WatchError};

@@ -9,6 +9,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Participant;
+use super::drill::Drills;
 use super::durable::Durable;
 use super::errands::Errands;
 use super::files::Files;
@@ -84,6 +85,7 @@ pub struct Control {
     pub(super) reloads: Reloads,
     pub(super) journal: Journal,
     pub(super) durable: Durable,
+    pub(super) drills: Drills,
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
@@ -147,6 +149,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         reloads: Reloads::default(),
         journal,
         durable: Durable::default(),
+        drills: Drills::default(),
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
@@ -155,6 +158,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     for (pool, decision) in decided {
         control.record(pool, decision);
     }
+    control.restore_drills().await;
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
 
@@ -217,7 +221,9 @@ impl Control {
         for pool in due {
             self.observe(pool, Observation::Tick);
         }
+        self.watch_drill();
         self.publish();
+        self.book_drill();
         self.start_errands(now);
     }
 
@@ -230,7 +236,13 @@ impl Control {
         };
         let now = self.time.both();
         let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool)]);
-        let others = [self.names.wakeup(), self.reloads.wakeup(), self.durable.wakeup(), Some(self.next_sample)];
+        let others = [
+            self.names.wakeup(),
+            self.reloads.wakeup(),
+            self.durable.wakeup(),
+            self.drills.wakeup(),
+            Some(self.next_sample),
+        ];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }
 }

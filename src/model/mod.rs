@@ -1,5 +1,6 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
+mod drill;
 mod evidence;
 mod failure;
 mod health;
@@ -12,6 +13,7 @@ mod utc;
 mod view;
 mod window;
 
+pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;

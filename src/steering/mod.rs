@@ -30,3 +30,4 @@ pub use policy::{BackendPolicy, EvidencePolicy, FailbackPolicy, FlapPolicy, Poli
 pub use probes::ProbeState;
 pub use saved::Saved;
 pub use standing::{Deadline, Failover, Pin, Run, Standing};
+pub(crate) use words::span;

@@ -3,6 +3,8 @@ use crate::config::JournalConfig;
 use crate::model::{JournalEntry, JournalQuery, PoolName};
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
+
+use futures_util::future::BoxFuture;
 pub(super) struct Record {
     pub(super) entry: JournalEntry,
     pub(super) saved: String,
@@ -23,13 +25,17 @@ pub(super) struct Journal {
     acks: VecDeque<Ack>,
     all: Vec<JournalEntry>,
     saved: HashMap<PoolName, String>,
+    drills: Vec<(String, String)>,
 }
 impl Journal {
     pub(super) fn open(_: &Path, _: &JournalConfig) -> (Self, Restored) {
         Self::in_memory()
     }
     pub(super) fn in_memory() -> (Self, Restored) {
-        (Self { next: 0, acks: VecDeque::new(), all: vec![], saved: HashMap::new() }, Restored::default())
+        (
+            Self { next: 0, acks: VecDeque::new(), all: vec![], saved: HashMap::new(), drills: vec![] },
+            Restored::default(),
+        )
     }
     pub(super) fn submit(&mut self, record: Record) -> Ticket {
         self.next += 1;
@@ -57,5 +63,20 @@ impl Journal {
     ) -> impl Future<Output = Result<Vec<JournalEntry>, String>> + Send + 'static {
         let all = self.all.clone();
         async move { Ok(all.into_iter().rev().collect()) }
+    }
+    pub(super) fn put_drill(&mut self, id: &str, document: String) {
+        match self.drills.iter_mut().find(|(known, _)| known == id) {
+            Some((_, kept)) => *kept = document,
+            None => self.drills.push((id.to_owned(), document)),
+        }
+    }
+    pub(super) fn drill(&self, id: Option<&str>) -> BoxFuture<'static, Result<Option<String>, String>> {
+        let found = self.drills.iter().rev().find(|(known, _)| id.is_none_or(|id| id == known));
+        let found = found.map(|(_, document)| document.clone());
+        Box::pin(async move { Ok(found) })
+    }
+    pub(super) fn drills(&self, limit: usize) -> BoxFuture<'static, Result<Vec<String>, String>> {
+        let all = self.drills.iter().rev().take(limit).map(|(_, document)| document.clone()).collect();
+        Box::pin(async move { Ok(all) })
     }
 }
