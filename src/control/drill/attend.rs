@@ -53,7 +53,7 @@ impl Control {
         if self.drills.course.is_some() {
             return;
         }
-        let run = |pool: &crate::control::registry::PoolState| Some(pool.steering.standing().drill.clone()?);
+        let run = |pool: &crate::control::registry::PoolState| pool.steering.standing().drill.clone();
         let found = self.registry.pools.iter().find_map(|pool| Some((pool, run(pool)?)));
         let Some((pool, run)) = found else { return };
         let now = self.time.both();

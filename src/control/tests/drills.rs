@@ -67,7 +67,7 @@ async fn a_drill_moves_away_serves_and_moves_back_and_its_report_counts_what_end
     (0..1000).for_each(|_| rig.answer(0, 0, Duration::from_millis(4)));
     let report = rig.drill("bot", None, None).await.unwrap();
     assert_eq!((report.state, rig.active().as_str()), (DrillState::UnderWay, "neu"));
-    let (origin, target) = (report.origin.unwrap(), report.target.unwrap());
+    let (origin, target) = (report.origin.clone().unwrap(), report.target.clone().unwrap());
     assert_eq!((origin.as_str(), target.as_str()), ("weu", "neu"));
     assert_eq!((report.before.requests, report.before.failed), (1000, 0));
     assert!(report.move_ms.is_some_and(|ms| ms < 60.0), "{report:?}");
