@@ -47,6 +47,7 @@ pub(crate) fn pool() -> PoolView {
         failback_at: None,
         reason: "westeurope failed 2 probes".into(),
         backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
+        parity: vec![],
     }
 }
 
@@ -162,6 +163,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
             Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
             Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
+            Command::Retire(reply) => reply.send(Ok(())).is_ok(),
             Command::Journal(_, reply) => reply.send(Ok(vec![])).is_ok(),
             Command::Drill(command) => drill(command),
         };

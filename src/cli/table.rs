@@ -152,6 +152,7 @@ mod tests {
                 backend("westeurope", 1, Health::Unhealthy, Some(bad)),
                 backend("northeurope", 2, Health::Healthy, Some(good)),
             ],
+            parity: vec![],
         }
     }
 

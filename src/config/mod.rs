@@ -12,6 +12,7 @@ mod findings;
 mod follow;
 mod load;
 mod mask;
+mod parity;
 mod policy;
 mod pool;
 mod pool_names;
@@ -35,6 +36,7 @@ mod watch;
 
 pub use certificate::{CertificateError, load_certified_key, load_roots};
 pub use load::{Loaded, load, parse};
+pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use types::*;

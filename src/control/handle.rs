@@ -20,6 +20,8 @@ pub enum Command {
     Order(PoolOrder),
     /// Entries of the journal, newest first.
     Journal(JournalQuery, Reply<Vec<JournalEntry>>),
+    /// Write no more decisions to the journal: a successor does.
+    Retire(Reply<()>),
     /// Read the config again.
     Reload(Reply<ReloadOutcome>),
     /// About drills.

@@ -21,6 +21,10 @@ impl Control {
             Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
             Command::Drill(command) => self.drill(command),
+            Command::Retire(reply) => {
+                self.retired = true;
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 

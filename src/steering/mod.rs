@@ -25,7 +25,7 @@ pub use decision::{BackendGrounds, Decision, Observation, ProbeSample, Step};
 pub use evidence::{EvidenceState, Tally};
 pub use machine::Steering;
 pub use orders::{Order, Refused, What};
-pub use parity::{BackendParity, ParityVerdict};
+pub use parity::{BackendParity, Parity, Sample, combine as combine_parity, compare as compare_parity, rule_in_words};
 pub use policy::{BackendPolicy, EvidencePolicy, FailbackPolicy, FlapPolicy, Policy, ProbePolicy};
 pub use probes::ProbeState;
 pub use saved::Saved;

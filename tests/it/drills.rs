@@ -270,7 +270,6 @@ async fn drills_are_ordered_one_at_a_time_and_told_by_the_command_line() -> Outc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the journal on disk is not merged yet"]
 async fn a_drill_goes_on_after_botgate_was_killed_and_comes_to_its_end() -> Outcome<()> {
     let _machine = alone().await;
     let site = Site::new();

@@ -4,7 +4,7 @@ use super::course::{Ask, Course, blank};
 use super::desk::reading;
 use super::history;
 use crate::control::Control;
-use crate::model::{BackendId, DrillEnding, DrillLimits, DrillReport, DrillState, PoolName, ServiceLevel};
+use crate::model::{BackendId, DrillEnding, DrillLimits, DrillReport, DrillState, Now, PoolName, ServiceLevel};
 use crate::steering::Observation;
 
 impl Control {
@@ -12,7 +12,11 @@ impl Control {
     pub(in crate::control) fn watch_drill(&mut self) {
         let now = self.time.both();
         self.note_histories();
-        self.keep_appointments();
+        // A process that gave its place to a successor begins nothing.
+        if !self.retired {
+            self.keep_appointments();
+        }
+        self.adopt_drill(now);
         let pools = &self.registry.pools;
         let Some(course) = &mut self.drills.course else { return };
         let Some(index) = pools.iter().position(|pool| pool.config.name == course.report.pool) else {
@@ -28,7 +32,6 @@ impl Control {
 
     /// After a publication: the books are opened and closed at the moment at which requests go another way.
     pub(in crate::control) fn book_drill(&mut self) {
-        self.adopt_drill();
         let now = self.time.both();
         let Some(course) = &mut self.drills.course else { return };
         let pool = self.registry.pools.iter().find(|pool| pool.config.name == course.report.pool);
@@ -48,15 +51,14 @@ impl Control {
         }
     }
 
-    /// Makes a report for the drill that steering has begun, or has brought back.
-    pub(super) fn adopt_drill(&mut self) {
+    /// Makes a report for the drill that steering has begun at the order of `now`, or has brought back.
+    pub(super) fn adopt_drill(&mut self, now: Now) {
         if self.drills.course.is_some() {
             return;
         }
         let run = |pool: &crate::control::registry::PoolState| pool.steering.standing().drill.clone();
         let found = self.registry.pools.iter().find_map(|pool| Some((pool, run(pool)?)));
         let Some((pool, run)) = found else { return };
-        let now = self.time.both();
         let name = |index: usize| pool.backends.get(index).map(|backend| backend.config.name.clone());
         let stored = self.drills.stored.remove(&run.id);
         let is_stored = stored.is_some();
@@ -83,10 +85,6 @@ impl Control {
             report.followers = self.followers_of(&report.pool);
         }
         self.drills.course = Course::begin(report, &run, pool, is_stored, now);
-        let replies = std::mem::take(&mut self.drills.replies);
-        if let Some(course) = &mut self.drills.course {
-            course.replies = replies;
-        }
     }
 
     /// The pools that follow one, whether at first hand or not.

@@ -10,7 +10,6 @@ use super::findings;
 use super::history::History;
 use super::reading::{BackendReading, Reading};
 use crate::control::Control;
-use crate::control::handle::Reply;
 use crate::control::registry::PoolState;
 use crate::model::{Cause, Direction, DrillEnding, DrillReport, DrillState, DrillWindow, Moment, Now, PoolName, Utc};
 use crate::steering::Decision;
@@ -33,8 +32,6 @@ pub(in crate::control) struct Drills {
     pub(super) course: Option<Course>,
     /// The report of a drill that was just ordered.
     pub(super) starting: Option<DrillReport>,
-    /// Who ordered it.
-    pub(super) replies: Vec<Reply<DrillReport>>,
     /// Reports of drills that were under way when a former process ended.
     pub(super) stored: HashMap<String, DrillReport>,
     /// Why the drill under way is to be given up, although its own pool does well.
@@ -115,7 +112,7 @@ impl Control {
                 Err(error) => tracing::warn!(%error, "the report of a former drill cannot be understood"),
             }
         }
-        self.adopt_drill();
+        self.adopt_drill(self.time.both());
     }
 
     fn restore_drill(&mut self, mut report: DrillReport) {
@@ -163,6 +160,10 @@ impl Control {
 
     /// Writes a report to the journal.
     pub(super) fn keep_report(&mut self, report: &DrillReport) {
+        // From then on the journal, and the drill with it, is the successor's.
+        if self.retired {
+            return;
+        }
         match serde_json::to_string(report) {
             Ok(document) => self.journal.put_drill(&report.id, document),
             Err(error) => tracing::error!(%error, "the report of drill {} cannot be written", report.id),

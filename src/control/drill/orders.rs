@@ -67,7 +67,7 @@ impl Control {
             return;
         }
         match self.begin_drill(report, lasts) {
-            Ok(()) => self.drills.replies.push(reply),
+            Ok(()) => self.answer_when_published(reply),
             Err(error) => {
                 tracing::info!("a drill was refused: {error}");
                 let _ = reply.send(Err(error));
@@ -86,10 +86,12 @@ impl Control {
         let to = report.target.as_ref().map(|to| backend_index(pool, to)).transpose()?;
         let what = What::Drill { id: report.id.clone(), to, lasts };
         let order = Order { what, by: report.by.clone(), reason: report.reason.clone(), force: false };
-        let step = pool.steering.order(&order, self.time.both()).map_err(refused)?;
+        let ordered = self.time.both();
+        let step = pool.steering.order(&order, ordered).map_err(refused)?;
         report.lasts_seconds = lasts.as_secs();
         self.drills.starting = Some(report);
         self.follow_step(index, step);
+        self.adopt_drill(ordered);
         Ok(())
     }
 
@@ -106,7 +108,13 @@ impl Control {
         }
         if let Err(error) = self.end_drill(id, by, reason) {
             let _ = reply.send(Err(error));
-        } else if let Some(course) = &mut self.drills.course {
+        } else {
+            self.answer_when_published(reply);
+        }
+    }
+
+    fn answer_when_published(&mut self, reply: Reply<DrillReport>) {
+        if let Some(course) = &mut self.drills.course {
             course.replies.push(reply);
         }
     }

@@ -3,5 +3,6 @@
 mod drills;
 mod faults;
 mod orders;
+mod parity;
 mod reloads;
 mod world;
