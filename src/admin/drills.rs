@@ -41,7 +41,7 @@ pub struct DrillBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Wed 03:00-04:00")]
     pub when: Option<String>,
-    /// Why, in the operator's words; at most 500 characters.
+    /// Why, in the operator's words; at most 500 characters. Wanted.
     #[schema(max_length = 500, example = "before the autumn patches")]
     pub reason: Option<String>,
 }
@@ -49,9 +49,9 @@ pub struct DrillBody {
 /// Begin a drill, or plan one: answered once the pool has moved, or the drill is planned.
 ///
 /// One drill at a time, over all pools. The report goes on at `/api/v1/drills/{id}`.
-#[utoipa::path(post, path = "/api/v1/drills", tag = "drills", request_body = DrillBody,
+#[utoipa::path(post, path = "/api/v1/drills", operation_id = "start_drill", tag = "drills", request_body = DrillBody,
     responses(
-        (status = 201, description = "It is under way, or planned", body = DrillReport),
+        (status = 200, description = "It is under way, or planned", body = DrillReport),
         (status = 404, description = "No such pool or backend", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot begin as things stand", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The body is not understood", body = Problem, content_type = "application/problem+json"),
@@ -60,10 +60,11 @@ pub(super) async fn start(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Json(body): Json<DrillBody>,
-) -> Result<(StatusCode, Json<DrillReport>), Problem> {
+) -> Result<Json<DrillReport>, Problem> {
     let bad =
         |key: &str, why: String| Problem::of_status(StatusCode::UNPROCESSABLE_ENTITY, format!("\"{key}\": {why}"));
     let lasts = body.lasts.as_deref().map(parse_duration).transpose().map_err(|why| bad("for", why))?;
+    let unexplained = || bad("reason", "a drill wants a reason, for those who ask later".to_owned());
     let window = body.when.as_deref().map(str::parse::<Window>).transpose();
     let order = DrillOrder {
         pool: PoolName::from(body.pool.as_str()),
@@ -71,14 +72,14 @@ pub(super) async fn start(
         lasts,
         window: window.map_err(|error| bad("when", error.to_string()))?,
         by: actor.to_string(),
-        reason: clean(body.reason)?,
+        reason: Some(clean(body.reason)?.ok_or_else(unexplained)?),
     };
     let report = state.ask(PATIENCE, |reply| Command::Drill(DrillCommand::Start(order, reply))).await?;
-    Ok((StatusCode::CREATED, Json(report)))
+    Ok(Json(report))
 }
 
 /// End a drill, or call a planned one off: answered once the pool has moved back.
-#[utoipa::path(post, path = "/api/v1/drills/{id}/stop", tag = "drills",
+#[utoipa::path(post, path = "/api/v1/drills/{id}/stop", operation_id = "stop_drill", tag = "drills",
     params(("id" = String, Path, description = "The name of the drill")),
     request_body(content = Option<OrderBody>, description = "Why; may be left out"),
     responses(
@@ -98,7 +99,7 @@ pub(super) async fn stop(
 }
 
 /// The latest drills, newest first: those that ended, the one that is under way, those that are planned.
-#[utoipa::path(get, path = "/api/v1/drills", tag = "drills",
+#[utoipa::path(get, path = "/api/v1/drills", operation_id = "list_drills", tag = "drills",
     responses(
         (status = 200, description = "Their reports", body = Vec<DrillReport>),
         (status = 503, description = "Control does not answer", body = Problem, content_type = "application/problem+json")))]
@@ -116,7 +117,7 @@ pub(super) struct Format {
 /// The report of a drill; `latest` is the one that was begun or planned last.
 ///
 /// As JSON, or as Markdown: `?format=markdown`, or `Accept: text/markdown`.
-#[utoipa::path(get, path = "/api/v1/drills/{id}", tag = "drills",
+#[utoipa::path(get, path = "/api/v1/drills/{id}", operation_id = "drill_report", tag = "drills",
     params(
         ("id" = String, Path, description = "The name of the drill, or `latest`"),
         ("format" = Option<String>, Query, description = "`json` or `markdown`")),

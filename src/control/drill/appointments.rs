@@ -60,7 +60,7 @@ impl Control {
         };
         let before = self.drills.scheduled.get(&pool).filter(|known| known.window == window);
         if let Some(why) = refused.as_ref().filter(|_| before.is_none()) {
-            tracing::warn!("{pool}: the drill of {} cannot begin yet: {why}", window.text);
+            tracing::info!("{pool}: the drill of {} cannot begin yet: {why}", window.text);
         }
         // Where too little is left, what stood in its way before is the better reason.
         let earlier = before
@@ -89,7 +89,7 @@ impl Control {
                     if plan.why.is_none()
                         && let Some(why) = &why
                     {
-                        tracing::warn!("{}: drill {} cannot begin yet: {why}", plan.pool, plan.id);
+                        tracing::info!("{}: drill {} cannot begin yet: {why}", plan.pool, plan.id);
                     }
                     plan.why = why.or(plan.why);
                     self.drills.planned.push(plan);

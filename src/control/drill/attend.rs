@@ -83,6 +83,14 @@ impl Control {
                 }
             }
             report.followers = self.followers_of(&report.pool);
+            for follower in self.registry.pools.iter().filter(|pool| report.followers.contains(&pool.config.name)) {
+                let active = follower.steering.active().and_then(|active| follower.backends.get(active));
+                let active = active.map(|backend| backend.config.name.clone());
+                if active != report.target {
+                    let (name, on) = (&follower.config.name, active.map_or("none".to_owned(), |on| on.to_string()));
+                    report.findings.push(format!("{name} did not move along: it is on {on}."));
+                }
+            }
         }
         self.drills.course = Course::begin(report, &run, pool, is_stored, now);
     }

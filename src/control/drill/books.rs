@@ -69,10 +69,15 @@ impl Books {
         sum
     }
 
-    /// Attempts under way at a backend, and attempts that it has ended since the beginning.
+    /// Whether no attempt is under way at a backend.
+    pub(super) fn idle(&self, backend: BackendId) -> bool {
+        self.pages.iter().find(|page| page.id == backend).is_none_or(|page| page.last.in_flight() == 0)
+    }
+
+    /// Attempts that a backend has begun and ended since the beginning.
     pub(super) fn at(&self, backend: BackendId) -> (u64, u64) {
         let page = self.pages.iter().find(|page| page.id == backend);
-        page.map_or((0, 0), |page| (page.last.in_flight(), page.counted().ended))
+        page.map_or((0, 0), |page| (page.counted().started, page.counted().ended))
     }
 
     /// Connections that were open at a backend at the beginning.

@@ -107,15 +107,15 @@ impl Course {
             Stage::Watched(watch) => {
                 books.read(pool);
                 books.write(&mut self.report, self.target, self.origin);
-                let (in_flight, ended) = books.at(self.target);
-                if let Some(why) = watch.look(now.at, books.reading(), in_flight, ended) {
+                let (started, ended) = books.at(self.target);
+                if let Some(why) = watch.look(now.at, books.reading(), started, ended) {
                     return Ask::GiveUp(why);
                 }
             }
             Stage::Closing { until, idle } => {
                 books.follow(pool, self.target);
                 books.write(&mut self.report, self.target, self.origin);
-                let idle_now = books.at(self.target).0 == 0;
+                let idle_now = books.idle(self.target);
                 // Idle twice: what a request leaves is counted in the instant after it ended.
                 let done = (*idle && idle_now) || now.at >= *until;
                 *idle = idle_now;

@@ -89,6 +89,7 @@ impl Control {
         let ordered = self.time.both();
         let step = pool.steering.order(&order, ordered).map_err(refused)?;
         report.lasts_seconds = lasts.as_secs();
+        report.why = None;
         self.drills.starting = Some(report);
         self.follow_step(index, step);
         self.adopt_drill(ordered);

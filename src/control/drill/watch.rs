@@ -34,8 +34,11 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// A p99 below this is never too slow: it is the distance to another region, not trouble there.
 const IMPERCEPTIBLE_MS: f64 = 50.0;
 
-/// Nothing that comes back for so long, while requests wait, is as bad as slow responses.
+/// Nothing that comes back for so long, while requests are sent, is as bad as slow responses.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// So many must have been sent meanwhile: a tunnel or a long response alone keeps silent in good health.
+const UNANSWERED: u64 = 10;
 
 /// Watches one drill.
 #[derive(Debug)]
@@ -46,8 +49,9 @@ pub(super) struct Watch {
     began: Moment,
     first: Reading,
     recent: VecDeque<(Moment, Reading)>,
-    /// Attempts ended at the target, and since when no more did.
+    /// Attempts that the target had ended and begun, when it ended one last, and when that was.
     ended: u64,
+    started: u64,
     silent_since: Moment,
 }
 
@@ -56,19 +60,19 @@ impl Watch {
     pub(super) fn begin(limits: DrillLimits, before: &ServiceLevel, now: Moment, reading: Reading) -> Self {
         let usual_ms = before.p99_ms.filter(|_| before.latency.iter().sum::<u64>() >= ENOUGH);
         let recent = VecDeque::from([(now, reading)]);
-        Self { limits, usual_ms, began: now, first: reading, recent, ended: 0, silent_since: now }
+        Self { limits, usual_ms, began: now, first: reading, recent, ended: 0, started: 0, silent_since: now }
     }
 
-    /// Takes a reading, and the attempts under way and ended at the target; says how the drill hurts, if it does.
-    pub(super) fn look(&mut self, now: Moment, reading: Reading, in_flight: u64, ended: u64) -> Option<String> {
+    /// Takes a reading, and the attempts that the target has begun and ended; says how the drill hurts, if it does.
+    pub(super) fn look(&mut self, now: Moment, reading: Reading, started: u64, ended: u64) -> Option<String> {
         self.recent.push_back((now, reading));
         while self.recent.get(1).is_some_and(|(at, _)| now.since(*at) >= LONGEST) {
             self.recent.pop_front();
         }
-        if in_flight == 0 || ended != self.ended {
-            (self.ended, self.silent_since) = (ended, now);
+        if ended != self.ended || started == self.started {
+            (self.ended, self.started, self.silent_since) = (ended, started, now);
         }
-        self.errors(now, reading).or_else(|| self.slowness(now, reading)).or_else(|| self.silence(now, in_flight))
+        self.errors(now, reading).or_else(|| self.slowness(now, reading)).or_else(|| self.silence(now, started))
     }
 
     fn errors(&self, now: Moment, reading: Reading) -> Option<String> {
@@ -106,11 +110,14 @@ impl Watch {
         ))
     }
 
-    fn silence(&self, now: Moment, in_flight: u64) -> Option<String> {
+    fn silence(&self, now: Moment, started: u64) -> Option<String> {
         let slowest = Duration::try_from_secs_f64(self.usual_ms? * self.limits.max_slowdown / 1000.0).ok()?;
         let silent = now.since(self.silent_since);
-        (in_flight > 0 && silent >= SILENCE.max(slowest))
-            .then(|| format!("nothing comes back: {in_flight} requests have waited for {:.1} s", silent.as_secs_f64()))
+        let unanswered = started.saturating_sub(self.started);
+        (unanswered >= UNANSWERED && silent >= SILENCE.max(slowest)).then(|| {
+            let silent = silent.as_secs_f64();
+            format!("nothing comes back: {unanswered} requests were sent within {silent:.1} s, and none was answered")
+        })
     }
 }
 
@@ -125,6 +132,7 @@ mod tests {
         watch: Watch,
         now: Moment,
         reading: Reading,
+        started: u64,
         ended: u64,
     }
 
@@ -134,7 +142,7 @@ mod tests {
             before.latency[7] = hour;
             let now = Moment::from_origin(Duration::from_secs(5000));
             let watch = Watch::begin(LIMITS, &before.level(), now, before);
-            Self { watch, now, reading: before, ended: 0 }
+            Self { watch, now, reading: before, started: 0, ended: 0 }
         }
 
         /// Goes on for `steps`; each brings so many good and failed requests in this bucket. How long until it hurt.
@@ -145,7 +153,8 @@ mod tests {
                 self.reading.responses[3] += failed;
                 self.reading.latency[bucket] += good + failed;
                 self.ended += good + failed;
-                Some((step, self.watch.look(self.now, self.reading, 1, self.ended)?))
+                self.started += good + failed;
+                Some((step, self.watch.look(self.now, self.reading, self.started, self.ended)?))
             })
         }
     }
@@ -202,11 +211,19 @@ mod tests {
     fn a_standby_from_which_nothing_comes_back_is_given_up() {
         let mut course = Course::after(10_000);
         assert_eq!(course.go(40, 100, 0, 7), None);
-        let (steps, why) = course.go(40, 0, 0, 7).unwrap();
+        let found = (1..100).find_map(|step| {
+            course.started += 20;
+            Some((step, course.go(1, 0, 0, 7)?.1))
+        });
+        let (steps, why) = found.unwrap();
         assert!((8..=9).contains(&steps) && why.starts_with("nothing comes back"), "{steps}: {why}");
-        let mut idle = Course::after(10_000);
-        idle.go(40, 100, 0, 7);
-        let quiet = (0..100).find_map(|n| idle.watch.look(idle.now + STEP * n, idle.reading, 0, idle.ended));
-        assert_eq!(quiet, None, "nothing was asked");
+    }
+
+    #[test]
+    fn a_tunnel_that_stays_open_is_no_silence() {
+        let mut course = Course::after(10_000);
+        assert_eq!(course.go(40, 100, 0, 7), None);
+        course.started += 3;
+        assert_eq!(course.go(400, 0, 0, 7), None);
     }
 }
