@@ -298,3 +298,24 @@ async fn a_drill_goes_on_after_botgate_was_killed_and_comes_to_its_end() -> Outc
     assert_eq!(report(&gateway, &id(&planned)).await["state"], "planned");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_whose_time_went_by_while_botgate_was_dead_moves_back_at_once() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let config = site.config(&calm(""), &[&one, &two]);
+    let mut gateway = Gateway::start(&site, &config).await;
+    gateway.until_health("bot", "two", "healthy").await;
+    let began = Instant::now();
+    let begun = start(&gateway, json!({ "pool": "bot", "for": "2s" })).await;
+    gateway.process.sigkill();
+    gateway.process.exit(SOON).await;
+    wait_within("its time is over", SOON, || async { began.elapsed() > Duration::from_secs(2) }).await;
+    let gateway = Gateway::start(&site, &config).await;
+    let drill = ended(&gateway, &id(&begun)).await;
+    assert_eq!((&drill["ending"], &drill["restarts"]), (&json!("over"), &json!(1)), "{drill:#}");
+    assert!(drill["move_back_ms"].is_number(), "{drill:#}");
+    assert_eq!(gateway.active("bot").await, "one");
+    Ok(())
+}

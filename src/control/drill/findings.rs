@@ -77,3 +77,72 @@ fn slowness(report: &DrillReport) -> Option<String> {
 fn name(backend: Option<&BackendName>) -> String {
     backend.map_or_else(|| "the backend".to_owned(), ToString::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::drill::course::blank;
+    use crate::model::ServiceLevel;
+
+    fn level(requests: u64, failed: u64, p99_ms: f64) -> ServiceLevel {
+        let error_rate = failed as f64 / requests as f64;
+        ServiceLevel {
+            requests,
+            failed,
+            error_rate,
+            p99_ms: Some(p99_ms),
+            latency: vec![requests],
+            ..Default::default()
+        }
+    }
+
+    fn concluded(change: impl FnOnce(&mut DrillReport)) -> DrillReport {
+        let (before, during) = (level(5000, 0, 10.0), level(1000, 0, 11.0));
+        let mut report = DrillReport {
+            origin: Some("westeurope".into()),
+            target: Some("northeurope".into()),
+            began: Some(crate::model::Utc::from_millis(0)),
+            ending: Some(DrillEnding::Over),
+            move_back_ms: Some(1.0),
+            limits: crate::model::DrillLimits { max_error_rate: 0.01, max_slowdown: 3.0 },
+            before,
+            during,
+            ..blank("d1".into(), "bot".into(), "ann".into(), None, std::time::Duration::from_secs(600))
+        };
+        change(&mut report);
+        conclude(&mut report);
+        report
+    }
+
+    #[test]
+    fn a_standby_that_served_as_well_passes() {
+        let report = concluded(|_| {});
+        assert_eq!(report.verdict, Some(Verdict::Pass));
+        assert_eq!(report.findings, ["northeurope served as well as westeurope did."]);
+    }
+
+    #[test]
+    fn a_slower_one_is_told_and_passes_within_the_limits() {
+        let report = concluded(|report| report.during = level(1000, 2, 25.0));
+        assert_eq!(report.verdict, Some(Verdict::Pass));
+        assert_eq!(report.findings[0], "2 of 1000 requests failed (0.20 %).");
+        assert!(report.findings[1].starts_with("northeurope is slower: the p99 was 25.0 ms beside 10.0 ms"));
+    }
+
+    #[test]
+    fn errors_beyond_the_limit_an_abort_or_no_way_back_fail() {
+        for change in [
+            |report: &mut DrillReport| report.during = level(1000, 11, 11.0),
+            |report: &mut DrillReport| report.ending = Some(DrillEnding::Aborted),
+            |report: &mut DrillReport| report.move_back_ms = None,
+        ] {
+            assert_eq!(concluded(change).verdict, Some(Verdict::Fail));
+        }
+    }
+
+    #[test]
+    fn what_never_began_has_no_verdict() {
+        let report = concluded(|report| (report.began, report.ending) = (None, Some(DrillEnding::Skipped)));
+        assert_eq!((report.verdict, report.findings.len(), report.state), (None, 0, DrillState::Ended));
+    }
+}
