@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::actor::Actor;
-use super::orders::{OrderBody, clean};
+use super::bodies::{OrderBody, clean, wanted};
 use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::parse_duration;
@@ -43,7 +43,8 @@ pub struct DrillBody {
     pub when: Option<String>,
     /// Why, in the operator's words; at most 500 characters. Wanted.
     #[schema(max_length = 500, example = "before the autumn patches")]
-    pub reason: Option<String>,
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// Begin a drill, or plan one: answered once the pool has moved, or the drill is planned.
@@ -64,7 +65,6 @@ pub(super) async fn start(
     let bad =
         |key: &str, why: String| Problem::of_status(StatusCode::UNPROCESSABLE_ENTITY, format!("\"{key}\": {why}"));
     let lasts = body.lasts.as_deref().map(parse_duration).transpose().map_err(|why| bad("for", why))?;
-    let unexplained = || bad("reason", "a drill wants a reason, for those who ask later".to_owned());
     let window = body.when.as_deref().map(str::parse::<Window>).transpose();
     let order = DrillOrder {
         pool: PoolName::from(body.pool.as_str()),
@@ -72,7 +72,7 @@ pub(super) async fn start(
         lasts,
         window: window.map_err(|error| bad("when", error.to_string()))?,
         by: actor.to_string(),
-        reason: Some(clean(body.reason)?.ok_or_else(unexplained)?),
+        reason: wanted(body.reason, "drill")?,
     };
     let report = state.ask(PATIENCE, |reply| Command::Drill(DrillCommand::Start(order, reply))).await?;
     Ok(Json(report))

@@ -131,7 +131,7 @@ async fn start(client: Client, args: &StartArgs) -> Result<Exit, ClientError> {
         to: args.to.clone(),
         lasts: args.lasts.clone(),
         when: args.when.clone(),
-        reason: Some(args.reason.clone()),
+        reason: args.reason.clone(),
     };
     let body = serde_json::to_string(&body).unwrap_or_default();
     let mut report: DrillReport = client.post("/api/v1/drills", body).await?;

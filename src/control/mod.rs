@@ -9,6 +9,7 @@ mod drill;
 mod durable;
 mod errands;
 mod exchange;
+mod explain;
 mod files;
 mod handle;
 mod journal;

@@ -18,6 +18,7 @@ impl Control {
                 let _ = reply.send(Ok(self.readiness()));
             }
             Command::Order(order) => self.order(order),
+            Command::Explain { pool, reply } => self.explain(&pool, reply),
             Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
             Command::Drill(command) => self.drill(command),

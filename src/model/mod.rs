@@ -2,6 +2,7 @@
 
 mod drill;
 mod evidence;
+mod explain;
 mod failure;
 mod health;
 mod journal;
@@ -16,6 +17,7 @@ mod window;
 
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind};
+pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
 pub use journal::{JournalEntry, JournalQuery};

@@ -14,6 +14,7 @@ mod failover;
 mod journal;
 mod layers;
 mod names;
+mod operators;
 mod phases;
 mod power_cuts;
 mod regions;
