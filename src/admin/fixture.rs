@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AdminState, RenderMetrics, bind, router, serve};
 use crate::config::AdminConfig;
-use crate::control::{Action, Command, ControlError, Handle, PoolOrder};
+use crate::control::{Action, Command, ControlError, DrillCommand, Handle, PoolOrder};
 use crate::model::{
-    AdviceView, BackendView, Cause, DecisionView, Direction, ExplainView, FailbackView, FlapView, Health, JournalEntry,
-    JournalQuery, OrderView, Phase, PoolView, Readiness, ReloadOutcome, Utc,
+    AdviceView, BackendCount, BackendView, Cause, DecisionView, Direction, DrillEnding, DrillLimits, DrillReport,
+    DrillState, ExplainView, FailbackView, FlapView, Health, JournalEntry, JournalQuery, OrderView, Phase, PoolView,
+    Readiness, ReloadOutcome, ServiceLevel, Utc, Verdict,
 };
 
 /// A pool whose first priority is down.
@@ -216,6 +217,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
                 let known = vec![self::pool().name.to_string()];
                 reply.send(Err(ControlError::UnknownPool { name: pool.to_string(), known })).is_ok()
             }
+            Command::Drill(command) => drill(command),
         };
     }
 }
@@ -252,4 +254,63 @@ fn carry_out(order: PoolOrder) -> bool {
         Ok(OrderView { done: format!("{:?}, force {}", order.what, order.force), journalled: true, pool })
     };
     order.reply.send(answer).is_ok()
+}
+
+/// Answers about drills as control would: there is one, of the one pool, that has passed.
+fn drill(command: DrillCommand) -> bool {
+    let unknown = || ControlError::Refused { reasons: vec!["there is no such drill".into()], forcible: false };
+    match command {
+        DrillCommand::Start(order, reply) if order.pool == pool().name => {
+            let reason = order.reason;
+            reply.send(Ok(DrillReport { by: order.by, reason, state: DrillState::UnderWay, ..drill_report() })).is_ok()
+        }
+        DrillCommand::Start(order, reply) => {
+            let known = vec![pool().name.to_string()];
+            reply.send(Err(ControlError::UnknownPool { name: order.pool.to_string(), known })).is_ok()
+        }
+        DrillCommand::Stop { id, reply, .. } => {
+            reply.send(if id == "d1" { Ok(drill_report()) } else { Err(unknown()) }).is_ok()
+        }
+        DrillCommand::Find(id, reply) => {
+            let known = id.is_none_or(|id| id == "d1");
+            reply.send(Ok(known.then(drill_report))).is_ok()
+        }
+        DrillCommand::List(_, reply) => reply.send(Ok(vec![drill_report()])).is_ok(),
+    }
+}
+
+/// The report of a drill that has passed.
+pub(crate) fn drill_report() -> DrillReport {
+    DrillReport {
+        id: "d1".into(),
+        pool: "bot-api".into(),
+        followers: vec!["qna".into()],
+        state: DrillState::Ended,
+        by: "local (ann)".into(),
+        reason: Some("patch day".into()),
+        origin: Some("westeurope".into()),
+        target: Some("northeurope".into()),
+        lasts_seconds: 600,
+        window: None,
+        began: Some(Utc::from_millis(1_793_534_400_000)),
+        ended: Some(Utc::from_millis(1_793_535_000_000)),
+        move_ms: Some(1.25),
+        move_back_ms: Some(0.8),
+        ending: Some(DrillEnding::Over),
+        why: Some("the drill is over".into()),
+        verdict: Some(Verdict::Pass),
+        limits: DrillLimits { max_error_rate: 0.01, max_slowdown: 3.0 },
+        before: ServiceLevel { requests: 1_800_000, p99_ms: Some(41.0), ..ServiceLevel::default() },
+        during: ServiceLevel { requests: 300_000, p99_ms: Some(44.5), ..ServiceLevel::default() },
+        backends: vec![BackendCount {
+            name: Some("northeurope".into()),
+            requests: 300_000,
+            responses: [300_000, 0, 0, 0],
+            failed: 0,
+        }],
+        dialed: 12,
+        hung_up: 3,
+        findings: vec!["northeurope served as well as westeurope did.".into()],
+        restarts: 0,
+    }
 }

@@ -6,6 +6,7 @@
 
 mod actor;
 mod bodies;
+mod drills;
 mod events;
 mod guard;
 mod health;
@@ -25,6 +26,7 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use bodies::{FailbackBody, FailoverBody, OrderBody, PinBody};
+pub use drills::DrillBody;
 pub use guard::InsecureBind;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use reload::Rejection;

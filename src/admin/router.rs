@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::problem::{Problem, normalise};
 use super::shared::Refusal;
 use super::state::AdminState;
-use super::{events, guard, health, journal, orders, pools, reload};
+use super::{drills, events, guard, health, journal, orders, pools, reload};
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
@@ -83,6 +83,9 @@ fn described() -> OpenApiRouter<AdminState> {
         .routes(routes!(orders::unpin))
         .routes(routes!(orders::drain))
         .routes(routes!(orders::resume))
+        .routes(routes!(drills::list, drills::start))
+        .routes(routes!(drills::report))
+        .routes(routes!(drills::stop))
         .routes(routes!(reload::reload))
         .routes(routes!(openapi_json))
         .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));

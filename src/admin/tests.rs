@@ -286,6 +286,41 @@ async fn a_port_in_use_says_which_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_drill_is_ordered_and_its_report_is_json_or_markdown() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (status, _, body) = gate.post("/api/v1/drills", r#"{"pool":"bot-api","for":"10m","reason":"patches"}"#).await;
+    let begun: crate::model::DrillReport = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, begun.by.as_str(), begun.reason.as_deref()), (200, "local", Some("patches")));
+    for (wrong, expected) in [
+        (r#"{"pool":"bot-api"}"#, 422),
+        (r#"{"pool":"bot-api","reason":"x","for":"soon"}"#, 422),
+        (r#"{"pool":"bot-api","reason":"x","when":"tonight"}"#, 422),
+        (r#"{"pool":"nope","reason":"x"}"#, 404),
+    ] {
+        let (status, headers, body) = gate.post("/api/v1/drills", wrong).await;
+        assert_eq!((status, problem(&headers, &body).status), (expected, expected), "{wrong}");
+    }
+    assert_eq!(gate.post("/api/v1/drills/d2/stop", "{}").await.0, 409);
+    assert_eq!(gate.get("/api/v1/drills/d2").await.0, 404);
+    let (_, headers, markdown) = gate.get("/api/v1/drills/latest?format=markdown").await;
+    assert_eq!(headers["content-type"], "text/markdown; charset=utf-8");
+    let asked = gate.send("GET", "/api/v1/drills/d1", &[("accept", "text/markdown")], "").await;
+    assert_eq!(crate::admin::fixture::read(asked).await.2, markdown);
+    for part in [
+        "# Drill d1: passed\n",
+        "- **moved:** westeurope → northeurope\n",
+        "- **moved along:** qna\n",
+        "ended 2026-11-01T12:10:00Z after 10 min\n",
+        "| requests | 1800000 | 300000 |\n",
+        "| p99 | 41.0 ms | 44.5 ms |\n",
+        "| 1.2 ms | 0.8 ms | 12 | 3 |\n",
+        "| northeurope | 300000 | 300000 | 0 | 0 | 0 | 0 |\n",
+    ] {
+        assert!(markdown.contains(part), "{part:?} in\n{markdown}");
+    }
+}
+
+#[tokio::test]
 async fn the_openapi_document_describes_every_route_and_its_references_resolve() {
     let gate = Gate::start(None, Script::default()).await;
     let (status, _, body) = gate.get("/api/v1/openapi.json").await;
@@ -293,7 +328,7 @@ async fn the_openapi_document_describes_every_route_and_its_references_resolve()
     assert_eq!(status, 200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(paths.len(), 17, "{paths:?}");
+    assert_eq!(paths.len(), 20, "{paths:?}");
     let mut seen = std::collections::HashSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -306,11 +341,12 @@ async fn the_openapi_document_describes_every_route_and_its_references_resolve()
             assert_eq!(named, path.matches('{').count(), "{path}");
             assert!(parameters.iter().all(|it| !it["description"].as_str().unwrap_or("").is_empty()), "{path}");
             // What is described is served.
-            let real = path.replace("{pool}", "bot-api").replace("{backend}", "westeurope");
+            let real = path.replace("{pool}", "bot-api").replace("{backend}", "westeurope").replace("{id}", "d1");
             let wanted = operation["requestBody"]["required"].as_bool().unwrap_or(false);
-            let body = match path.ends_with("/pin") {
-                true => r#"{"backend":"westeurope","reason":"x"}"#,
-                false => r#"{"reason":"x"}"#,
+            let body = match path.rsplit('/').next() {
+                Some("pin") => r#"{"backend":"westeurope","reason":"x"}"#,
+                Some("drills") => r#"{"pool":"bot-api","reason":"x"}"#,
+                _ => r#"{"reason":"x"}"#,
             };
             let headers: &[_] = if wanted { &[("content-type", "application/json")] } else { &[] };
             let answer = gate.send(&method.to_uppercase(), &real, headers, if wanted { body } else { "" }).await;

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::{
-    Cli, Command, Exit, drain, explain, failback, failover, journal, pin, reload, resume, status, unpin, watch,
+    Cli, Command, Exit, drain, drill, explain, failback, failover, journal, pin, reload, resume, status, unpin, watch,
 };
 use crate::admin::fixture::{Gate, Script, decision};
 use crate::model::{Phase, ReloadOutcome};
@@ -23,6 +23,7 @@ async fn end_of(line: &str, url: String) -> Exit {
         Command::Pin(args) => pin::run(&args),
         Command::Unpin(args) => unpin::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Reload(args) => reload::run(&args),
         other => panic!("{other:?} asks no admin API"),
@@ -44,6 +45,12 @@ async fn commands_that_are_carried_out_end_with_0() {
         "status bot-api --json",
         "drain bot-api westeurope --reason updates",
         "resume bot-api westeurope --json",
+        "drill start bot-api --for 10m --reason patches",
+        "drill start bot-api --when 02:00-04:00 --reason patches --json",
+        "drill stop d1 --reason enough",
+        "drill report",
+        "drill report d1 --json",
+        "drill list",
         "failover bot-api --reason slow",
         "failover bot-api --to northeurope --force --reason slow --json",
         "failover bot-api --force --reason refuse-me",
@@ -65,6 +72,10 @@ async fn commands_that_are_carried_out_end_with_0() {
 async fn commands_that_are_told_no_end_with_1() {
     let gate = Gate::start(None, Script::default()).await;
     for line in [
+        "drill start nope --reason x",
+        "drill stop",
+        "drill stop d2",
+        "drill report d2",
         "status nope",
         "explain nope",
         "drain nope westeurope",

@@ -12,6 +12,7 @@ mod client;
 mod completions;
 mod dev;
 mod drain;
+mod drill;
 mod exit;
 mod explain;
 mod failback;
@@ -71,6 +72,7 @@ enum Command {
     Pin(pin::Args),
     Unpin(unpin::Args),
     Drain(drain::Args),
+    Drill(drill::Args),
     Resume(resume::Args),
     Reload(reload::Args),
     Schema(schema::Args),
@@ -101,6 +103,7 @@ impl Cli {
             Command::Pin(args) => pin::run(&args).into(),
             Command::Unpin(args) => unpin::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
+            Command::Drill(args) => drill::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
             Command::Schema(args) => schema::run(args),

@@ -74,6 +74,8 @@ impl Control {
         let Some(state) = self.registry.pools.iter().find(|state| state.config.name == pool) else { return };
         let now = self.time.both();
         let entry = views::entry(&pool, &decision, now.utc);
+        let run = state.steering.standing().drill.as_ref().map(|run| run.id.as_str());
+        self.drills.decided(&pool, &decision, run, now);
         let saved = serde_json::to_string(&state.steering.saved()).unwrap_or_default();
         let (ticket, settled) = match self.retired {
             true => (None, true),

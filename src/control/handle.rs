@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::model::{
-    BackendName, DecisionView, ExplainView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView, Readiness,
-    ReloadOutcome,
+    BackendName, DecisionView, DrillReport, ExplainView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView,
+    Readiness, ReloadOutcome, Window,
 };
 
 /// What control is asked.
@@ -31,6 +31,47 @@ pub enum Command {
     Retire(Reply<()>),
     /// Read the config again.
     Reload(Reply<ReloadOutcome>),
+    /// About drills.
+    Drill(DrillCommand),
+}
+
+/// What control is asked about drills.
+#[derive(Debug)]
+pub enum DrillCommand {
+    /// Begin one, or plan it. Answered once the pool has moved, or once it is planned.
+    Start(DrillOrder, Reply<DrillReport>),
+    /// End the one with this name, or call it off. Answered once the pool has moved back.
+    Stop {
+        /// Its name.
+        id: String,
+        /// Who says so.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+        /// The report by then.
+        reply: Reply<DrillReport>,
+    },
+    /// The report of one; of the latest, when none is named.
+    Find(Option<String>, Reply<Option<DrillReport>>),
+    /// The latest so many reports, newest first; 200 at most.
+    List(usize, Reply<Vec<DrillReport>>),
+}
+
+/// An order to rehearse a failover.
+#[derive(Debug)]
+pub struct DrillOrder {
+    /// The pool.
+    pub pool: PoolName,
+    /// Where to; none: to the best that is ready.
+    pub to: Option<BackendName>,
+    /// For so long; none: as the config says.
+    pub lasts: Option<Duration>,
+    /// Once, at the next opening of this window; none: now.
+    pub window: Option<Window>,
+    /// Who gave it.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: Option<String>,
 }
 
 /// An operator's order to one pool.

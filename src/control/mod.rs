@@ -5,6 +5,7 @@
 
 mod apply;
 mod changes;
+mod drill;
 mod durable;
 mod errands;
 mod exchange;
@@ -29,7 +30,8 @@ mod time;
 mod views;
 
 pub use apply::{Participant, Prepared};
-pub use handle::{Action, Command, ControlError, Handle, PoolOrder, Reply};
+pub use drill::drill_markdown;
+pub use handle::{Action, Command, ControlError, DrillCommand, DrillOrder, Handle, PoolOrder, Reply};
 pub use network::Network;
 pub use outside::{Addresses, Loaded, NoWatch, Outside, ParityTarget, ProbeTarget, Unloadable, Watch};
 pub use run::{Control, Setup, Started, start};

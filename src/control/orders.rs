@@ -3,8 +3,8 @@
 use super::handle::{Action, Command, ControlError, PoolOrder, Reply};
 use super::registry::PoolState;
 use super::{Control, views};
-use crate::model::{BackendName, OrderView, PoolName, Readiness, Utc};
-use crate::steering::{Order, What};
+use crate::model::{BackendName, OrderView, PoolName, Readiness};
+use crate::steering::{Order, Refused, What};
 
 impl Control {
     /// Carries out one command and answers it. Who asked may have gone: then the answer is dropped.
@@ -21,6 +21,7 @@ impl Control {
             Command::Explain { pool, reply } => self.explain(&pool, reply),
             Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
+            Command::Drill(command) => self.drill(command),
             Command::Retire(reply) => {
                 self.retired = true;
                 let _ = reply.send(Ok(()));
@@ -48,14 +49,17 @@ impl Control {
 
     fn carry_out(&mut self, order: &PoolOrder) -> Result<(PoolName, String), ControlError> {
         let index = self.pool_index(&order.pool)?;
+        if matches!(order.what, Action::Drill { .. }) {
+            self.no_other_drill()?;
+        }
         let pool = &self.registry.pools[index];
-        let what = what(pool, &order.what, &drill_name(&order.pool, self.time.both().utc))?;
+        let drill = match order.what {
+            Action::Drill { .. } => self.drills.name(&order.pool, self.time.both().utc),
+            _ => String::new(),
+        };
+        let what = what(pool, &order.what, &drill)?;
         let now = self.time.both();
         let steered = Order { what, by: order.by.clone(), reason: order.reason.clone(), force: order.force };
-        let refused = |refused: crate::steering::Refused| ControlError::Refused {
-            reasons: refused.reasons,
-            forcible: refused.forcible,
-        };
         let step = self.registry.pools[index].steering.order(&steered, now).map_err(refused)?;
         let done = step.decision.as_ref().map(ToString::to_string).unwrap_or_default();
         self.follow_step(index, step);
@@ -84,14 +88,7 @@ impl Control {
 
 /// An order in steering's terms: backends by index, defaults filled in.
 fn what(pool: &PoolState, action: &Action, drill: &str) -> Result<What, ControlError> {
-    let index = |name: &BackendName| {
-        let unknown = || ControlError::UnknownBackend {
-            pool: pool.config.name.to_string(),
-            name: name.to_string(),
-            known: pool.backends.iter().map(|backend| backend.config.name.to_string()).collect(),
-        };
-        pool.backends.iter().position(|backend| backend.config.name == *name).ok_or_else(unknown)
-    };
+    let index = |name: &BackendName| backend_index(pool, name);
     Ok(match action {
         Action::Failover { to } => What::Failover { to: to.as_ref().map(index).transpose()? },
         Action::Failback => What::Failback,
@@ -112,8 +109,17 @@ fn what(pool: &PoolState, action: &Action, drill: &str) -> Result<What, ControlE
     })
 }
 
-/// A name for a drill that begins now: `bot-api-20261122T093000Z`.
-fn drill_name(pool: &PoolName, now: Utc) -> String {
-    let at: String = now.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    format!("{pool}-{}Z", &at[..at.len().min(15)])
+/// Where a backend stands in its pool.
+pub(super) fn backend_index(pool: &PoolState, name: &BackendName) -> Result<usize, ControlError> {
+    let unknown = || ControlError::UnknownBackend {
+        pool: pool.config.name.to_string(),
+        name: name.to_string(),
+        known: pool.backends.iter().map(|backend| backend.config.name.to_string()).collect(),
+    };
+    pool.backends.iter().position(|backend| backend.config.name == *name).ok_or_else(unknown)
+}
+
+/// Steering's refusal as control's.
+pub(super) fn refused(refused: Refused) -> ControlError {
+    ControlError::Refused { reasons: refused.reasons, forcible: refused.forcible }
 }

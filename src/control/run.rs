@@ -9,6 +9,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Participant;
+use super::drill::Drills;
 use super::durable::Durable;
 use super::errands::Errands;
 use super::files::Files;
@@ -83,6 +84,7 @@ pub struct Control {
     pub(super) reloads: Reloads,
     pub(super) journal: Journal,
     pub(super) durable: Durable,
+    pub(super) drills: Drills,
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
@@ -152,6 +154,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         reloads: Reloads::default(),
         journal,
         durable: Durable::default(),
+        drills: Drills::default(),
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
@@ -161,6 +164,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     for (pool, decision) in decided {
         control.record(pool, decision);
     }
+    control.restore_drills().await;
     (0..control.registry.pools.len()).for_each(|pool| control.compare_parity(pool));
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
@@ -224,7 +228,9 @@ impl Control {
         for pool in due {
             self.observe(pool, Observation::Tick);
         }
+        self.watch_drill();
         self.publish();
+        self.book_drill();
         self.start_errands(now);
     }
 
@@ -237,7 +243,13 @@ impl Control {
         };
         let now = self.time.both();
         let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool), pool.parity.wakeup()]);
-        let others = [self.names.wakeup(), self.reloads.wakeup(), self.durable.wakeup(), Some(self.next_sample)];
+        let others = [
+            self.names.wakeup(),
+            self.reloads.wakeup(),
+            self.durable.wakeup(),
+            self.drills.wakeup(),
+            Some(self.next_sample),
+        ];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }
 }

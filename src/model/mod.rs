@@ -1,5 +1,6 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
+mod drill;
 mod evidence;
 mod explain;
 mod failure;
@@ -14,6 +15,7 @@ mod utc;
 mod view;
 mod window;
 
+pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind};
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};

@@ -141,7 +141,8 @@ impl Steering {
         let lift = |b: &BackendState| b.evidence.until().filter(|_| self.policy.probes.is_none());
         let lifted = self.backends.iter().filter_map(lift);
         let pin = self.standing.pin.as_ref().and_then(|pin| Some(pin.until?.at));
-        let drill = self.standing.drill.as_ref().map(|run| run.until.at);
+        let judged = |run: &&super::Run| !self.unjudged(run.origin);
+        let drill = self.standing.drill.as_ref().filter(judged).map(|run| run.until.at);
         // In mode `never` a hold that is over changes nothing; else it ends in a move or in another phase, or it is over
         // and waits for a window.
         let hold = self.hold_over_at().filter(|at| *at > now.at).or_else(|| self.failback_at(now));
@@ -304,8 +305,12 @@ impl Steering {
         }
         let field = self.field();
         // What the former process saw of the way back is confirmed or refuted by the first verdict about it.
-        let undecided = |b: usize| self.backends[b].health() == Health::Unknown && self.policy.probes.is_some();
-        self.restored = self.restored && field.home().is_some_and(undecided);
+        self.restored = self.restored && field.home().is_some_and(|home| self.unjudged(home));
+    }
+
+    /// Whether probes have yet to say how a backend is.
+    fn unjudged(&self, backend: usize) -> bool {
+        self.policy.probes.is_some() && self.backends[backend].health() == Health::Unknown
     }
 
     /// What held the pool where it was does so no longer once it is elsewhere, or once there is no need.
@@ -341,6 +346,8 @@ impl Steering {
         let (cause, note) = match (down(run.target), down(run.origin)) {
             (Some(why), _) => (Cause::DrillAborted, format!("drill given up: {}: {why}", name(run.target))),
             (None, Some(why)) => (Cause::DrillAborted, format!("drill given up: {}: {why}", name(run.origin))),
+            // After a restart: who may not give back yet because it was not probed yet would be left behind.
+            (None, None) if run.until.at <= now.at && self.unjudged(run.origin) => return None,
             (None, None) if run.until.at <= now.at => (Cause::DrillOver, "the drill is over".to_owned()),
             (None, None) => return None,
         };

@@ -35,3 +35,4 @@ pub use probes::ProbeState;
 pub use saved::Saved;
 pub use schedule::{SAMPLE, Schedule, jittered};
 pub use standing::{Deadline, Failover, Pin, Run, Standing};
+pub(crate) use words::span;

@@ -17,6 +17,8 @@ pub struct ControlStats {
     switches: Mutex<BTreeMap<SwitchKey, u64>>,
     failover_seconds: Mutex<BTreeMap<PoolName, Histogram>>,
     probe_seconds: Mutex<BTreeMap<(PoolName, BackendName), Histogram>>,
+    drills: Mutex<BTreeMap<(PoolName, &'static str), u64>>,
+    drill: Mutex<Option<PoolName>>,
     pools: Mutex<BTreeMap<PoolName, PoolState>>,
     journal: Mutex<(JournalCounts, bool)>,
     parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
@@ -144,6 +146,16 @@ impl ControlStats {
         lock(&self.probe_seconds).entry((pool.clone(), backend.clone())).or_default().observe(took);
     }
 
+    /// Counts a drill by its result.
+    pub fn drilled(&self, pool: &PoolName, result: &'static str) {
+        *lock(&self.drills).entry((pool.clone(), result)).or_default() += 1;
+    }
+
+    /// Says which pool's drill is under way.
+    pub fn set_drill(&self, pool: Option<PoolName>) {
+        *lock(&self.drill) = pool;
+    }
+
     /// Says where a pool stands.
     pub fn set_pool(&self, pool: &PoolName, state: PoolState) {
         lock(&self.pools).insert(pool.clone(), state);
@@ -208,6 +220,16 @@ impl ControlStats {
     /// Switches by pool, direction and cause.
     pub fn switches(&self) -> Vec<(SwitchKey, u64)> {
         lock(&self.switches).iter().map(|(key, count)| (key.clone(), *count)).collect()
+    }
+
+    /// Drills by pool and result.
+    pub fn drills(&self) -> Vec<((PoolName, &'static str), u64)> {
+        lock(&self.drills).iter().map(|(key, count)| (key.clone(), *count)).collect()
+    }
+
+    /// The pool whose drill is under way.
+    pub fn drill(&self) -> Option<PoolName> {
+        lock(&self.drill).clone()
     }
 
     /// Time from the first bad sign to the publication of a failover, by pool.

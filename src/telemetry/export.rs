@@ -52,8 +52,11 @@ pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSour
     scrape.clients(clients);
     scrape.control(control);
     scrape.counter("botgate_access_log_dropped_total", vec![], unlogged);
+    let drill = control.drill();
     for pool in pools {
         scrape.pool(pool);
+        let drill = f64::from(u8::from(drill.as_ref() == Some(&pool.name)));
+        scrape.gauge("botgate_drill_active", vec![label("pool", pool.name.as_str())], drill);
     }
     let open = pools.iter().flat_map(|pool| &pool.backends).map(|backend| {
         // What closed is read before what opened, so that a close in between cannot make the difference negative.
@@ -129,6 +132,9 @@ impl Scrape {
                 label("cause", key.cause.as_str()),
             ];
             self.counter("botgate_failovers_total", labels, count);
+        }
+        for ((pool, result), count) in control.drills() {
+            self.counter("botgate_drills_total", vec![label("pool", pool.as_str()), label("result", result)], count);
         }
     }
 
@@ -228,6 +234,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
         ("botgate_panics_total", "Panics caught: bugs."),
         ("botgate_reloads_total", "Reloads of the config, by how they ended."),
+        ("botgate_drills_total", "Drills that ended, or did not take place, by what became of them."),
         ("botgate_failovers_total", "Switches of the active backend."),
         ("botgate_evidence_total", "Evidence that control took in from the request path."),
         ("botgate_publications_total", "Snapshots published."),
@@ -242,6 +249,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections", "Connections open now, by side."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
+        ("botgate_drill_active", "1 while a drill of the pool is under way."),
         ("botgate_phase", "1 for the phase that a pool is in."),
         ("botgate_backend_ready", "1 when a backend could take over now."),
         ("botgate_parity", "By parity check: 1 in step with the active backend, 0 drifted, -1 unknown."),
@@ -303,6 +311,8 @@ mod tests {
         control.switched(key, Some(Duration::from_millis(300)));
         control.probed(&"bot-api".into(), &"weu".into(), Duration::from_millis(2));
         control.reloaded(true);
+        control.drilled(&"bot-api".into(), "passed");
+        control.set_drill(Some("bot-api".into()));
         let text = render(&ListenerStats::new(1), &control, &[source("bot-api")], 0);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
@@ -311,5 +321,7 @@ mod tests {
         has(&text, r#"botgate_failover_seconds_bucket{pool="bot-api",le="0.5"} 1"#);
         has(&text, r#"botgate_probe_seconds_count{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_reloads_total{result="applied"} 1"#);
+        has(&text, r#"botgate_drills_total{pool="bot-api",result="passed"} 1"#);
+        has(&text, r#"botgate_drill_active{pool="bot-api"} 1"#);
     }
 }

@@ -9,6 +9,7 @@ mod backend_tls;
 mod bad_config;
 mod bad_input;
 mod body;
+mod drills;
 mod failover;
 mod journal;
 mod layers;

@@ -45,7 +45,7 @@ pub struct Report {
     pub latencies: Vec<Duration>,
     /// By second: requests, failures, slowest.
     pub seconds: BTreeMap<u64, (usize, usize, Duration)>,
-    /// Responses by `x-backend`.
+    /// Responses by who answered: `x-backend`, or the region that a simulated bot names in its text.
     pub backends: BTreeMap<String, usize>,
 }
 
@@ -156,7 +156,7 @@ async fn one(shared: Arc<Shared>, start: Instant, due: Instant, number: u32) {
     let ok = match outcome {
         Ok(reply) => {
             *report.statuses.entry(reply.status).or_default() += 1;
-            *report.backends.entry(reply.header("x-backend").to_owned()).or_default() += 1;
+            *report.backends.entry(answered_by(&reply)).or_default() += 1;
             let own = !shared.load.echoed || reply.status != 200 || reply.text().contains(&nonce);
             if !own {
                 *report.errors.entry("a response that is not the request's own".to_owned()).or_default() += 1;
@@ -174,6 +174,16 @@ async fn one(shared: Arc<Shared>, start: Instant, due: Instant, number: u32) {
     second.1 += usize::from(!ok);
     second.2 = second.2.max(took);
     shared.done.fetch_add(1, Relaxed);
+}
+
+/// Who answered: a scripted backend says so in a header, a simulated region in its text.
+fn answered_by(reply: &Reply) -> String {
+    let text = reply.text();
+    let region = text.split_once(": you said").and_then(|(before, _)| before.rsplit('"').next());
+    match reply.header("x-backend") {
+        "" => region.unwrap_or_default().to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 async fn exchange(shared: &Shared, nonce: &str) -> Result<Reply, String> {

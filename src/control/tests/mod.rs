@@ -1,5 +1,6 @@
 //! The loop in virtual time, against a world that does as it is told.
 
+mod drills;
 mod faults;
 mod orders;
 mod parity;
