@@ -2,7 +2,7 @@
 
 use super::parity::ParityVerdict;
 use super::{BackendState, Policy};
-use crate::model::{AllDown, Health, WhenBothBad};
+use crate::model::{AllDown, Health, WhenBothBad, WhenUnavailable};
 
 /// What a choice is made from.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl Field<'_> {
         self.backends.get(backend).is_some_and(BackendState::available)
     }
 
-    fn drained(&self, backend: usize) -> bool {
+    pub(super) fn drained(&self, backend: usize) -> bool {
         self.backends.get(backend).is_none_or(|b| b.drained)
     }
 
@@ -85,13 +85,15 @@ impl Field<'_> {
         if let Some(&best) = self.choices().first() {
             return Some(best);
         }
+        // With none to choose: where it is, or by priority; behind a shut gate only if there is no place before it.
         let undrained = |b: &usize| !self.drained(*b);
+        let open = |b: &usize| undrained(b) && !self.backends[*b].barred();
+        let first = || self.ranking().into_iter().find(open).or(active.filter(undrained));
+        let first = || first().or_else(|| self.ranking().into_iter().find(undrained));
         match (self.policy.all_down, self.policy.when_both_bad) {
             (AllDown::Reject, _) => None,
-            (AllDown::TryAll, WhenBothBad::Stay) => {
-                active.filter(undrained).or_else(|| self.ranking().into_iter().find(undrained))
-            }
-            (AllDown::TryAll, WhenBothBad::Priority) => self.ranking().into_iter().find(undrained),
+            (AllDown::TryAll, WhenBothBad::Stay) => active.filter(undrained).or_else(first),
+            (AllDown::TryAll, WhenBothBad::Priority) => first(),
         }
     }
 
@@ -108,9 +110,12 @@ impl Field<'_> {
         active.into_iter().chain(others).collect()
     }
 
-    /// The backend of better priority than `active` that the pool could move back to.
+    /// The backend of better priority than `active` that the pool could move back to. A pool that stays where it is while
+    /// its backend in the region of the pool it follows is not available waits for that one only.
     pub(super) fn better(&self, active: usize) -> Option<usize> {
-        let better = |b: &usize| self.rank(*b) < self.rank(active) && self.ready(*b);
+        let stays = self.policy.follow == Some(WhenUnavailable::Stay) && self.region.is_some();
+        let awaited = |b: &usize| !stays || self.region == Some(*b);
+        let better = |b: &usize| self.rank(*b) < self.rank(active) && self.ready(*b) && awaited(b);
         self.ranking().into_iter().find(better)
     }
 }

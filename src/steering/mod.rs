@@ -6,9 +6,13 @@
 
 mod backend;
 mod choice;
+mod decide;
 mod decision;
 mod evidence;
+mod execute;
 mod failback;
+mod intake;
+mod lapse;
 mod machine;
 mod orders;
 mod parity;
