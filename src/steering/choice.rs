@@ -110,12 +110,17 @@ impl Field<'_> {
         active.into_iter().chain(others).collect()
     }
 
-    /// The backend of better priority than `active` that the pool could move back to. A pool that stays where it is while
-    /// its backend in the region of the pool it follows is not available waits for that one only.
+    /// The backend of better priority than `active` that the pool could move back to.
     pub(super) fn better(&self, active: usize) -> Option<usize> {
+        self.ahead(active).find(|&b| self.ready(b))
+    }
+
+    /// The backends that `active` would give way to, by priority. A pool that stays where it is while its backend in the
+    /// region of the pool it follows is not available waits for that one only.
+    pub(super) fn ahead(&self, active: usize) -> std::vec::IntoIter<usize> {
         let stays = self.policy.follow == Some(WhenUnavailable::Stay) && self.region.is_some();
-        let awaited = |b: &usize| !stays || self.region == Some(*b);
-        let better = |b: &usize| self.rank(*b) < self.rank(active) && self.ready(*b) && awaited(b);
-        self.ranking().into_iter().find(better)
+        let mut ahead = self.ranking();
+        ahead.retain(|&b| self.rank(b) < self.rank(active) && (!stays || self.region == Some(b)));
+        ahead.into_iter()
     }
 }

@@ -33,6 +33,14 @@ impl Effect {
     }
 }
 
+impl Effect {
+    /// Whether this is a decision of its own, beside which no hold is said to be over.
+    fn is_another_matter(&self) -> bool {
+        let ends = matches!(self.cause, Cause::Restart | Cause::PinOver | Cause::DrillOver | Cause::DrillAborted);
+        ends || self.goal.is_some() || self.actor.is_some()
+    }
+}
+
 /// Where the machine should stand.
 struct Target {
     active: Option<usize>,
@@ -43,14 +51,14 @@ struct Target {
 
 impl Steering {
     /// Where the machine should stand, as the backends are now.
-    fn target(&self, goal: Option<usize>, now: Now) -> Target {
+    fn target(&self, effect: &Effect, now: Now) -> Target {
         let field = self.field();
         let at = |active, phase| Target { active: Some(active), phase, held: None };
         if let Some(pin) = &self.standing.pin {
             return at(pin.backend, Phase::Pinned);
         }
         let may = |b: &usize| field.available(*b) || self.standing.forced;
-        let goal = goal.filter(may);
+        let goal = effect.goal.filter(may);
         let active = goal.or(field.active(self.active, self.standing.forced));
         let Some(active) = active.filter(may) else {
             return Target { active, phase: Phase::AllDown, held: None };
@@ -71,12 +79,12 @@ impl Steering {
         match assess(&field, &self.standing, active, now) {
             Failback::Home => at(active, Phase::Steady),
             Failback::NoneBetter => at(active, Phase::FailedOver),
-            // Who waits for approval goes on waiting for it, whatever begins to hold meanwhile.
-            Failback::Hold if unmoved && self.awaits_approval() => at(active, self.phase),
-            Failback::Hold => at(active, Phase::Holding),
             Failback::Stay(phase) => at(active, phase),
-            // Who was moved here at once is not moved on in the same breath.
-            Failback::Go(_) | Failback::Ask(_) if goal.is_some() => at(active, Phase::Holding),
+            // Who waits for approval goes on waiting for it, whatever begins to hold meanwhile.
+            Failback::Hold | Failback::Ask(_) if unmoved && self.awaits_approval() => at(active, self.phase),
+            Failback::Hold => at(active, Phase::Holding),
+            // Who was moved here or released at this moment is not moved on in the same breath.
+            Failback::Go(_) | Failback::Ask(_) if effect.is_another_matter() => at(active, Phase::Holding),
             Failback::Ask(back) => Target { held: Some(back), ..at(active, Phase::AwaitingApproval) },
             Failback::Go(back) => {
                 let phase = if field.home() == Some(back) { Phase::Steady } else { Phase::FailedOver };
@@ -85,9 +93,10 @@ impl Steering {
         }
     }
 
-    /// Whether the pool was on its way back when the former process ended.
+    /// Whether the pool was on its way back when the former process ended, and nothing is known yet of where to.
     fn awaits(&self, field: &Field<'_>) -> bool {
-        self.active != field.home() && matches!(self.phase, Phase::Holding | Phase::AwaitingApproval)
+        let unknown = self.active.is_some_and(|active| field.better(active).is_none()) && self.active != field.home();
+        unknown && matches!(self.phase, Phase::Holding | Phase::AwaitingApproval)
     }
 
     fn awaits_approval(&self) -> bool {
@@ -97,7 +106,7 @@ impl Steering {
     /// Stands where it should, and tells of it: of every switch, every change of the phase, and every order; and of the end
     /// of what was forced, which a restart would else bring back.
     pub(super) fn decide(&mut self, before: Option<BackendName>, mut effect: Effect, now: Now) -> Option<Decision> {
-        let mut target = self.target(effect.goal, now);
+        let mut target = self.target(&effect, now);
         // Compared by name, not by index: a reload renumbers. A backend of the same name at a new URL is another one.
         let gone = self.active.is_none() && before.is_some();
         let switch = gone || target.active != self.active;
@@ -105,8 +114,7 @@ impl Steering {
         if !switch && target.phase == self.phase && effect.actor.is_none() && !unforced {
             return None;
         }
-        let moves = switch || target.phase != self.phase;
-        if target.held.is_some() && moves && effect.actor.is_none() {
+        if target.held.is_some() {
             effect.cause = Cause::HoldOver;
         }
         let first_sign = self.first_sign(before.as_ref());
@@ -180,11 +188,11 @@ impl Steering {
 
     /// What the former process saw of the way back is confirmed or refuted by the first verdicts about it.
     pub(super) fn still_restored(&self) -> bool {
-        let undecided = |home: usize| {
-            let state = &self.backends[home];
+        let undecided = |b: usize| {
+            let state = &self.backends[b];
             let unprobed = state.health() == Health::Unknown && self.policy.probes.is_some();
             !state.drained && state.health() != Health::Unhealthy && (unprobed || state.parity_is_pending())
         };
-        self.restored && self.field().home().is_some_and(undecided)
+        self.restored && self.active.is_some_and(|active| self.field().ahead(active).any(undecided))
     }
 }

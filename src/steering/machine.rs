@@ -72,6 +72,7 @@ impl Steering {
         machine.settle(now.at);
         let before = saved.active.clone();
         let decision = machine.decide(before.clone(), Effect::seen(Cause::Restart, Some(note)), now);
+        machine.relax();
         let decision = decision.unwrap_or_else(|| Decision {
             reason: format!("botgate was started again and goes on where it was: {}", saved.reason),
             ..machine.first_decision(before, Cause::Restart, now)

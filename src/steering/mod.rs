@@ -18,6 +18,8 @@ mod orders;
 mod parity;
 mod policy;
 mod probes;
+#[cfg(test)]
+mod properties;
 mod saved;
 mod standing;
 #[cfg(test)]

@@ -72,6 +72,10 @@ impl Steering {
         text
     }
 
+    fn is_available(&self) -> bool {
+        self.active().is_some_and(|active| self.field().available(active))
+    }
+
     /// What a phase means for what comes next.
     fn outlook(&self, active: &BackendName) -> Option<String> {
         let hold = span(self.policy().failback.hold);
@@ -86,7 +90,9 @@ impl Steering {
                 (None, None) => "no backend is available, and none may be tried".into(),
                 (None, Some(_)) => "no backend is available, all are tried".into(),
             },
-            _ if self.standing().forced => format!("{active} stays although it is not available"),
+            _ if self.standing().forced && !self.is_available() => {
+                format!("{active} stays although it is not available")
+            }
             (Phase::Holding, Some(back)) => match self.policy().failback.mode {
                 FailbackMode::Window => {
                     format!("back to {back} after {hold} of readiness, in a window of failback.windows")
@@ -132,7 +138,7 @@ impl Steering {
         Some(match self.phase() {
             Phase::Pinned => format!("the pool is pinned to {name}"),
             Phase::Drill => format!("a drill is under way on {name}"),
-            _ if standing.forced => format!("an operator moved the pool to {name} by force"),
+            _ if standing.forced && !self.is_available() => format!("an operator moved the pool to {name} by force"),
             Phase::Latched => format!("the pool is latched on {name}"),
             _ if self.field().rank(backend) > self.field().rank(active) => format!("{name} comes before it"),
             Phase::AwaitingApproval => "only an operator moves the pool back".into(),
