@@ -57,7 +57,9 @@ impl Steering {
         if let Some(pin) = &self.standing.pin {
             return at(pin.backend, Phase::Pinned);
         }
-        let may = |b: &usize| field.available(*b) || self.standing.forced;
+        // What was forced is this backend, and no other that the pool moves to from it.
+        let forced = |b: usize| self.standing.forced && (effect.goal == Some(b) || self.active == Some(b));
+        let may = |b: &usize| field.available(*b) || forced(*b);
         let goal = effect.goal.filter(may);
         let active = goal.or(field.active(self.active, self.standing.forced));
         let Some(active) = active.filter(may) else {
@@ -118,7 +120,7 @@ impl Steering {
             effect.cause = Cause::HoldOver;
         }
         let first_sign = self.first_sign(before.as_ref());
-        let direction = switch.then(|| self.direction(before.is_some(), target.active));
+        let direction = switch.then(|| self.direction(before.is_some(), target.active, effect.cause));
         let failover = direction == Some(Direction::Failover) && target.active.is_some();
         // Moves that somebody ordered, or that another pool made first, are no flapping.
         let own = matches!(effect.cause, Cause::Probes | Cause::Evidence | Cause::Recovered);
@@ -171,8 +173,10 @@ impl Steering {
         self.decision(before, self.phase, Effect::seen(cause, None), None, None, now)
     }
 
-    fn direction(&self, from_any: bool, to: Option<usize>) -> Direction {
-        let field = self.field();
+    fn direction(&self, from_any: bool, to: Option<usize>, cause: Cause) -> Direction {
+        // Who follows a failover fails over: what comes first in the new region comes first only because of it.
+        let region = self.region.filter(|_| cause != Cause::Followed);
+        let field = Field { region, ..self.field() };
         match (self.active, to) {
             (Some(before), Some(after)) if field.rank(after) < field.rank(before) => Direction::Failback,
             // Out of nothing, except where a reload took the active backend away.

@@ -2,6 +2,7 @@
 
 mod acts;
 mod peace;
+mod regressions;
 mod rules;
 mod world;
 

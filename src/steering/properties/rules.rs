@@ -244,7 +244,7 @@ pub(super) fn restarted(
             |until: Utc| pin.and_then(|pin| pin.until).is_some_and(|it| now.utc_of(it.at) >= until.max(now.utc));
         prop_assert!(pin.and_then(utc).is_none_or(later), "a pin ends at its time, and not before");
     }
-    let whole = before.policy().backends == after.policy().backends && before.policy().follow == after.policy().follow;
+    let whole = before.policy().backends == after.policy().backends && before.region() == after.region();
     let known = after.policy().probes.is_none() || saved.phase == Phase::AllDown;
     if whole && !known {
         prop_assert_eq!(after.phase(), saved.phase, "a restart changes no phase");
