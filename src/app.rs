@@ -131,6 +131,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     signals.until_stop(&handle, &mut running).await;
     // The admin address is free from here on: for a successor, and as the sign that this one takes no more traffic.
     stop_admin.cancel();
+    // What this one decides from here on is for the requests under way; a successor may have begun to write its own.
+    let _ = handle.ask::<()>(Command::Retire).await;
     tracing::info!(grace = ?config.shutdown_grace, "draining; send the signal again to stop at once");
     let drained = tokio::select! {
         drained = running.shutdown(config.shutdown_grace) => drained,

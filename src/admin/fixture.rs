@@ -16,8 +16,8 @@ use super::{AdminState, RenderMetrics, bind, router, serve};
 use crate::config::AdminConfig;
 use crate::control::{Action, Command, ControlError, Handle, PoolOrder};
 use crate::model::{
-    BackendView, Cause, DecisionView, Direction, FlapView, Health, OrderView, Phase, PoolView, Readiness,
-    ReloadOutcome, Utc,
+    AdviceView, BackendView, Cause, DecisionView, Direction, ExplainView, FailbackView, FlapView, Health, JournalEntry,
+    JournalQuery, OrderView, Phase, PoolView, Readiness, ReloadOutcome, Utc,
 };
 
 /// A pool whose first priority is down.
@@ -47,6 +47,7 @@ pub(crate) fn pool() -> PoolView {
         failback_at: None,
         reason: "westeurope failed 2 probes".into(),
         backends: vec![backend("westeurope", 1, Health::Unhealthy), backend("northeurope", 2, Health::Healthy)],
+        parity: vec![],
     }
 }
 
@@ -63,6 +64,52 @@ pub(crate) fn decision() -> DecisionView {
         cause: Cause::Probes,
         actor: "steering".into(),
         text: "bot-api: westeurope → northeurope".into(),
+    }
+}
+
+/// An entry of the journal.
+pub(crate) fn entry(id: i64) -> JournalEntry {
+    JournalEntry {
+        id,
+        at: Utc::from_millis(1_793_534_400_000),
+        pool: "bot-api".into(),
+        phase_before: Phase::Steady,
+        phase: Phase::FailedOver,
+        before: Some("westeurope".into()),
+        after: Some("northeurope".into()),
+        epoch: 2,
+        direction: Some(Direction::Failover),
+        cause: Cause::Probes,
+        actor: "steering".into(),
+        reason: "westeurope: 2 probes in a row failed".into(),
+        evidence: serde_json::json!({ "backends": [] }),
+        late: false,
+    }
+}
+
+/// An explanation.
+pub(crate) fn explanation() -> ExplainView {
+    let pool = pool();
+    let command = Some("botgate failback bot-api --reason TEXT".to_owned());
+    ExplainView {
+        at: pool.since,
+        pool: pool.name,
+        phase: pool.phase,
+        since: pool.since,
+        active: pool.active,
+        active_since: None,
+        epoch: pool.epoch,
+        summary: "northeurope serves in place of westeurope.".into(),
+        reason: pool.reason,
+        users: "Requests are served.".into(),
+        advice: vec![AdviceView { text: "When you trust it:".into(), command }],
+        holds: vec![],
+        moves: vec!["If northeurope fails 2 probes in a row (about 4 s), nobody can take over. ".repeat(3)],
+        failback: FailbackView { at: None, earliest: None, text: "By an operator.".into() },
+        backends: vec![],
+        flap: pool.flap,
+        decisions: vec![decision()],
+        trouble: vec![],
     }
 }
 
@@ -162,12 +209,27 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
             Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
             Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
-            Command::Journal(_, reply) => reply.send(Ok(vec![])).is_ok(),
+            Command::Retire(reply) => reply.send(Ok(())).is_ok(),
+            Command::Journal(query, reply) => reply.send(Ok(journal(&query))).is_ok(),
+            Command::Explain { pool, reply } if pool == self::pool().name => reply.send(Ok(explanation())).is_ok(),
+            Command::Explain { pool, reply } => {
+                let known = vec![self::pool().name.to_string()];
+                reply.send(Err(ControlError::UnknownPool { name: pool.to_string(), known })).is_ok()
+            }
         };
     }
 }
 
-/// Answers as control would; who, what and why come back in the pool's reason, so that a test can see them.
+/// A journal of 1,500 entries of the one pool, newest first.
+fn journal(query: &JournalQuery) -> Vec<JournalEntry> {
+    let all = (1..=1_500).rev().filter(|id| query.before.is_none_or(|before| *id < before)).map(entry);
+    let mine = |entry: &JournalEntry| {
+        query.pool.as_ref().is_none_or(|pool| *pool == entry.pool) && query.since.is_none_or(|since| entry.at >= since)
+    };
+    all.filter(mine).take(query.limit).collect()
+}
+
+/// Answers as control would, and refuses what is not forced when the reason says `refuse-me`; who, what and why come back in the pool's reason, so that a test can see them.
 fn carry_out(order: PoolOrder) -> bool {
     let mut pool = pool();
     let backend = match &order.what {
@@ -181,6 +243,9 @@ fn carry_out(order: PoolOrder) -> bool {
     } else if let Some(backend) = stranger {
         let known = pool.backends.iter().map(|backend| backend.name.to_string()).collect();
         Err(ControlError::UnknownBackend { pool: pool.name.to_string(), name: backend.to_string(), known })
+    } else if order.reason.as_deref() == Some("refuse-me") && !order.force {
+        let reasons = vec!["northeurope is not ready: it is unhealthy".to_owned(), "the pool is pinned".to_owned()];
+        Err(ControlError::Refused { reasons, forcible: true })
     } else {
         pool.backends[0].drained = matches!(order.what, Action::Drain { .. });
         pool.reason = format!("{}: {}", order.by, order.reason.as_deref().unwrap_or("no reason"));

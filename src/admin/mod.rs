@@ -5,15 +5,18 @@
 //! `guard.rs`, before any handler runs.
 
 mod actor;
+mod bodies;
 mod events;
 mod guard;
 mod health;
+mod journal;
 mod orders;
 mod pools;
 mod problem;
 mod reload;
 mod router;
 mod serve;
+mod shared;
 mod state;
 
 #[cfg(test)]
@@ -21,10 +24,11 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use bodies::{FailbackBody, FailoverBody, OrderBody, PinBody};
 pub use guard::InsecureBind;
-pub use orders::OrderBody;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use reload::Rejection;
 pub use router::{openapi, router};
 pub use serve::{BindError, bind, serve};
+pub use shared::Refusal;
 pub use state::{AdminState, RenderMetrics};

@@ -45,6 +45,7 @@ pub(super) enum Kind {
     WrongHost,
     CrossOrigin,
     ReasonTooLong,
+    ReasonWanted,
     ConfigRejected,
 }
 
@@ -68,6 +69,7 @@ impl Kind {
             Self::WrongHost => (StatusCode::FORBIDDEN, "wrong-host", "Not a name of this listener"),
             Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Cross-origin request"),
             Self::ReasonTooLong => (StatusCode::UNPROCESSABLE_ENTITY, "reason-too-long", "The reason is too long"),
+            Self::ReasonWanted => (StatusCode::UNPROCESSABLE_ENTITY, "reason-wanted", "A reason is wanted"),
             Self::ConfigRejected => (StatusCode::CONFLICT, "config-rejected", "The new config is bad"),
         }
     }

@@ -24,8 +24,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Problem, normalise};
+use super::shared::Refusal;
 use super::state::AdminState;
-use super::{events, guard, health, orders, pools, reload};
+use super::{events, guard, health, journal, orders, pools, reload};
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
@@ -74,6 +75,12 @@ fn described() -> OpenApiRouter<AdminState> {
         .routes(routes!(health::metrics))
         .routes(routes!(pools::pools))
         .routes(routes!(pools::pool))
+        .routes(routes!(pools::explain))
+        .routes(routes!(journal::journal))
+        .routes(routes!(orders::failover))
+        .routes(routes!(orders::failback))
+        .routes(routes!(orders::pin))
+        .routes(routes!(orders::unpin))
         .routes(routes!(orders::drain))
         .routes(routes!(orders::resume))
         .routes(routes!(reload::reload))
@@ -84,14 +91,15 @@ fn described() -> OpenApiRouter<AdminState> {
 }
 
 fn about() -> OpenApi {
-    let info = InfoBuilder::new()
-        .title("botgate admin API")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Pools, their backends and an operator's orders. Errors are problem documents (RFC 9457)."));
+    let info = InfoBuilder::new().title("botgate admin API").version(env!("CARGO_PKG_VERSION")).description(Some(
+        "Pools, their backends, the journal and an operator's orders. Errors are problem documents (RFC 9457).",
+    ));
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = ComponentsBuilder::new().security_scheme("admin-token", bearer);
     OpenApiBuilder::new()
         .info(info)
-        .components(Some(ComponentsBuilder::new().security_scheme("admin-token", bearer).build()))
+        // What shared descriptions of answers refer to is not found by itself.
+        .components(Some(components.schema_from::<Problem>().schema_from::<Refusal>().build()))
         // Either the token, or none on a loopback listener without one.
         .security(Some([SecurityRequirement::new("admin-token", [""; 0]), SecurityRequirement::default()]))
         .build()

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::guard::{Guard, InsecureBind};
 use super::problem::{Kind, Problem};
 use crate::config::AdminConfig;
-use crate::control::{Command, Handle, Reply};
+use crate::control::{Command, ControlError, Handle, Reply};
 
 /// Renders the metrics in Prometheus' text format. Called for every scrape; must not block for long.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -49,15 +49,21 @@ impl AdminState {
         patience: Duration,
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, Problem> {
-        match tokio::time::timeout(patience, self.control.ask(command)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => {
-                let detail = format!(
-                    "control did not answer within {} s; traffic goes on as it was, and what was asked may still happen",
-                    patience.as_secs_f32()
-                );
-                Err(Problem::new(Kind::ControlUnavailable, detail))
-            }
-        }
+        Ok(self.try_ask(patience, command).await??)
+    }
+
+    /// The same for who wants to know why control refused.
+    pub(super) async fn try_ask<T>(
+        &self,
+        patience: Duration,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<Result<T, ControlError>, Problem> {
+        tokio::time::timeout(patience, self.control.ask(command)).await.map_err(|_| {
+            let detail = format!(
+                "control did not answer within {} s; traffic goes on as it was, and what was asked may still happen",
+                patience.as_secs_f32()
+            );
+            Problem::new(Kind::ControlUnavailable, detail)
+        })
     }
 }

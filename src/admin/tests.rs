@@ -86,6 +86,93 @@ async fn an_order_carries_who_and_why() {
 }
 
 #[tokio::test]
+async fn an_order_to_a_pool_carries_all_that_its_body_says() {
+    let gate = Gate::start(None, Script::default()).await;
+    for (order, body, done) in [
+        (
+            "failover",
+            r#"{"to":"northeurope","reason":"slow","force":true}"#,
+            "Failover { to: Some(\"northeurope\") }, force true",
+        ),
+        ("failover", r#"{"reason":"slow"}"#, "Failover { to: None }, force false"),
+        ("failback", r#"{"reason":"repaired"}"#, "Failback, force false"),
+        (
+            "pin",
+            r#"{"backend":"westeurope","for":"2h","yield_when_down":true,"reason":"audit"}"#,
+            "Pin { backend: \"westeurope\", lasts: Some(7200s), yield_when_down: Some(true) }, force false",
+        ),
+        (
+            "pin",
+            r#"{"backend":"westeurope","reason":"audit"}"#,
+            "Pin { backend: \"westeurope\", lasts: None, yield_when_down: None }, force false",
+        ),
+        ("unpin", "{}", "Unpin, force false"),
+    ] {
+        let (status, _, answer) = gate.post(&format!("/api/v1/pools/bot-api/{order}"), body).await;
+        assert_eq!(status, 200, "{answer}");
+        let view: OrderView = serde_json::from_str(&answer).unwrap();
+        assert_eq!((view.done.as_str(), view.journalled), (done, true));
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_moves_or_holds_a_pool_wants_a_reason() {
+    let gate = Gate::start(None, Script::default()).await;
+    for (order, body) in [("failover", "{}"), ("failback", r#"{"reason":" "}"#), ("pin", r#"{"backend":"westeurope"}"#)]
+    {
+        let path = format!("/api/v1/pools/bot-api/{order}");
+        let (status, headers, answer) = gate.post(&path, body).await;
+        let told = problem(&headers, &answer);
+        assert_eq!((status, told.kind.as_str()), (422, "urn:botgate:reason-wanted"), "{order}");
+        assert!(told.detail.contains(&format!("a {order} wants a reason")), "{}", told.detail);
+        let without_body = gate.send("POST", &path, &[], "").await;
+        assert_eq!(without_body.status(), 422, "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_order_says_each_reason_and_whether_force_helps() {
+    let gate = Gate::start(None, Script::default()).await;
+    let path = "/api/v1/pools/bot-api/failover";
+    let (status, headers, body) = gate.post(path, r#"{"reason":"refuse-me"}"#).await;
+    assert_eq!((status, problem(&headers, &body).kind.as_str()), (409, "urn:botgate:order-refused"));
+    let refusal: Refusal = serde_json::from_str(&body).unwrap();
+    assert_eq!(refusal.reasons, ["northeurope is not ready: it is unhealthy", "the pool is pinned"]);
+    assert!(refusal.forcible && refusal.problem.detail == refusal.reasons.join("; "), "{body}");
+    assert_eq!(gate.post(path, r#"{"reason":"refuse-me","force":true}"#).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_journal_is_read_page_by_page() {
+    let gate = Gate::start(None, Script::default()).await;
+    let ids = async |query: &str| {
+        let (status, _, body) = gate.get(&format!("/api/v1/journal{query}")).await;
+        assert_eq!(status, 200, "{query}: {body}");
+        let entries: Vec<crate::model::JournalEntry> = serde_json::from_str(&body).unwrap();
+        (entries.len(), entries.first().map(|entry| entry.id))
+    };
+    assert_eq!(ids("").await, (100, Some(1_500)), "100 when nothing is asked for");
+    assert_eq!(ids("?limit=2&before=10").await, (2, Some(9)));
+    assert_eq!(ids("?pool=bot-api&limit=1000").await, (1_000, Some(1_500)));
+    assert_eq!(ids("?pool=former").await, (0, None));
+    assert_eq!(ids("?since=2026-11-01T12:00:00Z&limit=1").await, (1, Some(1_500)));
+    assert_eq!(ids("?since=2026-11-01T12:00:01Z").await, (0, None));
+    for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?since=yesterday", "?before=x", "?pol=bot-api"] {
+        let (status, headers, body) = gate.get(&format!("/api/v1/journal{wrong}")).await;
+        assert_eq!((status, problem(&headers, &body).status), (400, 400), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_is_explained_and_an_unknown_one_is_a_problem() {
+    let gate = Gate::start(None, Script::default()).await;
+    let (status, _, body) = gate.get("/api/v1/pools/bot-api/explain").await;
+    let view: crate::model::ExplainView = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, view.pool.as_str(), view.advice.len()), (200, "bot-api", 1));
+    assert_eq!(gate.get("/api/v1/pools/nope/explain").await.0, 404);
+}
+
+#[tokio::test]
 async fn bad_orders_are_problems() {
     let gate = Gate::start(None, Script::default()).await;
     let path = "/api/v1/pools/bot-api/backends/westeurope/drain";
@@ -93,6 +180,12 @@ async fn bad_orders_are_problems() {
         ("/api/v1/pools/nope/backends/westeurope/drain", "{}", 404),
         ("/api/v1/pools/bot-api/backends/nope/drain", "{}", 404),
         (path, "{", 400),
+        ("/api/v1/pools/nope/failover", r#"{"reason":"x"}"#, 404),
+        ("/api/v1/pools/bot-api/failover", r#"{"reason":"x","to":"nope"}"#, 404),
+        ("/api/v1/pools/bot-api/pin", r#"{"reason":"x","backend":"nope"}"#, 404),
+        ("/api/v1/pools/bot-api/pin", r#"{"reason":"x"}"#, 422),
+        ("/api/v1/pools/bot-api/pin", r#"{"reason":"x","backend":"westeurope","for":"soon"}"#, 422),
+        ("/api/v1/pools/bot-api/pin", r#"{"reason":"x","backend":"westeurope","for":"0s"}"#, 422),
         (path, r#"{"reasn":"x"}"#, 422),
         (path, &format!(r#"{{"reason":"{}"}}"#, "x".repeat(501)), 422),
         (path, &format!(r#"{{"reason":"{}"}}"#, "x".repeat(70_000)), 413),
@@ -200,7 +293,7 @@ async fn the_openapi_document_describes_every_route_and_its_references_resolve()
     assert_eq!(status, 200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(paths.len(), 11, "{paths:?}");
+    assert_eq!(paths.len(), 17, "{paths:?}");
     let mut seen = std::collections::HashSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -208,11 +301,19 @@ async fn the_openapi_document_describes_every_route_and_its_references_resolve()
             assert!(seen.insert(id.to_owned()), "{id} twice");
             assert!(operation["responses"]["200"].is_object(), "{path}");
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{path}");
-            let named = path.matches('{').count();
-            assert_eq!(operation["parameters"].as_array().map_or(0, Vec::len), named, "{path}");
+            let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let named = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+            assert_eq!(named, path.matches('{').count(), "{path}");
+            assert!(parameters.iter().all(|it| !it["description"].as_str().unwrap_or("").is_empty()), "{path}");
             // What is described is served.
             let real = path.replace("{pool}", "bot-api").replace("{backend}", "westeurope");
-            let answer = gate.send(&method.to_uppercase(), &real, &[], "").await;
+            let wanted = operation["requestBody"]["required"].as_bool().unwrap_or(false);
+            let body = match path.ends_with("/pin") {
+                true => r#"{"backend":"westeurope","reason":"x"}"#,
+                false => r#"{"reason":"x"}"#,
+            };
+            let headers: &[_] = if wanted { &[("content-type", "application/json")] } else { &[] };
+            let answer = gate.send(&method.to_uppercase(), &real, headers, if wanted { body } else { "" }).await;
             assert_eq!(answer.status(), 200, "{method} {path}");
         }
     }

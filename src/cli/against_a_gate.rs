@@ -2,7 +2,9 @@
 
 use clap::Parser;
 
-use super::{Cli, Command, Exit, drain, reload, resume, status, watch};
+use super::{
+    Cli, Command, Exit, drain, explain, failback, failover, journal, pin, reload, resume, status, unpin, watch,
+};
 use crate::admin::fixture::{Gate, Script, decision};
 use crate::model::{Phase, ReloadOutcome};
 
@@ -13,7 +15,13 @@ async fn end_of(line: &str, url: String) -> Exit {
     // A command has a runtime of its own.
     let run = move || match cli.command {
         Command::Status(args) => status::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Failover(args) => failover::run(&args),
+        Command::Failback(args) => failback::run(&args),
+        Command::Pin(args) => pin::run(&args),
+        Command::Unpin(args) => unpin::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Reload(args) => reload::run(&args),
@@ -36,6 +44,16 @@ async fn commands_that_are_carried_out_end_with_0() {
         "status bot-api --json",
         "drain bot-api westeurope --reason updates",
         "resume bot-api westeurope --json",
+        "failover bot-api --reason slow",
+        "failover bot-api --to northeurope --force --reason slow --json",
+        "failover bot-api --force --reason refuse-me",
+        "failback bot-api --reason repaired",
+        "pin bot-api westeurope --for 1h30m --yield-when-down --reason audit",
+        "unpin bot-api",
+        "journal",
+        "journal bot-api --since 2h --limit 1 --json",
+        "explain bot-api",
+        "explain bot-api --json",
         "reload",
         "reload --json",
     ] {
@@ -46,7 +64,16 @@ async fn commands_that_are_carried_out_end_with_0() {
 #[tokio::test]
 async fn commands_that_are_told_no_end_with_1() {
     let gate = Gate::start(None, Script::default()).await;
-    for line in ["status nope", "drain nope westeurope", "drain bot-api nope", "resume bot-api a/b"] {
+    for line in [
+        "status nope",
+        "explain nope",
+        "drain nope westeurope",
+        "drain bot-api nope",
+        "resume bot-api a/b",
+        "failover nope --reason x",
+        "failover bot-api --to nope --reason x",
+        "failover bot-api --reason refuse-me",
+    ] {
         assert_eq!(at(&gate, line).await, Exit::No, "{line}");
     }
     let gate = Gate::start(Some("s3cret"), Script::default()).await;
@@ -85,4 +112,37 @@ async fn watch_follows_until_botgate_stops() {
     }
     shutdown.cancel();
     assert_eq!(watching.await.unwrap(), Exit::Unreachable);
+}
+
+#[tokio::test]
+async fn watch_comes_back_after_an_interruption_and_fetches_what_it_missed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let watching = tokio::spawn(end_of("watch --reconnect", url));
+    // A botgate that is stopped once, and then has another token.
+    let answers = [
+        ("200 OK", "event: decision\ndata: "),
+        ("200 OK", ": back\n\n"),
+        ("200 OK", "[]"),
+        ("401 Unauthorized", r#"{"type":"urn:botgate:token-wanted","title":"t","status":401,"detail":"d"}"#),
+    ];
+    let mut asked = Vec::new();
+    for (status, body) in answers {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).await.unwrap();
+        let line = String::from_utf8_lossy(&request[..length]).lines().next().unwrap_or_default().to_owned();
+        asked.push(line);
+        let event = match body.ends_with("data: ") {
+            true => format!("{}\n\n", serde_json::to_string(&decision()).unwrap()),
+            false => String::new(),
+        };
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n{body}{event}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    assert_eq!(watching.await.unwrap(), Exit::No);
+    assert_eq!(asked[1], "GET /api/v1/events HTTP/1.1");
+    assert!(asked[2].starts_with("GET /api/v1/journal?since=20") && asked[2].contains("&limit=1000"), "{asked:?}");
+    assert_eq!(asked[3], "GET /api/v1/events HTTP/1.1");
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Exit, print};
-use crate::admin::Problem;
+use crate::admin::{Problem, Refusal};
 
 /// How long a connection to the admin API may take.
 const DIAL: Duration = Duration::from_secs(5);
@@ -52,6 +52,9 @@ pub(super) enum ClientError {
     /// It said no.
     #[error("{}", .0.detail)]
     Refused(Problem),
+    /// It said why not.
+    #[error("{}", told(.0))]
+    Against(Refusal),
     /// It is no admin API, or of another version.
     #[error("{url} does not answer like botgate's admin API: {why}")]
     Strange { url: String, why: String },
@@ -64,6 +67,7 @@ impl ClientError {
             Self::BadUrl { .. } | Self::BadToken => Exit::Usage,
             // 5xx: the listener is there, but what it speaks for is not.
             Self::Refused(problem) if problem.status < 500 => Exit::No,
+            Self::Against(_) => Exit::No,
             Self::Refused(_) | Self::Unreachable { .. } | Self::Ended { .. } | Self::Strange { .. } => {
                 Exit::Unreachable
             }
@@ -74,6 +78,13 @@ impl ClientError {
     pub(super) fn report(&self) -> Exit {
         print::fail(self.exit(), &self.to_string())
     }
+}
+
+/// A refusal with each reason on a line.
+fn told(refusal: &Refusal) -> String {
+    let reasons = refusal.reasons.iter().map(|reason| format!("\n  {reason}"));
+    let hint = if refusal.forcible { "\n--force does it all the same, and the journal will say so" } else { "" };
+    format!("refused, nothing changed:{}{hint}", reasons.collect::<String>())
 }
 
 /// A client of one admin API. Each request has a connection of its own.
@@ -159,6 +170,9 @@ impl Client {
 
     /// What a refusal says.
     pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        if let Ok(refusal) = serde_json::from_slice::<Refusal>(body) {
+            return ClientError::Against(refusal);
+        }
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => ClientError::Refused(problem),
             Err(_) => self.strange(format!("status {status} without a problem document")),
@@ -222,17 +236,34 @@ pub(super) fn path(segments: &[&str]) -> String {
     let mut path = String::new();
     for segment in segments {
         path.push('/');
-        for byte in segment.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
-                _ => {
-                    // Writing to a String cannot fail.
-                    let _ = write!(path, "%{byte:02X}");
-                }
+        encode(segment, &mut path);
+    }
+    path
+}
+
+/// A path with those of these parameters that have a value.
+pub(super) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let mut target = path.to_owned();
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        target.push(if target.contains('?') { '&' } else { '?' });
+        target.push_str(name);
+        target.push('=');
+        encode(value, &mut target);
+    }
+    target
+}
+
+fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => into.push(char::from(byte)),
+            _ => {
+                // Writing to a String cannot fail.
+                let _ = write!(into, "%{byte:02X}");
             }
         }
     }
-    path
 }
 
 /// Runs a command's one conversation with the admin API, on this thread.
@@ -269,6 +300,30 @@ mod tests {
     #[test]
     fn segments_cannot_break_out_of_their_path() {
         assert_eq!(path(&["api", "a/../b?c#d e"]), "/api/a%2F..%2Fb%3Fc%23d%20e");
+    }
+
+    #[test]
+    fn parameters_cannot_become_others() {
+        let parameters = [("pool", Some("a&limit=1".to_owned())), ("before", None), ("limit", Some("5".to_owned()))];
+        assert_eq!(query("/x", &parameters), "/x?pool=a%26limit%3D1&limit=5");
+    }
+
+    #[test]
+    fn a_refusal_has_a_line_for_each_reason_and_a_hint_only_where_force_helps() {
+        let problem = serde_json::json!({
+            "type": "urn:botgate:order-refused", "title": "no", "status": 409, "detail": "a; b",
+            "reasons": ["a", "b"], "forcible": true,
+        });
+        let client = Client::with("http://localhost", None, None).unwrap();
+        let refused =
+            |problem: &serde_json::Value| client.refusal(StatusCode::CONFLICT, problem.to_string().as_bytes());
+        let forcible = refused(&problem);
+        assert_eq!(forcible.exit(), Exit::No);
+        let text = forcible.to_string();
+        assert!(text.starts_with("refused, nothing changed:\n  a\n  b\n--force"), "{text}");
+        let mut never = problem;
+        never["forcible"] = false.into();
+        assert_eq!(refused(&never).to_string(), "refused, nothing changed:\n  a\n  b");
     }
 
     #[test]

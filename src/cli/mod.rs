@@ -12,7 +12,12 @@ mod completions;
 mod dev;
 mod drain;
 mod exit;
+mod explain;
+mod failback;
+mod failover;
+mod journal;
 mod order;
+mod pin;
 mod print;
 mod reload;
 mod resume;
@@ -23,6 +28,7 @@ mod sim;
 mod sse;
 mod status;
 mod table;
+mod unpin;
 mod watch;
 
 pub use exit::Exit;
@@ -54,7 +60,13 @@ enum Command {
     Check(check::Args),
     Sim(sim::Args),
     Status(status::Args),
+    Explain(explain::Args),
+    Journal(journal::Args),
     Watch(watch::Args),
+    Failover(failover::Args),
+    Failback(failback::Args),
+    Pin(pin::Args),
+    Unpin(unpin::Args),
     Drain(drain::Args),
     Resume(resume::Args),
     Reload(reload::Args),
@@ -77,7 +89,13 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Sim(args) => sim::run(&args),
             Command::Status(args) => status::run(&args).into(),
+            Command::Explain(args) => explain::run(&args).into(),
+            Command::Journal(args) => journal::run(&args).into(),
             Command::Watch(args) => watch::run(&args).into(),
+            Command::Failover(args) => failover::run(&args).into(),
+            Command::Failback(args) => failback::run(&args).into(),
+            Command::Pin(args) => pin::run(&args).into(),
+            Command::Unpin(args) => unpin::run(&args).into(),
             Command::Drain(args) => drain::run(&args).into(),
             Command::Resume(args) => resume::run(&args).into(),
             Command::Reload(args) => reload::run(&args).into(),
@@ -107,15 +125,22 @@ mod tests {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains("Exit codes:"), "{}", command.get_name());
+            let order = ["failover", "failback", "pin", "unpin", "drain", "resume", "journal", "explain", "watch"];
+            assert!(!order.contains(&command.get_name()) || after.contains("Examples:\n  botgate "));
         }
     }
 
     #[test]
     fn wrong_usage_ends_with_2() {
         for wrong in
-            [&["botgate"][..], &["botgate", "fly"], &["botgate", "drain", "bot-api"], &["botgate", "status", "--x"]]
+            ["", "fly", "drain bot-api", "status --x", "failover p", "failback p", "pin p b", "failover p --reason="]
         {
-            assert_eq!(Cli::try_parse_from(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+            let words = std::iter::once("botgate").chain(wrong.split_whitespace());
+            assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+        for wrong in ["pin p b --reason x --for soon", "pin p b --reason x --for 0s", "journal --limit 0"] {
+            let words = std::iter::once("botgate").chain(wrong.split_whitespace());
+            assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }
 

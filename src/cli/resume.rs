@@ -1,7 +1,7 @@
 //! `botgate resume POOL BACKEND`
 
-use super::order::{OrderArgs, give};
-use super::{EXIT_CODES, Exit};
+use super::order::{BackendArgs, MayExplain, SendArgs};
+use super::{EXIT_CODES, Exit, drain};
 
 /// Put a drained backend back
 ///
@@ -13,9 +13,13 @@ use super::{EXIT_CODES, Exit};
 {EXIT_CODES}"))]
 pub(super) struct Args {
     #[command(flatten)]
-    order: OrderArgs,
+    target: BackendArgs,
+    #[command(flatten)]
+    why: MayExplain,
+    #[command(flatten)]
+    send: SendArgs,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    give("resume", &args.order)
+    drain::order("resume", &args.target, &args.why, &args.send)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::print::{Style, Tone, plain};
-use crate::model::{BackendView, Health, Phase, PoolView, Utc};
+use crate::model::{BackendView, FlapView, Health, Phase, PoolView, Utc};
 
 /// Longest line that is not forced by a long name.
 const WIDTH: usize = 80;
@@ -27,6 +27,10 @@ pub(super) fn pool(pool: &PoolView, style: Style, now: Timestamp) -> String {
     let mut text = format!("{name}  {phase}  {}  epoch {}\n", plain(&active), pool.epoch);
     let since = format!("since {}{}: {}", pool.since, age(pool.since, now), pool.reason);
     text.push_str(&wrapped(&since, 2));
+    for (line, tone) in held(pool, now) {
+        let line = wrapped(&line, 2);
+        let _ = writeln!(text, "{}", style.paint(tone, line.trim_end()));
+    }
     let width = pool.backends.iter().map(|backend| backend.name.as_str().chars().count()).max().unwrap_or(0).max(7);
     let head = format!("  {:width$}  {:<9}  {:<5}  {:>9}  LAST PROBE", "BACKEND", "HEALTH", "READY", "IN FLIGHT");
     let _ = writeln!(text, "{}", style.paint(Tone::Quiet, &head));
@@ -35,6 +39,42 @@ pub(super) fn pool(pool: &PoolView, style: Style, now: Timestamp) -> String {
         text.push_str(&row(backend, mark, width, style, now));
     }
     text
+}
+
+/// What holds the pool where it is, and what is left of its flap budget.
+fn held(pool: &PoolView, now: Timestamp) -> Vec<(String, Tone)> {
+    let name = &pool.name;
+    let mut lines = Vec::new();
+    if let Some(pin) = &pool.pin {
+        let until = pin.until.map_or_else(|| "until released".to_owned(), |at| format!("until {at}{}", left(at, now)));
+        let yields = if pin.yield_when_down { ", yields when down" } else { "" };
+        // Who and why are told once: right after a pin they are the reason of the pool.
+        let note = if pin.note == pool.reason { String::new() } else { format!(": {}", pin.note) };
+        lines.push((format!("pin to {} {until}{yields}{note}", pin.backend), Tone::Warning));
+    }
+    if let Some(run) = &pool.drill {
+        let text = format!("drill {} until {}{}: {}", run.id, run.until, left(run.until, now), run.note);
+        lines.push((text, Tone::Warning));
+    }
+    if pool.latched {
+        let text = format!("latched: it failed over too often; `botgate unpin {name}` or `failback` releases it");
+        lines.push((text, Tone::Bad));
+    }
+    if let Some(at) = pool.failback_at {
+        lines.push((format!("moves back by itself at {at}{}", left(at, now)), Tone::Good));
+    }
+    if pool.phase == Phase::AwaitingApproval {
+        lines.push((format!("moves back when an operator says `botgate failback {name}`"), Tone::Warning));
+    }
+    let FlapView { failovers, budget, within_seconds } = pool.flap;
+    let tone = if failovers == 0 { Tone::Quiet } else { Tone::Warning };
+    lines.push((format!("flap budget: {failovers} of {budget} failovers within {} spent", span(within_seconds)), tone));
+    lines
+}
+
+/// How far a time is ahead.
+fn left(at: Utc, now: Timestamp) -> String {
+    format!(" (in {})", span(at.since(Utc::from(now)).as_secs()))
 }
 
 fn row(backend: &BackendView, mark: &str, width: usize, style: Style, now: Timestamp) -> String {
@@ -50,8 +90,12 @@ fn row(backend: &BackendView, mark: &str, width: usize, style: Style, now: Times
     let ready = if backend.ready { "yes" } else { "no" };
     let mut text =
         format!("{mark} {name:width$}  {health}  {ready:<5}  {:>9}  {}\n", backend.in_flight, last_probe(backend, now));
-    if let Some(error) = backend.probe.as_ref().and_then(|probe| probe.error.as_deref()) {
-        text.push_str(&style.paint(Tone::Bad, wrapped(error, 6).trim_end()));
+    let error = backend.probe.as_ref().and_then(|probe| probe.error.clone());
+    let lacks = (!backend.lacks.is_empty()).then(|| format!("not ready: {}", backend.lacks.join("; ")));
+    // What it lacks holds the error of its probes, once they are a verdict.
+    let error = error.filter(|error| !lacks.as_ref().is_some_and(|lacks| lacks.contains(error)));
+    for line in lacks.into_iter().chain(error) {
+        text.push_str(&style.paint(Tone::Bad, wrapped(&line, 6).trim_end()));
         text.push('\n');
     }
     text
@@ -94,7 +138,7 @@ fn span(seconds: u64) -> String {
 }
 
 /// Words on lines of at most [`WIDTH`], indented.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let text = plain(text);
     let (mut lines, mut line) = (String::new(), String::new());
     for word in text.split_whitespace() {
@@ -114,7 +158,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FlapView, ProbeView};
+    use crate::model::{PinView, ProbeView, RunView};
 
     fn now() -> Timestamp {
         "2026-11-01T12:03:20Z".parse().unwrap()
@@ -152,6 +196,7 @@ mod tests {
                 backend("westeurope", 1, Health::Unhealthy, Some(bad)),
                 backend("northeurope", 2, Health::Healthy, Some(good)),
             ],
+            parity: vec![],
         }
     }
 
@@ -189,6 +234,48 @@ mod tests {
             "{text}"
         );
         assert_eq!(pools(&[], Style::PLAIN, now()), "no pools: the config has none\n");
+    }
+
+    #[test]
+    fn what_holds_a_pool_is_told_with_its_end() {
+        let at = |text: &str| Utc::from(text.parse::<Timestamp>().unwrap());
+        let mut view = failed_over();
+        let (until, note) = (Some(at("2026-11-01T14:03:20Z")), "pinned to westeurope by local (ann): audit".to_owned());
+        view.pin = Some(PinView { backend: "westeurope".into(), until, yield_when_down: true, note });
+        view.drill = Some(RunView {
+            id: "bot-api-1".into(),
+            target: "northeurope".into(),
+            origin: "westeurope".into(),
+            until: at("2026-11-01T12:13:20Z"),
+            note: "rehearsal".into(),
+        });
+        (view.latched, view.failback_at) = (true, Some(at("2026-11-01T12:04:20Z")));
+        view.phase = Phase::AwaitingApproval;
+        let text = pool(&view, Style::PLAIN, now());
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for line in [
+            "pin to westeurope until 2026-11-01T14:03:20Z (in 2h 0m), yields when down: pinned to westeurope by local (ann): audit",
+            "drill bot-api-1 until 2026-11-01T12:13:20Z (in 10m 0s): rehearsal",
+            "latched: it failed over too often; `botgate unpin bot-api` or `failback` releases it",
+            "moves back by itself at 2026-11-01T12:04:20Z (in 1m 0s)",
+            "moves back when an operator says `botgate failback bot-api`",
+            "flap budget: 1 of 3 failovers within 1h 0m spent",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_backend_lacks_is_told_once() {
+        let mut view = failed_over();
+        view.backends[0].lacks = vec!["it is unhealthy: refused".into(), "it is out of step: 2 h behind".into()];
+        view.backends[0].probe.as_mut().unwrap().error = Some("refused".into());
+        let text = pool(&view, Style::PLAIN, now());
+        assert!(
+            text.contains("      not ready: it is unhealthy: refused; it is out of step: 2 h behind\n> north"),
+            "{text}"
+        );
     }
 
     #[test]

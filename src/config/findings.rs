@@ -96,6 +96,15 @@ impl<'a> Place<'a> {
         self.findings.problems.borrow().iter().any(|problem| problem.key == self.path)
     }
 
+    /// Whether an error was found here or below: then what seems to be missing may have been cut out.
+    pub(super) fn is_broken(&self) -> bool {
+        let below = |key: &str| {
+            key.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let problems = self.findings.problems.borrow();
+        problems.iter().any(|problem| problem.severity == Severity::Error && below(&problem.key))
+    }
+
     pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.error(&self.path, self.span.clone(), message.into(), Some(hint.into()));
     }

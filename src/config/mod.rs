@@ -12,6 +12,7 @@ mod findings;
 mod follow;
 mod load;
 mod mask;
+mod parity;
 mod policy;
 mod pool;
 mod pool_names;
@@ -35,7 +36,9 @@ mod watch;
 
 pub use certificate::{CertificateError, load_certified_key, load_roots};
 pub use load::{Loaded, load, parse};
+pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};
 pub use report::{Position, Problem, Report, Severity};
 pub use schema::json_schema;
 pub use types::*;
+pub use values::parse_duration;
 pub use watch::{FileWatcher, WatchError};

@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, policy, probe, values};
+use super::{backend, follow, parity, policy, probe, values};
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -80,8 +80,9 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         when_both_bad: raw.when_both_bad.unwrap_or_default(),
         pin: policy::pin(raw.pin.as_ref()),
         follow: raw.follow.as_ref().and_then(follow::config),
-        warm: 1,
+        warm: number(raw.warm, 1),
         drill: policy::drill(&place.key("drill"), raw.drill.as_ref(), raw.backend.as_ref().map_or(0, Vec::len)),
+        parity: parity::validate(place, raw, &backends, outside),
         backends,
     })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, PoolKind, Replay, WhenBothBad};
@@ -53,6 +54,12 @@ pub(super) struct RawPool {
     pub(super) follow: Option<RawFollow>,
     /// Rehearsals of a failover.
     pub(super) drill: Option<RawDrill>,
+    /// Open connections, TLS handshake done, that each worker keeps to every standby, so that the first requests after a
+    /// failover wait for none; one over HTTP/2. 0 keeps none, and so does a keep_alive below 3 s. Default 1.
+    #[schemars(range(min = 0, max = 64))]
+    pub(super) warm: Option<u64>,
+    /// Whether the backends are really in step.
+    pub(super) parity: Option<Vec<RawParity>>,
     /// In order of priority. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) backend: Option<Vec<RawBackend>>,

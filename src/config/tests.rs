@@ -3,6 +3,7 @@
 mod bad;
 mod files;
 mod good;
+mod parity;
 mod policy;
 mod properties;
 mod secrets;

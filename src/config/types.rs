@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::parity::ParityConfig;
 use crate::model::{
     AllDown, BackendName, FailbackMode, PoolKind, PoolName, Replay, WhenBothBad, WhenUnavailable, Window,
 };
@@ -204,6 +205,8 @@ pub struct PoolConfig {
     pub warm: u32,
     /// Rehearsals.
     pub drill: DrillConfig,
+    /// Whether the backends are really in step.
+    pub parity: Vec<ParityConfig>,
     /// In order of priority; at least one.
     pub backends: Vec<BackendConfig>,
 }

@@ -50,6 +50,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     if span > LONGEST { Err(fault(format!("{text:?} is too long"), "at most ten years")) } else { Ok(span) }
 }
 
+/// A span written as in the config: `250ms`, `2h`, `1h30m`. For the command line and the admin API, which read no config.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|fault| match fault.hint {
+        Some(hint) => format!("{}; write {hint}", fault.message),
+        None => fault.message,
+    })
+}
+
 /// A span as a config would write it: `10m`, `1h30m`.
 pub(super) fn brief(span: Duration) -> String {
     let mut rest = span.as_millis();
@@ -161,6 +172,13 @@ mod tests {
         for text in ["", "5", "s", "2 parsecs", "-1s", "1.5s", "1s2", "99999999999999999999s", "20000d", "1h٣m"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_that_is_none_says_how_to_write_one() {
+        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
+        let told = parse_duration("soon").unwrap_err();
+        assert!(told.starts_with("\"soon\" is no duration; write a number and a unit"), "{told}");
     }
 
     #[test]

@@ -63,11 +63,6 @@ pub(super) fn needs_restart(started: &Config, next: &Config) -> Vec<String> {
     key(started.access_log != next.access_log, "access_log");
     key(started.admin.bind != next.admin.bind, "admin.bind");
     key(started.admin.token != next.admin.token, "admin.token");
-    // The resolver is made once, of all of these.
-    key(started.dns.servers != next.dns.servers, "dns.servers");
-    key(started.dns.min_ttl != next.dns.min_ttl, "dns.min_ttl");
-    key(started.dns.max_ttl != next.dns.max_ttl, "dns.max_ttl");
-    key(started.dns.timeout != next.dns.timeout, "dns.timeout");
     key(binds(started) != binds(next), "listener.bind");
     for listener in &next.listeners {
         let Some(old) = started.listeners.iter().find(|old| old.bind == listener.bind) else { continue };

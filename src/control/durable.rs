@@ -8,6 +8,7 @@ use super::journal::{Ack, Record, Ticket};
 use super::{Control, views};
 use crate::model::{JournalEntry, JournalQuery, Moment, OrderView, PoolName};
 use crate::steering::Decision;
+use crate::telemetry::JournalCounts;
 
 /// A slow disk delays a publication at most this long (issue of the journal: 50 ms); what is written later is marked late.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
@@ -17,7 +18,8 @@ const PROMISE: Duration = Duration::from_secs(2);
 
 /// A decision that is made and not yet published.
 struct Pending {
-    ticket: Ticket,
+    /// None where a successor writes the journal.
+    ticket: Option<Ticket>,
     since: Moment,
     settled: bool,
     pool: PoolName,
@@ -42,12 +44,14 @@ pub(super) struct Durable {
     pending: VecDeque<Pending>,
     promises: Vec<Promise>,
     last: Option<Ticket>,
+    /// What was last said to be wrong with the journal.
+    trouble: Option<String>,
 }
 
 impl Durable {
     /// Takes the journal's word about one record.
     pub(super) fn acknowledged(&mut self, ack: Ack) {
-        self.pending.iter_mut().filter(|it| it.ticket == ack.ticket).for_each(|it| it.settled = true);
+        self.pending.iter_mut().filter(|it| it.ticket == Some(ack.ticket)).for_each(|it| it.settled = true);
         let about = |promise: &&mut Promise| promise.ticket == ack.ticket;
         self.promises.iter_mut().filter(about).for_each(|promise| promise.durable = Some(ack.durable));
     }
@@ -71,15 +75,29 @@ impl Control {
         let now = self.time.both();
         let entry = views::entry(&pool, &decision, now.utc);
         let saved = serde_json::to_string(&state.steering.saved()).unwrap_or_default();
-        let ticket = self.journal.submit(Record { entry: entry.clone(), saved });
-        self.durable.last = Some(ticket);
-        self.durable.pending.push_back(Pending { ticket, since: now.at, settled: false, pool, decision, entry });
+        let (ticket, settled) = match self.retired {
+            true => (None, true),
+            false => (Some(self.journal.submit(Record { entry: entry.clone(), saved })), false),
+        };
+        self.durable.last = ticket;
+        self.durable.pending.push_back(Pending { ticket, since: now.at, settled, pool, decision, entry });
     }
 
     /// Takes in what the journal has said since.
     pub(super) fn hear_journal(&mut self) {
         while let Some(ack) = self.journal.try_acknowledged() {
             self.durable.acknowledged(ack);
+        }
+        let trouble = self.journal.trouble();
+        let counts =
+            JournalCounts { written: self.journal.written(), late: self.journal.late(), lost: self.journal.lost() };
+        self.stats.set_journal(counts, trouble.is_none());
+        if trouble != self.durable.trouble {
+            match &trouble {
+                Some(trouble) => tracing::error!("{trouble}"),
+                None => tracing::info!("the journal is well again: all that waited is written"),
+            }
+            self.durable.trouble = trouble;
         }
     }
 
@@ -97,6 +115,9 @@ impl Control {
     /// Tells of the decisions that were published, and answers the orders among them.
     pub(super) fn tell(&mut self) {
         for pending in std::mem::take(&mut self.durable.pending) {
+            if let Some(ticket) = pending.ticket.filter(|_| !pending.settled) {
+                self.journal.went_ahead(ticket);
+            }
             self.announce(&pending.pool, &pending.decision, &pending.entry);
         }
         let now = self.time.now();

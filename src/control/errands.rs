@@ -1,4 +1,4 @@
-//! What runs beside the loop: probes, look-ups and the reading of files, each a task that ends by itself.
+//! What runs beside the loop: probes, parity questions, look-ups and the reading of files, each a task that ends by itself.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -9,8 +9,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
+use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
+use super::parity::Tag;
+use crate::config::DnsConfig;
 use crate::model::BackendId;
+use crate::steering::Sample;
 
 /// What an errand came back with.
 #[derive(Debug)]
@@ -23,6 +26,15 @@ pub(super) enum Done {
         result: Result<(), String>,
         /// After this long.
         took: Duration,
+    },
+    /// A question of a parity check was answered, or not.
+    Parity {
+        /// About this backend.
+        backend: BackendId,
+        /// Of this round.
+        tag: Tag,
+        /// How.
+        result: Result<Sample, String>,
     },
     /// A look-up ended.
     Lookup {
@@ -42,6 +54,10 @@ const AT_ONCE: usize = 32;
 /// A probe that takes longer waits for its backend, not for this thread, and makes room for the next one.
 const BEGINS: Duration = Duration::from_millis(50);
 
+/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: past this it did not
+/// come back at all.
+const LOOKUP_MARGIN: Duration = Duration::from_millis(500);
+
 /// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
 #[derive(Debug)]
 pub(super) struct Errands {
@@ -59,6 +75,7 @@ impl Default for Errands {
 #[derive(Debug)]
 enum About {
     Probe(BackendId),
+    Parity(BackendId, Tag),
     Lookup(String),
     Load,
 }
@@ -72,23 +89,27 @@ impl Errands {
             let place = room.acquire().await;
             let started = Instant::now();
             let late = |_| Err(format!("no answer within {limit:?}"));
-            let mut probe = pin!(timeout(limit, probe));
-            let result = match timeout(BEGINS, &mut probe).await {
-                Ok(result) => result,
-                Err(_) => {
-                    drop(place);
-                    probe.await
-                }
-            };
-            let result = result.unwrap_or_else(late);
+            let result = holding(place, timeout(limit, probe)).await.unwrap_or_else(late);
             Done::Probe { backend, result, took: started.elapsed() }
         });
         self.about.insert(task.id(), About::Probe(backend));
     }
 
+    /// Asks one question of a parity check, as soon as there is room; its time runs from then on.
+    pub(super) fn parity(&mut self, outside: &Arc<dyn Outside>, backend: BackendId, tag: Tag, target: ParityTarget) {
+        let (question, room, about) = (outside.parity(target), self.room.clone(), tag.clone());
+        let task = self.tasks.spawn(async move {
+            let place = room.acquire().await;
+            let result = holding(place, question).await;
+            Done::Parity { backend, tag: about, result }
+        });
+        self.about.insert(task.id(), About::Parity(backend, tag));
+    }
+
     /// Asks for the addresses of a host.
-    pub(super) fn lookup(&mut self, outside: &Arc<dyn Outside>, host: String, limit: Duration) {
-        let (lookup, name) = (outside.lookup(host.clone()), host.clone());
+    pub(super) fn lookup(&mut self, outside: &Arc<dyn Outside>, host: String, dns: &DnsConfig) {
+        let limit = dns.timeout.saturating_add(LOOKUP_MARGIN);
+        let (lookup, name) = (outside.lookup(host.clone(), dns), host.clone());
         let task = self.tasks.spawn(async move {
             let late = |_| Err(format!("no answer within {limit:?}"));
             let answer = timeout(limit, lookup).await.unwrap_or_else(late);
@@ -127,10 +148,23 @@ impl Errands {
                 let why = || format!("the task failed: {error}");
                 Some(match self.about.remove(&error.id())? {
                     About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
+                    About::Parity(backend, tag) => Done::Parity { backend, tag, result: Err(why()) },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
                     About::Load => Done::Load(Err(Unloadable { errors: vec![why()], files: Vec::new() })),
                 })
             }
+        }
+    }
+}
+
+/// Runs an errand to its end, in its place only for as long as it may be this thread that it waits for.
+async fn holding<P, T>(place: P, errand: impl Future<Output = T>) -> T {
+    let mut errand = pin!(errand);
+    match timeout(BEGINS, &mut errand).await {
+        Ok(result) => result,
+        Err(_) => {
+            drop(place);
+            errand.await
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::model::{
-    BackendName, DecisionView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView, Readiness, ReloadOutcome,
+    BackendName, DecisionView, ExplainView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView, Readiness,
+    ReloadOutcome,
 };
 
 /// What control is asked.
@@ -17,8 +18,17 @@ pub enum Command {
     Ready(Reply<Readiness>),
     /// An operator's order to one pool.
     Order(PoolOrder),
+    /// Why a pool is as it is, what would make it move, and what to do.
+    Explain {
+        /// The pool.
+        pool: PoolName,
+        /// Where the answer goes.
+        reply: Reply<ExplainView>,
+    },
     /// Entries of the journal, newest first.
     Journal(JournalQuery, Reply<Vec<JournalEntry>>),
+    /// Write no more decisions to the journal: a successor does.
+    Retire(Reply<()>),
     /// Read the config again.
     Reload(Reply<ReloadOutcome>),
 }

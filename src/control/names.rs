@@ -30,6 +30,8 @@ struct Host {
     addresses: Vec<IpAddr>,
     next: Moment,
     running: bool,
+    /// Whether the look-up under way was overtaken: its answer counts, but another is wanted at once.
+    overtaken: bool,
     /// Whether any look-up has ended.
     settled: bool,
     trouble: Option<String>,
@@ -51,8 +53,15 @@ impl Names {
         if literal(host).is_some() {
             return false;
         }
-        let new =
-            || Host { addresses: Vec::new(), next: now, running: false, settled: false, trouble: None, forced: None };
+        let new = || Host {
+            addresses: Vec::new(),
+            next: now,
+            running: false,
+            overtaken: false,
+            settled: false,
+            trouble: None,
+            forced: None,
+        };
         !self.hosts.entry(host.to_owned()).or_insert_with(new).settled
     }
 
@@ -84,6 +93,13 @@ impl Names {
         }
     }
 
+    /// Names are resolved in another way from now on: all of them are due at once.
+    pub(super) fn ask_again(&mut self, now: Moment) {
+        for host in self.hosts.values_mut() {
+            (host.next, host.overtaken) = (now, host.running);
+        }
+    }
+
     /// Takes an answer in, and tells whether the addresses changed. A failure keeps the last good answer.
     pub(super) fn answered(
         &mut self,
@@ -94,34 +110,11 @@ impl Names {
     ) -> bool {
         let Some(host) = self.hosts.get_mut(name) else { return false };
         (host.running, host.settled) = (false, true);
-        let answer = match answer {
-            Ok(answer) if answer.addresses.is_empty() => Err("the answer holds no address".into()),
-            other => other,
-        };
-        match answer {
-            Ok(answer) => {
-                host.next = now + answer.ttl.min(dns.max_ttl).max(dns.min_ttl).max(LEAST);
-                if host.trouble.take().is_some() {
-                    tracing::info!(host = name, "{name} resolves again");
-                }
-                // Name servers rotate the order of their answers: the same addresses are no change.
-                let changed = !same_set(&host.addresses, &answer.addresses);
-                if changed {
-                    tracing::info!(host = name, addresses = ?answer.addresses, "{name} has new addresses");
-                    host.addresses = answer.addresses;
-                }
-                changed
-            }
-            Err(trouble) => {
-                host.next = now + dns.min_ttl.clamp(RETRY.0, RETRY.1);
-                if host.trouble.as_ref() != Some(&trouble) {
-                    let kept = host.addresses.len();
-                    tracing::warn!(host = name, kept, "cannot resolve {name}: {trouble}; {kept} known addresses stay");
-                    host.trouble = Some(trouble);
-                }
-                false
-            }
+        let changed = host.answered(name, answer, dns, now);
+        if std::mem::take(&mut host.overtaken) {
+            host.next = now;
         }
+        changed
     }
 
     /// Where a URL leads now; empty when its name was never resolved.
@@ -130,6 +123,39 @@ impl Names {
         match literal(&url.host) {
             Some(ip) => Arc::new([port(&ip)]),
             None => self.hosts.get(&url.host).into_iter().flat_map(|host| &host.addresses).map(port).collect(),
+        }
+    }
+}
+
+impl Host {
+    fn answered(&mut self, name: &str, answer: Result<Addresses, String>, dns: &DnsConfig, now: Moment) -> bool {
+        let answer = match answer {
+            Ok(answer) if answer.addresses.is_empty() => Err("the answer holds no address".into()),
+            other => other,
+        };
+        match answer {
+            Ok(answer) => {
+                self.next = now + answer.ttl.min(dns.max_ttl).max(dns.min_ttl).max(LEAST);
+                if self.trouble.take().is_some() {
+                    tracing::info!(host = name, "{name} resolves again");
+                }
+                // Name servers rotate the order of their answers: the same addresses are no change.
+                let changed = !same_set(&self.addresses, &answer.addresses);
+                if changed {
+                    tracing::info!(host = name, addresses = ?answer.addresses, "{name} has new addresses");
+                    self.addresses = answer.addresses;
+                }
+                changed
+            }
+            Err(trouble) => {
+                self.next = now + dns.min_ttl.clamp(RETRY.0, RETRY.1);
+                if self.trouble.as_ref() != Some(&trouble) {
+                    let kept = self.addresses.len();
+                    tracing::warn!(host = name, kept, "cannot resolve {name}: {trouble}; {kept} known addresses stay");
+                    self.trouble = Some(trouble);
+                }
+                false
+            }
         }
     }
 }
@@ -219,6 +245,19 @@ mod tests {
         assert!(names.take_due(at(10)).is_empty());
         names.force("weu.example", at(11));
         assert_eq!(names.take_due(at(11)).len(), 1);
+    }
+
+    #[test]
+    fn a_look_up_that_a_reload_overtook_is_made_again() {
+        let mut names = asked();
+        names.ask_again(at(1));
+        assert!(names.take_due(at(1)).is_empty(), "one at a time");
+        assert!(names.answered("weu.example", answer(&[1], 60), &dns(), at(2)));
+        assert_eq!(names.take_due(at(2)), ["weu.example"]);
+        names.answered("weu.example", answer(&[2], 60), &dns(), at(3));
+        assert_eq!(names.wakeup(), Some(at(63)));
+        names.ask_again(at(4));
+        assert_eq!(names.take_due(at(4)), ["weu.example"]);
     }
 
     #[test]

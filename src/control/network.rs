@@ -1,12 +1,14 @@
 //! The real world: files, name servers, backends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::outside::{Addresses, Loaded, Outside, ProbeTarget, Unloadable};
+use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
+use super::parity;
 use super::probe::probe;
 use crate::config::DnsConfig;
+use crate::steering::Sample;
 use crate::upstream::Resolver;
 
 /// Reads the config again: only the maker of a [`Network`] knows where the config came from.
@@ -15,7 +17,8 @@ type Loader = Box<dyn Fn() -> Result<Loaded, Unloadable> + Send + Sync>;
 /// The world as it is.
 pub struct Network {
     loader: Loader,
-    resolver: Arc<Resolver>,
+    /// The resolver, and what it was made by: a reload may ask for another. Only control's thread takes the lock.
+    resolver: Mutex<(DnsConfig, Arc<Resolver>)>,
 }
 
 impl Network {
@@ -28,7 +31,17 @@ impl Network {
         load: impl Fn() -> Result<Loaded, Unloadable> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
-        Ok(Self { loader: Box::new(load), resolver: Arc::new(resolver) })
+        Ok(Self { loader: Box::new(load), resolver: Mutex::new((dns.clone(), Arc::new(resolver))) })
+    }
+
+    /// The resolver that `dns` asks for: the last one, unless it was made by other rules.
+    fn resolver(&self, dns: &DnsConfig) -> Result<Arc<Resolver>, String> {
+        let mut made = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.0 != *dns {
+            let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
+            *made = (dns.clone(), Arc::new(resolver));
+        }
+        Ok(made.1.clone())
     }
 }
 
@@ -41,10 +54,14 @@ impl Outside for Network {
         Box::pin(probe(target))
     }
 
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>> {
-        let resolver = self.resolver.clone();
+    fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>> {
+        Box::pin(parity::fetch(target))
+    }
+
+    fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {
+        let resolver = self.resolver(dns);
         Box::pin(async move {
-            let answer = resolver.lookup(&host).await.map_err(|error| error.to_string())?;
+            let answer = resolver?.lookup(&host).await.map_err(|error| error.to_string())?;
             Ok(Addresses { addresses: answer.addresses, ttl: answer.ttl })
         })
     }

@@ -5,25 +5,19 @@ use std::time::Duration;
 
 use super::errands::Done;
 use super::outside::ProbeTarget;
+use super::parity::Errand;
 use super::registry::Place;
 use super::schedule::jittered;
 use super::{Control, views};
-use crate::config::Config;
 use crate::model::{
     AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
     Utc,
 };
 use crate::steering::{Decision, Observation, Step, Tally};
-use crate::telemetry::SwitchKey;
+use crate::telemetry::{ParityStat, PoolState, SwitchKey};
 
 /// Attempts are counted this often, so that failures are weighed against the attempts of their own time.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
-
-/// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: this is for one that
-/// does not come back at all.
-pub(super) fn lookup_limit(config: &Config) -> Duration {
-    config.dns.timeout.saturating_add(Duration::from_millis(500))
-}
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +40,10 @@ impl Control {
     pub(super) fn follow_step(&mut self, pool: usize, step: Step) {
         let Some(state) = self.registry.pools.get_mut(pool) else { return };
         state.touched = true;
+        let rules = state.steering.policy();
+        let backends = rules.backends.iter().zip(state.steering.backends());
+        let ready = backends.map(|(backend, it)| (backend.name.clone(), it.ready(rules))).collect();
+        self.stats.set_pool(&state.config.name, PoolState { phase: state.steering.phase(), ready });
         for (index, was) in step.health {
             let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
             else {
@@ -60,7 +58,42 @@ impl Control {
             let (name, switch) = (state.config.name.clone(), decision.is_switch());
             self.record(name, decision);
             if switch {
+                let now = self.time.now();
+                self.registry.pools[pool].parity.switched(now);
+                // Another backend is the truth now.
+                self.compare_parity(pool);
                 self.lead(pool);
+            }
+        }
+    }
+
+    /// Compares what the parity checks found last, and shows steering every verdict that is another than before. What has
+    /// drifted is an alarm while it can still be mended.
+    pub(super) fn compare_parity(&mut self, pool: usize) {
+        let utc = self.time.both().utc;
+        let state = &mut self.registry.pools[pool];
+        let active = state.steering.active();
+        let views = state.parity.views(active, utc);
+        let stats = views.iter().flat_map(|check| {
+            check.backends.iter().filter_map(|found| {
+                let (check, backend) = (check.name.clone(), found.backend.clone());
+                Some(ParityStat { check, backend, verdict: found.verdict.metric()? })
+            })
+        });
+        self.stats.set_parity(&state.config.name, stats.collect());
+        for (backend, parity) in state.parity.news(active, utc) {
+            let (name, notes) = (&state.config.name, parity.notes.join("; "));
+            if parity.drifted() {
+                tracing::warn!("{name}/{backend}: out of step: {notes}");
+            } else {
+                let why = if notes.is_empty() { String::new() } else { format!(": {notes}") };
+                tracing::info!("{name}/{backend}: parity {}{why}", parity.verdict);
+            }
+        }
+        for (backend, parity) in state.parity.verdicts(active, utc).into_iter().enumerate() {
+            let known = self.registry.pools[pool].steering.backends().get(backend);
+            if known.is_some_and(|known| known.parity != parity) {
+                self.observe(pool, Observation::Parity { backend, parity });
             }
         }
     }
@@ -143,18 +176,29 @@ impl Control {
                 let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
                 pool.backends[place.backend].schedule.ended(now, good, given_up, interval);
             }
+            Done::Parity { backend, tag, result } => {
+                let Some(place) = self.registry.place(backend) else { return };
+                let now = self.time.both();
+                if self.registry.pools[place.pool].parity.record(&tag, place.backend, result, now) {
+                    self.compare_parity(place.pool);
+                }
+            }
             Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
-                if self.names.answered(&host, answer, &self.registry.config.dns, now) {
+                if self.names.answered(&host, answer, &self.dns().dns, now) {
                     self.registry.readdress(&host, &self.names);
                 }
             }
         }
     }
 
-    /// Starts the probes and look-ups that are due.
+    /// Starts the probes, parity rounds and look-ups that are due.
     pub(super) fn start_errands(&mut self, now: Moment) {
         for pool in &mut self.registry.pools {
+            for Errand { backend, tag, target } in pool.parity.take_due(now, &self.names) {
+                let Some(id) = pool.backends.get(backend).map(|backend| backend.id) else { continue };
+                self.errands.parity(&self.outside, id, tag, target);
+            }
             let Some(probe) = &pool.config.probe else { continue };
             for backend in pool.backends.iter_mut().filter(|backend| backend.schedule.due(now)) {
                 let interval = jittered(probe.interval, probe.jitter, fastrand::f64());
@@ -168,8 +212,9 @@ impl Control {
                 self.errands.probe(&self.outside, backend.id, target);
             }
         }
+        let config = self.dns();
         for host in self.names.take_due(now) {
-            self.errands.lookup(&self.outside, host, lookup_limit(&self.registry.config));
+            self.errands.lookup(&self.outside, host, &config.dns);
         }
     }
 

@@ -18,8 +18,13 @@ impl Control {
                 let _ = reply.send(Ok(self.readiness()));
             }
             Command::Order(order) => self.order(order),
+            Command::Explain { pool, reply } => self.explain(&pool, reply),
             Command::Journal(query, reply) => self.ask_journal(query, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
+            Command::Retire(reply) => {
+                self.retired = true;
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{BackendConfig, Config, ProbeConfig};
+use crate::config::{BackendConfig, Config, DnsConfig, ParityRequest, ProbeConfig, Take};
+use crate::steering::Sample;
 use crate::upstream::TlsClient;
 
 /// A config that was read and is valid.
@@ -52,6 +53,21 @@ pub struct ProbeTarget {
     pub addresses: Arc<[SocketAddr]>,
 }
 
+/// Where a question of a parity check goes, and what is taken of the answer.
+#[derive(Clone, Debug)]
+pub struct ParityTarget {
+    /// What is asked, of whom.
+    pub request: ParityRequest,
+    /// What is taken.
+    pub take: Take,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// TLS to the service; none for plain HTTP.
+    pub tls: Option<TlsClient>,
+    /// Where it is now; empty when its name was never resolved.
+    pub addresses: Arc<[SocketAddr]>,
+}
+
 /// What control needs of the world.
 pub trait Outside: Send + Sync + 'static {
     /// Reads the config again. May take as long as the file system likes: control calls it on a thread of its own.
@@ -63,8 +79,11 @@ pub trait Outside: Send + Sync + 'static {
     /// Probes a backend once; control bounds the time it takes. The error says what was bad.
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>>;
 
-    /// Asks for the addresses of a name once. The error says what was wrong.
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>>;
+    /// Asks one question of a parity check, for no longer than its timeout. The error says why there is no value.
+    fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>>;
+
+    /// Asks for the addresses of a name once, in the way that `dns` says. The error says what was wrong.
+    fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>>;
 }
 
 /// Tells when the files of the config changed.

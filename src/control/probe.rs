@@ -4,21 +4,13 @@
 //! still works: a backend whose port is closed, whose certificate expired or whose accept queue is full would look
 //! healthy, while the next new connection of live traffic fails. TLS sessions are resumed, so the cost is small.
 
-use std::error::Error;
-use std::pin::pin;
-
-use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http::Response;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 
+use super::exchange::{self, Question, written};
 use super::outside::ProbeTarget;
-use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, StatusSet};
-use crate::upstream::{Alpn, Dialed, Origin, dial};
+use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind};
+use crate::upstream::{Alpn, dial};
 
 /// Most bytes that are read of a response body.
 const BODY: usize = 64 * 1024;
@@ -33,62 +25,16 @@ pub(super) async fn probe(target: ProbeTarget) -> Result<(), String> {
     let dialed = dialed.map_err(|error| error.to_string())?;
     match &target.probe.kind {
         ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http(probe) => exchange(dialed, &target.backend, probe).await,
+        ProbeKind::Http(probe) => {
+            exchange::ask(dialed, &question(&target.backend, probe), |response| judge(response, probe)).await
+        }
     }
 }
 
-async fn exchange(dialed: Dialed, backend: &BackendConfig, probe: &HttpProbe) -> Result<(), String> {
-    let request = request(backend, probe, dialed.http2)?;
-    let io = TokioIo::new(dialed.stream);
-    if dialed.http2 {
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(broken)?;
-        let response = async move { sender.send_request(request).await };
-        driven(connection, response, probe).await
-    } else {
-        let (mut sender, connection) = http1::handshake(io).await.map_err(broken)?;
-        let response = async move { sender.send_request(request).await };
-        driven(connection, response, probe).await
-    }
-}
-
-/// Waits for the response and judges it, while the connection is driven.
-async fn driven(
-    connection: impl Future<Output = hyper::Result<()>>,
-    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    probe: &HttpProbe,
-) -> Result<(), String> {
-    let mut verdict = pin!(async { judge(response.await.map_err(broken)?, probe).await });
-    tokio::select! {
-        verdict = &mut verdict => verdict,
-        // The connection may end before what came over it was read.
-        _ = connection => verdict.await,
-    }
-}
-
-fn broken(error: hyper::Error) -> String {
-    format!("no response: {}", causes(&error))
-}
-
-/// The request that a probe sends: addressed as live traffic is, with the backend's credentials and the probe's headers.
-fn request(backend: &BackendConfig, probe: &HttpProbe, http2: bool) -> Result<Request<Empty<Bytes>>, String> {
-    let origin = Origin::new(backend);
-    let path: PathAndQuery = probe.path.parse().map_err(|_| format!("probe.path {:?} is no path", probe.path))?;
-    let uri = if http2 { origin.target_http2(&path) } else { origin.target_http1(&path) };
-    let uri = uri.map_err(|error| format!("probe.path {:?}: {error}", probe.path))?;
-    let mut request = Request::new(Empty::new());
-    *request.method_mut() = probe.method.clone();
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("botgate-probe/", env!("CARGO_PKG_VERSION"))));
-    if !http2 {
-        headers.insert(HOST, origin.host().clone());
-        // The connection is used once.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    for (name, value) in backend.headers.iter().chain(&probe.headers) {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
+fn question<'a>(backend: &'a BackendConfig, probe: &'a HttpProbe) -> Question<'a> {
+    let agent = concat!("botgate-probe/", env!("CARGO_PKG_VERSION"));
+    let (method, path, headers) = (&probe.method, probe.path.as_str(), probe.headers.as_slice());
+    Question { backend, method, path, headers, body: None, agent }
 }
 
 async fn judge(response: Response<Incoming>, probe: &HttpProbe) -> Result<(), String> {
@@ -97,15 +43,7 @@ async fn judge(response: Response<Incoming>, probe: &HttpProbe) -> Result<(), St
         return Err(format!("status {status}, expected {}", written(&probe.status)));
     }
     let Some(check) = &probe.body else { return Ok(()) };
-    let mut incoming = response.into_body();
-    let mut body = BytesMut::new();
-    while body.len() < BODY {
-        let Some(frame) = incoming.frame().await else { break };
-        let frame = frame.map_err(|error| format!("the response body broke off: {}", causes(&error)))?;
-        if let Ok(data) = frame.into_data() {
-            body.extend_from_slice(&data[..data.len().min(BODY - body.len())]);
-        }
-    }
+    let (body, _) = exchange::body(response, BODY).await?;
     check_body(check, &body)
 }
 
@@ -127,36 +65,17 @@ fn check_body(check: &BodyCheck, body: &[u8]) -> Result<(), String> {
     }
 }
 
-fn written(status: &StatusSet) -> String {
-    let range = |range: &std::ops::RangeInclusive<u16>| match (range.start(), range.end()) {
-        (start, end) if start == end => start.to_string(),
-        (start, end) => format!("{start}-{end}"),
-    };
-    status.0.iter().map(range).collect::<Vec<_>>().join(", ")
-}
-
-/// An error with its causes: hyper's own words say little.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use http::HeaderValue;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::config::{BackendUrl, ProbeConfig};
+    use crate::config::{BackendUrl, ProbeConfig, StatusSet};
 
     fn http(body: Option<BodyCheck>) -> ProbeKind {
         ProbeKind::Http(HttpProbe {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::names::Names;
+use super::parity::{ParityState, ParityTls, plan_tls};
 use super::schedule::Schedule;
 use crate::config::{BackendConfig, Config, PoolConfig};
 use crate::model::{BackendId, Moment, Now, PoolName, Utc};
@@ -33,6 +34,8 @@ pub(super) struct PoolState {
     pub(super) stats: Arc<PoolStats>,
     /// In the config's order, which is the order in which steering and the snapshot number them.
     pub(super) backends: Vec<BackendState>,
+    /// Whether its backends are in step.
+    pub(super) parity: ParityState,
     /// What requests see; built again when it no longer fits.
     pub(super) published: Option<Arc<Pool>>,
     /// Whether something happened since that may have made it unfit.
@@ -62,8 +65,15 @@ pub(super) struct Place {
     pub(super) backend: usize,
 }
 
-/// TLS to every backend of a config, by pool and backend.
-pub(super) type TlsPlan = Vec<Vec<Option<TlsClient>>>;
+/// TLS to everybody that a config names, by pool.
+pub(super) type TlsPlan = Vec<PoolTls>;
+
+/// TLS to the backends of a pool, and to those whom its parity checks ask.
+#[derive(Debug)]
+pub(super) struct PoolTls {
+    backends: Vec<Option<TlsClient>>,
+    parity: ParityTls,
+}
 
 impl Registry {
     /// Nothing yet: [`Registry::apply`] brings the first config in like any other.
@@ -93,7 +103,11 @@ impl Registry {
                     },
                 }
             }
-            plan.push(clients);
+            // Where a backend cannot be set up the numbers do not fit, and nothing of the plan will be used.
+            match plan_tls(pool, &clients, old.map(|old| &old.parity)) {
+                Ok(parity) => plan.push(PoolTls { backends: clients, parity }),
+                Err(more) => errors.extend(more),
+            }
         }
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
@@ -162,7 +176,7 @@ impl Registry {
         &mut self,
         config: &PoolConfig,
         old: Option<PoolState>,
-        tls: Vec<Option<TlsClient>>,
+        PoolTls { backends: tls, parity: parity_tls }: PoolTls,
         names: &Names,
         saved: Option<&Saved>,
         now: Now,
@@ -171,11 +185,12 @@ impl Registry {
         let fits = old.as_ref().is_some_and(|old| *old.config == *config) && !config.backends.iter().any(names_files);
         let interval = config.probe.as_ref().map(|probe| probe.interval);
         let (mut published, mut steering, mut stats, mut was) = (None, None, None, Vec::new());
-        let mut shared = None;
+        let (mut shared, mut parity) = (None, None);
         if let Some(old) = old {
             published = old.published.filter(|_| fits);
             shared = Some(old.config).filter(|_| fits);
             (steering, stats) = (Some(old.steering), Some(old.stats));
+            parity = Some(old.parity);
             was = old.backends.into_iter().map(Some).collect();
         }
         let mut kept = Vec::new();
@@ -216,6 +231,7 @@ impl Registry {
             steering,
             stats: stats.unwrap_or_else(|| PoolStats::new(self.workers)),
             backends,
+            parity: ParityState::new(config, parity_tls, parity, now.at),
             published,
             touched: true,
         };
@@ -254,6 +270,11 @@ impl Registry {
     /// The host of every backend.
     pub(super) fn hosts(config: &Config) -> impl Iterator<Item = &str> {
         config.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.url.host.as_str())
+    }
+
+    /// The hosts of the services that parity checks ask.
+    pub(super) fn companions(config: &Config) -> impl Iterator<Item = &str> {
+        config.pools.iter().flat_map(|pool| &pool.parity).flat_map(crate::config::ParityConfig::hosts)
     }
 
     /// Takes new addresses of a host over.

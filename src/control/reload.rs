@@ -1,6 +1,7 @@
 //! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Control;
@@ -9,6 +10,7 @@ use super::changes;
 use super::handle::Reply;
 use super::outside::{Loaded, Unloadable, listed};
 use super::registry::{Registry, TlsPlan};
+use crate::config::Config;
 use crate::model::{Moment, ReloadOutcome};
 
 /// A new backend is not sent requests before its name was asked for, for at most this long.
@@ -59,6 +61,13 @@ impl Control {
         self.errands.load(&self.outside);
     }
 
+    /// The config by which names are resolved: the next one as soon as its new backends wait for their addresses, which
+    /// perhaps only its name servers know.
+    pub(super) fn dns(&self) -> Arc<Config> {
+        let pending = self.reloads.pending.as_ref().map(|pending| &pending.loaded.config);
+        pending.unwrap_or(&self.registry.config).clone()
+    }
+
     /// Goes on with a reload that waits, if it may.
     pub(super) fn continue_reload(&mut self) {
         let now = self.time.now();
@@ -95,6 +104,9 @@ impl Control {
                 let now = self.time.now();
                 let mut hosts: Vec<String> = Registry::hosts(&loaded.config).map(str::to_owned).collect();
                 hosts.retain(|host| self.names.add(host, now));
+                if loaded.config.dns != self.registry.config.dns {
+                    self.names.ask_again(now);
+                }
                 let deadline = now + RESOLVE_WAIT;
                 self.reloads.pending = Some(Pending { loaded, tls, prepared, hosts, deadline, replies });
                 self.continue_reload();
@@ -120,11 +132,13 @@ impl Control {
         let now = self.time.now();
         let changes = changes::changes(&self.registry.config, &loaded.config);
         let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
-        self.names.follow(Registry::hosts(&loaded.config), now);
+        let companions = Registry::companions(&loaded.config);
+        self.names.follow(Registry::hosts(&loaded.config).chain(companions), now);
         let decisions = self.registry.apply(loaded.config, tls, &self.names, &HashMap::new(), self.time.both());
         for (pool, decision) in decisions {
             self.record(pool, decision);
         }
+        (0..self.registry.pools.len()).for_each(|pool| self.compare_parity(pool));
         self.journal.set_rules(&self.registry.config.journal);
         for part in prepared {
             (part.commit)();
@@ -138,6 +152,7 @@ impl Control {
             let pool = config.pools.iter().find(|known| known.name == *pool);
             pool.is_some_and(|pool| pool.backends.iter().any(|known| known.name == *backend))
         });
+        self.stats.retain_pools(|name| config.pools.iter().any(|pool| pool.name == *name));
         self.stats.reloaded(true);
         self.publish();
         let files = listed(&loaded.files);

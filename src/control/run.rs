@@ -15,7 +15,7 @@ use super::files::Files;
 use super::handle::{Command, Handle};
 use super::journal::{Journal, Restored};
 use super::names::Names;
-use super::observe::{SAMPLE, lookup_limit};
+use super::observe::SAMPLE;
 use super::outside::{Loaded, Outside, Watch};
 use super::registry::Registry;
 use super::reload::{RESOLVE_WAIT, Reloads};
@@ -87,6 +87,8 @@ pub struct Control {
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
+    /// Whether a successor writes the journal.
+    pub(super) retired: bool,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
 }
@@ -106,7 +108,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let (mut names, mut errands) = (Names::default(), Errands::default());
     names.follow(Registry::hosts(&config), time.now());
     for host in names.take_due(time.now()) {
-        errands.lookup(&outside, host, lookup_limit(&config));
+        errands.lookup(&outside, host, &config.dns);
     }
     let resolve = async {
         while let Some(done) = errands.next().await {
@@ -117,6 +119,10 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     };
     // What has no answer by then is reached later: its look-up goes on in the loop.
     let _ = timeout(RESOLVE_WAIT, resolve).await;
+    // Nothing waits for whom parity checks ask.
+    for host in Registry::companions(&config) {
+        names.add(host, time.now());
+    }
 
     let (journal, restored) = match &state_dir {
         Some(dir) => Journal::open(dir, &config.journal),
@@ -150,18 +156,20 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
+        retired: false,
         started: config,
     };
     for (pool, decision) in decided {
         control.record(pool, decision);
     }
+    (0..control.registry.pools.len()).for_each(|pool| control.compare_parity(pool));
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
 
 /// What a former process left, as far as it can be read.
 fn restore(restored: Restored) -> HashMap<PoolName, Saved> {
     for note in &restored.notes {
-        tracing::warn!("{note}");
+        tracing::error!("{note}");
     }
     let read = |(pool, saved): (PoolName, String)| match serde_json::from_str(&saved) {
         Ok(saved) => Some((pool, saved)),
@@ -229,7 +237,7 @@ impl Control {
             pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
         };
         let now = self.time.both();
-        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool)]);
+        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool), pool.parity.wakeup()]);
         let others = [self.names.wakeup(), self.reloads.wakeup(), self.durable.wakeup(), Some(self.next_sample)];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)
     }

@@ -34,6 +34,7 @@ pub(super) fn pool(pool: &PoolState, now: Now) -> PoolView {
         },
         failback_at: steering.failback_at(now).map(|at| now.utc_of(at)),
         backends: steering.ranking().into_iter().filter_map(|index| backend(pool, index)).collect(),
+        parity: pool.parity.views(steering.active(), now.utc),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
 mod evidence;
+mod explain;
 mod failure;
 mod health;
 mod journal;
 mod moment;
 mod names;
+mod parity;
 mod phase;
 mod policy;
 mod utc;
@@ -13,11 +15,13 @@ mod view;
 mod window;
 
 pub use evidence::{Evidence, EvidenceKind};
+pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
 pub use journal::{JournalEntry, JournalQuery};
 pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
+pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
 pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
 pub use utc::{Now, Utc};

@@ -38,6 +38,18 @@ impl Utc {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
 
+    /// For a reader at `beside`: to the second, and without the date on the same day: `12:03:20Z`, or
+    /// `2026-11-28 02:00:00Z`.
+    pub fn clock(self, beside: Self) -> String {
+        const DAY: i64 = 86_400_000;
+        let whole = Self(self.0.div_euclid(1000) * 1000).to_string();
+        match whole.split_once('T') {
+            Some((_, time)) if self.0.div_euclid(DAY) == beside.0.div_euclid(DAY) => time.to_owned(),
+            Some((date, time)) => format!("{date} {time}"),
+            None => whole,
+        }
+    }
+
     /// So much earlier.
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(by.as_millis().try_into().unwrap_or(i64::MAX)))
@@ -102,6 +114,13 @@ mod tests {
         let text = serde_json::to_string(&at).unwrap();
         assert_eq!(text, "\"2026-11-22T05:19:46.25Z\"");
         assert_eq!(serde_json::from_str::<Utc>(&text).unwrap(), at);
+    }
+
+    #[test]
+    fn a_time_of_the_same_day_is_read_without_its_date() {
+        let at = Utc::from_millis(1_795_324_786_250);
+        assert_eq!(at.clock(at + Duration::from_secs(3600)), "05:19:46Z");
+        assert_eq!(at.clock(at + Duration::from_secs(86_400)), "2026-11-22 05:19:46Z");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BackendName, Cause, Direction, Health, Phase, PoolName, Utc};
+use super::{BackendName, Cause, Direction, Health, ParityView, Phase, PoolName, Utc};
 
 /// A pool as the admin API shows it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -32,6 +32,9 @@ pub struct PoolView {
     pub failback_at: Option<Utc>,
     /// The backends, in order of priority.
     pub backends: Vec<BackendView>,
+    /// The parity checks, in order of the config.
+    #[serde(default)]
+    pub parity: Vec<ParityView>,
 }
 
 /// A backend as the admin API shows it.

@@ -14,7 +14,7 @@ use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side};
-use crate::upstream::{Alpn, Lease, Sender, dial};
+use crate::upstream::{Alpn, Lease, Opening, open};
 
 /// How one attempt is made.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Manner {
 pub(super) struct Answer {
     pub(super) response: Response<Incoming>,
     pub(super) lease: Lease<RequestBody>,
-    /// Whether the connection had been used before.
+    /// Whether the connection had been open before.
     pub(super) reused: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Failed {
     pub(super) failure: Failure,
     /// What the client is told if nobody else is tried.
     pub(super) refusal: Refusal,
-    /// Whether the connection had been used before.
+    /// Whether the connection had been open before.
     pub(super) reused: bool,
     /// Whether it was cut short because its backend was given up.
     pub(super) rescued: bool,
@@ -138,17 +138,18 @@ async fn connection(
     {
         return Ok(lease);
     }
-    let alpn = if upgrade { Alpn::Http1 } else { Alpn::Any };
-    let timeout = target.pool().config.dial_timeout;
-    let dialed = dial(&backend.addresses, backend.tls.as_ref(), alpn, timeout).await.map_err(|error| {
+    let opened = open(Opening {
+        reach: backend.reach(),
+        alpn: if upgrade { Alpn::Http1 } else { Alpn::Any },
+        timeout: target.pool().config.dial_timeout,
+        stats: &backend.stats,
+        worker: worker.id,
+    });
+    let opened = opened.await.map_err(|error| {
         tracing::debug!(backend = %backend.config.name, %error, "dial failed");
         Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable)
     })?;
-    let peer = dialed.peer;
-    let sender = Sender::start(dialed, upgrade, backend.stats.clone(), worker.id)
-        .await
-        .map_err(|_| Failed::backend(AttemptPhase::Dial, Fate::Unsent, Refusal::Unreachable))?;
-    Ok(worker.connections.adopt(backend.reach(), peer, sender, worker.clock.now()))
+    Ok(worker.connections.adopt(backend.id, opened, worker.clock.now()))
 }
 
 /// What a verdict of the sweep makes of an attempt.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::waits::SWEEP;
+use super::warmth::Warmth;
 use super::worker::Worker;
 use crate::model::{BackendId, Health};
 use crate::snapshot::{Backend, Pool, Snapshot};
@@ -16,6 +17,7 @@ const UPKEEP: Duration = Duration::from_secs(1);
 /// Runs for as long as the worker does.
 pub(super) async fn run(worker: &Worker) {
     let mut published = worker.cell.subscribe();
+    let mut warmth = Warmth::default();
     let mut upkeep = interval(UPKEEP);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -23,7 +25,11 @@ pub(super) async fn run(worker: &Worker) {
             // The cell lives as long as this worker: it never stops telling, even when control has gone.
             Ok(()) = published.changed() => worker.rescue(),
             () = worker.next_sweep() => worker.sweep(),
-            _ = upkeep.tick() => worker.upkeep(),
+            landed = warmth.next() => warmth.landed(worker, landed),
+            _ = upkeep.tick() => {
+                worker.upkeep();
+                warmth.upkeep(worker);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
+//! | `warmth` | connections that stand open to every backend that could take over |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
 //! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
@@ -35,6 +36,7 @@ mod rest;
 mod target;
 mod upgrade;
 mod waits;
+mod warmth;
 mod worker;
 
 pub use client::Client;

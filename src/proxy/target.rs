@@ -51,6 +51,16 @@ impl PoolRef {
 }
 
 impl Target {
+    /// The backend that its pool numbers so, in the pool that this snapshot numbers so.
+    pub(super) fn new(view: View, pool: usize, backend: usize) -> Self {
+        Self { view, pool, backend }
+    }
+
+    /// Whether this snapshot is the one that was read.
+    pub(super) fn is_of(&self, view: &View) -> bool {
+        std::rc::Rc::ptr_eq(&self.view, view)
+    }
+
     /// The pool.
     pub(super) fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]

@@ -1,8 +1,7 @@
 //! The state of one backend: two verdicts kept apart, and the rule that combines them.
 
-use super::parity::{BackendParity, ParityVerdict};
-use super::{EvidenceState, Policy, ProbeState, Tally};
-use crate::model::{Health, Moment};
+use super::{BackendParity, EvidenceState, Policy, ProbeState, Tally};
+use crate::model::{Health, Moment, ParityVerdict};
 
 /// What steering knows of one backend. It has the backend's identity, and survives a reload.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +42,7 @@ impl BackendState {
     pub fn ready(&self, policy: &Policy) -> bool {
         let health = self.health();
         let sound = health == Health::Healthy || (policy.probes.is_none() && health == Health::Unknown);
-        let in_step = matches!(self.parity.verdict, ParityVerdict::None | ParityVerdict::InStep);
+        let in_step = matches!(self.parity.verdict, ParityVerdict::Unchecked | ParityVerdict::InStep);
         !self.drained && sound && in_step
     }
 
@@ -82,7 +81,7 @@ impl BackendState {
             }),
         }
         match self.parity.verdict {
-            ParityVerdict::None | ParityVerdict::InStep => {}
+            ParityVerdict::Unchecked | ParityVerdict::InStep => {}
             ParityVerdict::Unknown if self.parity_is_pending() => {
                 lacks.push("its parity is not checked yet".to_owned())
             }

@@ -1,8 +1,7 @@
 //! Which backend, and in which order: the choices, apart from the state that they are made from.
 
-use super::parity::ParityVerdict;
 use super::{BackendState, Policy};
-use crate::model::{AllDown, Health, WhenBothBad, WhenUnavailable};
+use crate::model::{AllDown, Health, ParityVerdict, WhenBothBad, WhenUnavailable};
 
 /// What a choice is made from.
 #[derive(Clone, Copy)]

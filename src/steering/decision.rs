@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::parity::BackendParity;
-use super::{Policy, Tally};
+use super::{BackendParity, Policy, Tally};
 use crate::model::{BackendName, Cause, Direction, Health, Moment, Phase};
 
 /// Something that was seen. Backends are meant by their index in the policy.

@@ -46,7 +46,7 @@ pub(super) fn assess(field: &Field<'_>, standing: &Standing, active: usize, now:
 }
 
 /// When the hold of a ready backend is over.
-fn held_until(field: &Field<'_>, standing: &Standing, candidate: usize) -> Option<Moment> {
+pub(super) fn held_until(field: &Field<'_>, standing: &Standing, candidate: usize) -> Option<Moment> {
     let since = field.backends.get(candidate)?.sound_since?;
     Some(standing.hold_from.map_or(since, |from| from.max(since)) + field.policy.failback.hold)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::decide::Effect;
 use super::decision::{BackendGrounds, ProbeSample};
-use super::{BackendPolicy, BackendState, ParityVerdict, Steering};
-use crate::model::{BackendName, Cause, FailbackMode, Moment, Now, Phase};
+use super::{BackendPolicy, BackendState, Steering};
+use crate::model::{BackendName, Cause, FailbackMode, Moment, Now, ParityVerdict, Phase};
 
 /// A span as people write it: `90 s`, `2 min`, `1 h 30 min`.
 pub(crate) fn span(span: Duration) -> String {
@@ -40,7 +40,7 @@ impl Steering {
     pub(super) fn parity_note(&self, backend: usize) -> Option<String> {
         let (name, parity) = (self.name(backend)?, &self.backends().get(backend)?.parity);
         let verdict = match parity.verdict {
-            ParityVerdict::None => "parity is not checked",
+            ParityVerdict::Unchecked => "parity is not checked",
             ParityVerdict::Unknown => "its parity is unknown",
             ParityVerdict::InStep => "in step",
             ParityVerdict::Drifted => "out of step",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::LATENCY_BOUNDS;
-use crate::model::{BackendName, Cause, Direction, PoolName};
+use crate::model::{BackendName, Cause, Direction, Phase, PoolName};
 
 /// The counters of the control plane.
 #[derive(Debug, Default)]
@@ -17,6 +17,40 @@ pub struct ControlStats {
     switches: Mutex<BTreeMap<SwitchKey, u64>>,
     failover_seconds: Mutex<BTreeMap<PoolName, Histogram>>,
     probe_seconds: Mutex<BTreeMap<(PoolName, BackendName), Histogram>>,
+    pools: Mutex<BTreeMap<PoolName, PoolState>>,
+    journal: Mutex<(JournalCounts, bool)>,
+    parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
+}
+
+/// What one parity check says of one backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParityStat {
+    /// The name of the check.
+    pub check: String,
+    /// The backend.
+    pub backend: BackendName,
+    /// 1 in step, 0 drifted, -1 unknown.
+    pub verdict: f64,
+}
+
+/// Where a pool stands, as control sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its backends, and whether each is ready.
+    pub ready: Vec<(BackendName, bool)>,
+}
+
+/// What the journal has counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalCounts {
+    /// Decisions that are durable.
+    pub written: u64,
+    /// Of these, those that took effect before they were.
+    pub late: u64,
+    /// Decisions that never will be.
+    pub lost: u64,
 }
 
 /// What switches are counted by.
@@ -108,6 +142,42 @@ impl ControlStats {
     /// Counts a probe that took this long.
     pub fn probed(&self, pool: &PoolName, backend: &BackendName, took: Duration) {
         lock(&self.probe_seconds).entry((pool.clone(), backend.clone())).or_default().observe(took);
+    }
+
+    /// Says where a pool stands.
+    pub fn set_pool(&self, pool: &PoolName, state: PoolState) {
+        lock(&self.pools).insert(pool.clone(), state);
+    }
+
+    /// Says what the journal counts, and whether it is well.
+    pub fn set_journal(&self, counts: JournalCounts, well: bool) {
+        *lock(&self.journal) = (counts, well);
+    }
+
+    /// Says what the parity checks of a pool found.
+    pub fn set_parity(&self, pool: &PoolName, found: Vec<ParityStat>) {
+        lock(&self.parity).insert(pool.clone(), found);
+    }
+
+    /// What the parity checks found, by pool.
+    pub fn parity(&self) -> Vec<(PoolName, Vec<ParityStat>)> {
+        lock(&self.parity).iter().map(|(pool, found)| (pool.clone(), found.clone())).collect()
+    }
+
+    /// Where each pool stands.
+    pub fn pools(&self) -> Vec<(PoolName, PoolState)> {
+        lock(&self.pools).iter().map(|(pool, state)| (pool.clone(), state.clone())).collect()
+    }
+
+    /// What the journal has counted, and whether it is well.
+    pub fn journal(&self) -> (JournalCounts, bool) {
+        *lock(&self.journal)
+    }
+
+    /// Forgets pools that a reload took away.
+    pub fn retain_pools(&self, keep: impl Fn(&PoolName) -> bool) {
+        lock(&self.pools).retain(|pool, _| keep(pool));
+        lock(&self.parity).retain(|pool, _| keep(pool));
     }
 
     /// Forgets the probes of backends that a reload took away, so that what is kept does not grow for ever.

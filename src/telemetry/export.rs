@@ -8,7 +8,7 @@ use std::sync::Arc;
 use metrics::{Counter, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-use super::control_stats::ControlStats;
+use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
 use crate::model::{BackendName, Health, PoolName};
@@ -102,6 +102,26 @@ impl Scrape {
         self.counter("botgate_reloads_total", vec![label("result", "rejected")], control.reloads_rejected());
         self.counter("botgate_evidence_total", vec![], control.evidence_total());
         self.counter("botgate_publications_total", vec![], control.publications());
+        let (journal, well) = control.journal();
+        self.counter("botgate_journal_entries_total", vec![label("result", "written")], journal.written);
+        self.counter("botgate_journal_entries_total", vec![label("result", "late")], journal.late);
+        self.counter("botgate_journal_entries_total", vec![label("result", "lost")], journal.lost);
+        self.gauge("botgate_journal_well", vec![], f64::from(u8::from(well)));
+        for (pool, state) in control.pools() {
+            let name = || label("pool", pool.as_str());
+            self.gauge("botgate_phase", vec![name(), label("phase", state.phase.as_str())], 1.0);
+            for (backend, ready) in &state.ready {
+                let labels = vec![name(), label("backend", backend.as_str())];
+                self.gauge("botgate_backend_ready", labels, f64::from(u8::from(*ready)));
+            }
+        }
+        for (pool, found) in control.parity() {
+            for ParityStat { check, backend, verdict } in found {
+                let labels = [("pool", pool.as_str()), ("backend", backend.as_str()), ("check", check.as_str())];
+                let labels = labels.map(|(name, value)| label(name, value)).to_vec();
+                self.gauge("botgate_parity", labels, verdict);
+            }
+        }
         for (key, count) in control.switches() {
             let labels = vec![
                 label("pool", key.pool.as_str()),
@@ -134,6 +154,8 @@ impl Scrape {
                 self.counter(metric, labels, backend.stats.cells.sum(pick));
             }
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
+            let warm = backend.stats.cells.sum(|cell| &cell.warm);
+            self.gauge("botgate_warm_connections", labels(), warm as f64);
             let health = match backend.health {
                 Health::Unknown => 0.5,
                 Health::Healthy => 1.0,
@@ -209,12 +231,21 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_failovers_total", "Switches of the active backend."),
         ("botgate_evidence_total", "Evidence that control took in from the request path."),
         ("botgate_publications_total", "Snapshots published."),
+        (
+            "botgate_journal_entries_total",
+            "Decisions: durable, of these durable only after they took effect, and lost.",
+        ),
     ] {
         recorder.describe_counter(KeyName::from(name), None, help.into());
     }
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
+        ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
+        ("botgate_phase", "1 for the phase that a pool is in."),
+        ("botgate_backend_ready", "1 when a backend could take over now."),
+        ("botgate_parity", "By parity check: 1 in step with the active backend, 0 drifted, -1 unknown."),
+        ("botgate_journal_well", "1 while every decision gets onto the disk."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
     ] {
@@ -248,11 +279,15 @@ mod tests {
             cell.responses[0].increment();
             cell.observe_latency(Duration::from_millis(took));
         }
+        for worker in 0..2 {
+            pool.backends[0].stats.cells.of(WorkerId(worker)).warm.set(4);
+        }
         clients.cells.of(WorkerId(1)).accepted.increment();
         let text = render(&clients, &ControlStats::default(), &[pool], 5);
         has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
+        has(&text, r#"botgate_warm_connections{pool="bot-api",backend="weu"} 8"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.0025"} 0"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.005"} 1"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="15"} 2"#);

@@ -50,6 +50,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
     }
 
+    /// Sets the value, where it is no count but a level. The same rule: one writer.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
     /// The value now.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -111,6 +116,8 @@ pub struct BackendCell {
     pub dialed: Counter,
     /// Connections closed.
     pub hung_up: Counter,
+    /// Connections kept open and unused now, while the backend stands by: a level.
+    pub warm: Counter,
     /// Requests by latency: the buckets of [`LATENCY_BOUNDS`].
     pub latency: [Counter; LATENCY_BOUNDS.len() + 1],
     /// The sum of these latencies, in microseconds.

@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 
-use super::Sender;
-use super::TlsClient;
+use super::floor::Standing;
+use super::open::Opened;
+use super::{Sender, TlsClient};
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
@@ -31,19 +32,30 @@ pub struct Connections<B> {
 struct Kept<B> {
     idle: Vec<Connection<B>>,
     shared: Vec<Connection<B>>,
+    /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
+    ended: Option<Duration>,
 }
 
 impl<B> Default for Kept<B> {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new() }
+        Self { idle: Vec::new(), shared: Vec::new(), ended: None }
     }
 }
 
 #[derive(Debug)]
 struct Connection<B> {
     sender: Sender<B>,
-    origin: Origin,
+    made: Made,
+    /// When it was opened, or last in use.
     used: Moment,
+    /// When it was last found open.
+    seen: Moment,
+}
+
+impl<B> Connection<B> {
+    fn new(sender: Sender<B>, made: Made, now: Moment) -> Self {
+        Self { sender, made, used: now, seen: now }
+    }
 }
 
 /// Where connections to a backend must lead, and by which rules they must have been made: others are used no more.
@@ -59,19 +71,26 @@ pub struct Reach<'a> {
 
 /// How a connection was made.
 #[derive(Clone, Debug)]
-struct Origin {
+pub(super) struct Made {
     peer: SocketAddr,
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
+impl Made {
+    /// By the rules of `reach`, to this address.
+    pub(super) fn new(reach: Reach<'_>, peer: SocketAddr) -> Self {
+        Self { peer, tls: reach.tls.map(|tls| tls.config.clone()) }
+    }
+}
+
 impl Reach<'_> {
-    fn covers(&self, origin: &Origin) -> bool {
-        let same_tls = match (self.tls, &origin.tls) {
+    fn covers(&self, made: &Made) -> bool {
+        let same_tls = match (self.tls, &made.tls) {
             (None, None) => true,
             (Some(now), Some(then)) => Arc::ptr_eq(&now.config, then),
             _ => false,
         };
-        same_tls && self.addresses.contains(&origin.peer)
+        same_tls && self.addresses.contains(&made.peer)
     }
 }
 
@@ -80,9 +99,9 @@ impl Reach<'_> {
 pub struct Lease<B> {
     /// Sends the request.
     pub sender: Sender<B>,
-    /// Whether it carried a request before: then its failure may only mean that the backend had closed it.
+    /// Whether it had been open before: then its failure may only mean that the backend had closed it.
     pub reused: bool,
-    origin: Origin,
+    made: Made,
     backend: BackendId,
     home: Weak<Connections<B>>,
 }
@@ -102,16 +121,16 @@ where
         let mut backends = self.backends.borrow_mut();
         let kept = backends.get_mut(&reach.backend)?;
         let (backend, home) = (reach.backend, Rc::downgrade(self));
-        let lease = |sender, origin| Lease { sender, reused: true, origin, backend, home };
+        let lease = |sender, made| Lease { sender, reused: true, made, backend, home };
         let mut cx = Context::from_waker(Waker::noop());
-        let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.origin));
-        if let Some((sender, origin)) = shared.find_map(|it| Some((it.sender.share()?, it.origin.clone()))) {
-            return Some(lease(sender, origin));
+        let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.made));
+        if let Some((sender, made)) = shared.find_map(|it| Some((it.sender.share()?, it.made.clone()))) {
+            return Some(lease(sender, made));
         }
         let mut busy = Vec::new();
         let mut found = None;
         while let Some(mut connection) = kept.idle.pop() {
-            if !reach.covers(&connection.origin) {
+            if !reach.covers(&connection.made) {
                 continue;
             }
             match connection.sender.poll_ready(&mut cx) {
@@ -126,24 +145,31 @@ where
             }
         }
         kept.idle.append(&mut busy);
-        found.map(|connection: Connection<B>| lease(connection.sender, connection.origin))
+        found.map(|connection: Connection<B>| lease(connection.sender, connection.made))
     }
 
-    /// Lends a connection that was just dialed; an HTTP/2 one is shared from now on.
-    pub fn adopt(self: &Rc<Self>, reach: Reach<'_>, peer: SocketAddr, sender: Sender<B>, now: Moment) -> Lease<B> {
-        let (backend, home) = (reach.backend, Rc::downgrade(self));
-        let origin = Origin { peer, tls: reach.tls.map(|tls| tls.config.clone()) };
-        let kept_as = origin.clone();
-        let lease = |sender| Lease { sender, reused: false, origin, backend, home };
+    /// Lends a connection that was just opened; an HTTP/2 one is shared from now on.
+    pub fn adopt(self: &Rc<Self>, backend: BackendId, opened: Opened<B>, now: Moment) -> Lease<B> {
+        let Opened { sender, made } = opened;
+        let (home, kept_as) = (Rc::downgrade(self), made.clone());
+        let lease = |sender| Lease { sender, reused: false, made, backend, home };
         match sender.share() {
             Some(share) => {
                 let mut backends = self.backends.borrow_mut();
-                let kept = backends.entry(backend).or_default();
-                kept.shared.push(Connection { sender, origin: kept_as, used: now });
+                backends.entry(backend).or_default().shared.push(Connection::new(sender, kept_as, now));
                 lease(share)
             }
             None => lease(sender),
         }
+    }
+
+    /// Keeps a connection that was just opened and that no request waits for.
+    pub fn keep(&self, backend: BackendId, opened: Opened<B>, now: Moment) {
+        let Opened { sender, made } = opened;
+        let mut backends = self.backends.borrow_mut();
+        let kept = backends.entry(backend).or_default();
+        let place = if sender.is_http2() { &mut kept.shared } else { &mut kept.idle };
+        place.push(Connection::new(sender, made, now));
     }
 
     /// Closes what is closed already, unused for longer than a backend's `keep_alive`, or out of its reach. `rules` gives
@@ -151,18 +177,52 @@ where
     pub fn prune<'a>(&self, now: Moment, rules: impl Fn(BackendId) -> Option<(Duration, Reach<'a>)>) {
         self.backends.borrow_mut().retain(|backend, kept| {
             let Some((keep_alive, reach)) = rules(*backend) else { return false };
-            let fresh = |it: &Connection<B>| {
-                reach.covers(&it.origin) && !it.sender.is_closed() && now.since(it.used) < keep_alive
-            };
-            kept.idle.retain(fresh);
             for connection in &mut kept.shared {
                 if !connection.sender.is_unused() {
                     connection.used = now;
                 }
             }
-            kept.shared.retain(fresh);
+            let mut ended = None;
+            let mut fresh = |it: &mut Connection<B>| {
+                if it.sender.is_closed() {
+                    ended = ended.max(Some(it.seen.since(it.used)));
+                    return false;
+                }
+                it.seen = now;
+                reach.covers(&it.made) && now.since(it.used) < keep_alive
+            };
+            kept.idle.retain_mut(&mut fresh);
+            kept.shared.retain_mut(&mut fresh);
+            kept.ended = ended;
             true
         });
+    }
+
+    /// What stands open to a backend and unused, as the last [`Connections::prune`] and what came since have left it.
+    pub fn standing(&self, backend: BackendId, now: Moment) -> Standing {
+        let backends = self.backends.borrow();
+        let Some(kept) = backends.get(&backend) else { return Standing::default() };
+        let shared = !kept.shared.is_empty();
+        let all = if shared { &kept.shared } else { &kept.idle };
+        let open = all.iter().filter(|it| !it.sender.is_closed());
+        Standing { idle: open.map(|it| now.since(it.used)).collect(), shared, ended: kept.ended }
+    }
+
+    /// Closes what stands unused to a backend for as long as `fresh_for`, but for the one unused longest: its end shows how
+    /// long the backend lets one stand.
+    pub fn retire(&self, backend: BackendId, fresh_for: Duration, now: Moment) {
+        let mut backends = self.backends.borrow_mut();
+        let Some(kept) = backends.get_mut(&backend) else { return };
+        for all in [&mut kept.idle, &mut kept.shared] {
+            let unused = |it: &Connection<B>| it.sender.is_unused();
+            let oldest = all.iter().filter(|it| unused(it)).map(|it| it.used).min();
+            let mut spared = false;
+            all.retain(|it| {
+                let spare = !spared && Some(it.used) == oldest;
+                spared |= spare;
+                spare || !unused(it) || now.since(it.used) < fresh_for
+            });
+        }
     }
 
     /// How many connections are kept for a backend.
@@ -184,6 +244,121 @@ impl<B> Lease<B> {
         if idle.len() >= MOST_IDLE {
             idle.remove(0);
         }
-        idle.push(Connection { sender: self.sender, origin: self.origin, used: now });
+        idle.push(Connection::new(self.sender, self.made, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::LocalSet;
+
+    use super::super::{Alpn, Opening, open};
+    use super::*;
+    use crate::telemetry::{BackendStats, WorkerId};
+
+    const ID: BackendId = BackendId(1);
+    const KEPT: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    struct Rig {
+        connections: Rc<Connections<Empty<Bytes>>>,
+        listener: TcpListener,
+        address: SocketAddr,
+        accepted: Vec<TcpStream>,
+    }
+
+    impl Rig {
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            Self { connections: Connections::new(), listener, address, accepted: Vec::new() }
+        }
+
+        /// Opens a connection and keeps it.
+        async fn keep(&mut self, now: Moment) {
+            let addresses = [self.address];
+            let opening = Opening {
+                reach: Reach { backend: ID, addresses: &addresses, tls: None },
+                alpn: Alpn::Any,
+                timeout: Duration::from_secs(5),
+                stats: &BackendStats::new(1),
+                worker: WorkerId(0),
+            };
+            let (opened, accepted) = tokio::join!(open(opening), self.listener.accept());
+            self.accepted.push(accepted.unwrap().0);
+            self.connections.keep(ID, opened.unwrap(), now);
+        }
+
+        fn prune(&self, now: Moment) {
+            let addresses = [self.address];
+            self.connections.prune(now, |_| Some((KEPT, Reach { backend: ID, addresses: &addresses, tls: None })));
+        }
+
+        fn idle(&self, now: u64) -> Vec<u64> {
+            self.connections.standing(ID, at(now)).idle.iter().map(Duration::as_secs).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_found_by_the_next_request_and_counts_as_open_before() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                rig.keep(at(0)).await;
+                let addresses = [rig.address];
+                let reach = Reach { backend: ID, addresses: &addresses, tls: None };
+                let mut lease = rig.connections.take(reach);
+                while lease.is_none() {
+                    tokio::task::yield_now().await;
+                    lease = rig.connections.take(reach);
+                }
+                // It may have been closed meanwhile: its failure must not be held against the backend.
+                assert!(lease.is_some_and(|lease| lease.reused));
+                assert_eq!(rig.connections.kept(ID), 0);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn what_the_backend_closed_tells_how_long_it_was_let_stand() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                rig.keep(at(10)).await;
+                rig.keep(at(12)).await;
+                rig.prune(at(14));
+                assert_eq!((rig.idle(15), rig.connections.standing(ID, at(15)).ended), (vec![5, 3], None));
+                rig.accepted.clear();
+                while !rig.idle(15).is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                rig.prune(at(15));
+                // The older one was last seen open at 14.
+                assert_eq!(rig.connections.standing(ID, at(15)).ended, Some(Duration::from_secs(4)));
+                rig.prune(at(16));
+                assert_eq!(rig.connections.standing(ID, at(16)).ended, None, "told once");
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn of_what_was_replaced_only_the_oldest_stays() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                for now in [0, 1, 2, 50] {
+                    rig.keep(at(now)).await;
+                }
+                rig.connections.retire(ID, Duration::from_secs(40), at(55));
+                assert_eq!(rig.idle(55), [55, 5]);
+                rig.prune(at(61));
+                assert_eq!(rig.idle(61), [11], "and it until keep_alive ends it");
+            })
+            .await;
     }
 }

@@ -61,6 +61,14 @@ pub enum DialError {
         /// What was wrong.
         error: io::Error,
     },
+    /// HTTP/2 could not begin.
+    #[error("HTTP/2 with {peer} cannot begin: {error}")]
+    Preface {
+        /// The address.
+        peer: SocketAddr,
+        /// What was wrong.
+        error: hyper::Error,
+    },
     /// Out of time.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
@@ -71,7 +79,7 @@ impl DialError {
     pub fn phase(&self) -> AttemptPhase {
         match self {
             Self::Tls { .. } => AttemptPhase::Tls,
-            Self::NoAddress | Self::Connect { .. } | Self::TimedOut(_) => AttemptPhase::Dial,
+            Self::NoAddress | Self::Connect { .. } | Self::Preface { .. } | Self::TimedOut(_) => AttemptPhase::Dial,
         }
     }
 }

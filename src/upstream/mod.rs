@@ -2,6 +2,8 @@
 
 mod connections;
 mod dial;
+mod floor;
+mod open;
 mod origin;
 mod resolve;
 mod sender;
@@ -9,6 +11,8 @@ mod tls;
 
 pub use connections::{Connections, Lease, Reach};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
+pub use floor::{Floor, Standing, Wanted};
+pub use open::{Opened, Opening, open};
 pub use origin::Origin;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};

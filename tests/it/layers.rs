@@ -23,7 +23,7 @@ const RANKS: [(&str, u8); 14] = [
 ];
 
 /// Outside crates and the only places that may name them.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("hickory_resolver", &["src/upstream/resolve"]),
     ("hickory_proto", &["src/upstream/resolve"]),
     ("h2", &["src/upstream/sender"]),
@@ -34,6 +34,8 @@ const DOORS: [(&str, &[&str]); 9] = [
     ("axum", &["src/admin/"]),
     ("utoipa_axum", &["src/admin/"]),
     ("notify", &["src/config/watch"]),
+    ("rusqlite", &["src/control/journal"]),
+    ("roxmltree", &["src/control/parity/xml"]),
 ];
 
 /// No file is longer.

@@ -15,15 +15,17 @@ fn loopback() -> Says {
 
 /// A gateway whose first backend is reached by name.
 async fn named(site: &Site, names: &NameServer, one: &Backend, two: &Backend) -> Gateway {
+    let spans = "min_ttl = \"200ms\"\nmax_ttl = \"500ms\"\ntimeout = \"300ms\"";
+    Gateway::start(site, &config(site, names, spans, one, two)).await
+}
+
+/// Its config; `spans` are further keys of `[dns]`.
+fn config(site: &Site, names: &NameServer, spans: &str, one: &Backend, two: &Backend) -> String {
     let url = format!("http://one.region.test:{}", one.address().port());
     let backends = [("one", url, String::new()), ("two", two.url(), String::new())];
-    let dns = format!(
-        "[dns]\nservers = [\"{}\"]\nmin_ttl = \"200ms\"\nmax_ttl = \"500ms\"\ntimeout = \"300ms\"\n\n",
-        names.address
-    );
+    let dns = format!("[dns]\nservers = [\"{}\"]\n{spans}\n\n", names.address);
     let keys = format!("replay = \"keyed\"\n{PROBE}");
-    let config = site.head("") + &dns + &pool_of("bot", &keys, &backends, &format!("host = \"{HOST}\"\n"));
-    Gateway::start(site, &config).await
+    site.head("") + &dns + &pool_of("bot", &keys, &backends, &format!("host = \"{HOST}\"\n"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,5 +89,29 @@ async fn a_region_that_vanishes_from_dns_costs_no_request() -> Outcome<()> {
     let report = running.stop().await;
     println!("{report}");
     report.assert_none_failed(1250);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_moves_name_resolution_to_other_servers_and_other_spans() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (old, new) = (NameServer::start().await, NameServer::start().await);
+    old.say("one.region.test", loopback());
+    new.say("one.region.test", Says::Addresses(vec![IpAddr::from([127, 0, 0, 2])], 1));
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    // The old answer would hold for an hour.
+    let hour = "min_ttl = \"1h\"\nmax_ttl = \"1h\"";
+    let gateway = Gateway::start(&site, &config(&site, &old, hour, &one, &two)).await;
+    assert_eq!(gateway.active("bot").await, "one");
+    let short = "min_ttl = \"200ms\"\nmax_ttl = \"500ms\"\ntimeout = \"300ms\"";
+    site.write("botgate.toml", &config(&site, &new, short, &one, &two));
+    let outcome = gateway.reload().await;
+    assert_eq!((&outcome["result"], outcome["needs_restart"].to_string().as_str()), (&"applied".into(), "[]"));
+    // The new server leads to where nobody listens.
+    gateway.until_active("bot", "two").await;
+    let (asked_old, asked_new) = (old.asked(), new.asked());
+    wait_until("the new spans hold", async || new.asked() > asked_new + 4).await;
+    assert_eq!(old.asked(), asked_old, "the old server is asked no more");
     Ok(())
 }

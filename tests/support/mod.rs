@@ -20,6 +20,7 @@ pub mod process;
 pub mod raw;
 pub mod sim;
 pub mod site;
+pub mod stage;
 pub mod tls;
 pub mod wait;
 pub mod websocket;

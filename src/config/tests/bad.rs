@@ -135,6 +135,7 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
             "11:12: pool[0].deadline: expected a string, found an integer (a duration in quotes, such as \"250ms\", \"2s\", \"1h30m\")",
         ],
     );
+    check(&pool("warm = 65"), &["11:8: pool[0].warm: 65 is out of range (from 0 to 64)"]);
     check(
         &pool("probe = { fall = 0, status = \"abc\" }"),
         &[

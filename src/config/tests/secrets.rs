@@ -3,7 +3,7 @@ use super::*;
 const SECRET: &str = "hunter2-s3cr3t";
 
 /// Everything that anybody can see of a result.
-fn visible(result: &Result<Loaded, Report>) -> String {
+pub(super) fn visible(result: &Result<Loaded, Report>) -> String {
     match result {
         Ok(loaded) => {
             let warnings = &loaded.warnings;

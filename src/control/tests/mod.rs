@@ -2,5 +2,6 @@
 
 mod faults;
 mod orders;
+mod parity;
 mod reloads;
 mod world;

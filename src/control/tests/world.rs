@@ -15,11 +15,12 @@ use crate::config::{
     HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
 };
 use crate::control::{
-    Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, Participant, PoolOrder, ProbeTarget,
-    Setup, Started, Unloadable, start,
+    Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
+    ProbeTarget, Setup, Started, Unloadable, start,
 };
 use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
+use crate::steering::Sample;
 use crate::telemetry::ControlStats;
 
 pub(super) const INTERVAL: Duration = Duration::from_secs(2);
@@ -40,6 +41,8 @@ pub(super) struct World {
     pub(super) names: Mutex<HashMap<String, Result<Addresses, String>>>,
     pub(super) file: Mutex<Result<Config, Unloadable>>,
     pub(super) probes: Mutex<HashMap<String, u32>>,
+    /// What parity checks are answered, by backend.
+    pub(super) values: Mutex<HashMap<String, Result<Sample, String>>>,
 }
 
 impl World {
@@ -83,7 +86,15 @@ impl Outside for World {
         })
     }
 
-    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Addresses, String>> {
+    fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>> {
+        let known = self.values.lock().unwrap().get(target.request.backend.as_str()).cloned();
+        Box::pin(async move {
+            sleep(Duration::from_millis(1)).await;
+            known.unwrap_or(Err("connection refused".into()))
+        })
+    }
+
+    fn lookup(&self, host: String, _: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {
         let answer = self.names.lock().unwrap().get(&host).cloned().unwrap_or(Err("NXDOMAIN".into()));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
@@ -138,6 +149,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         follow: None,
         warm: 0,
         drill: DrillConfig::default(),
+        parity: vec![],
         backends,
     }
 }
@@ -195,6 +207,7 @@ impl Rig {
             names: Mutex::default(),
             file: Mutex::new(Ok(config.clone())),
             probes: Mutex::default(),
+            values: Mutex::default(),
         });
         world.resolve("weu.example", Ok("10.0.0.1"));
         world.resolve("neu.example", Ok("10.0.0.2"));

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::world::World;
-use crate::model::{FailbackMode, Health, Phase};
-use crate::steering::{BackendParity, Observation, ParityVerdict, What};
+use crate::model::{FailbackMode, Health, ParityVerdict, Phase};
+use crate::steering::{BackendParity, Observation, What};
 
 /// After all faults end, the pool reaches the state that its policy says.
 pub(super) fn follows(world: &mut World) -> TestCaseResult {

@@ -7,8 +7,8 @@ use proptest::test_runner::TestCaseResult;
 
 use super::acts::{Act, Parity, Rules};
 use super::rules::{self, Event};
-use crate::model::{Moment, Now, Utc};
-use crate::steering::{BackendParity, Decision, Observation, Order, ParityVerdict, Saved, Steering, Step, Tally, What};
+use crate::model::{Moment, Now, ParityVerdict, Utc};
+use crate::steering::{BackendParity, Decision, Observation, Order, Saved, Steering, Step, Tally, What};
 
 pub(super) struct World {
     pub(super) machine: Steering,
@@ -187,7 +187,7 @@ impl World {
 
 fn parity(found: Parity) -> BackendParity {
     let verdict = match found {
-        Parity::None => ParityVerdict::None,
+        Parity::None => ParityVerdict::Unchecked,
         Parity::Unknown => ParityVerdict::Unknown,
         Parity::InStep => ParityVerdict::InStep,
         Parity::Drifted | Parity::Required => ParityVerdict::Drifted,

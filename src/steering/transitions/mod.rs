@@ -16,7 +16,9 @@ mod restart;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{AllDown, Cause, Direction, FailbackMode, Health, Moment, Now, Phase, Utc, WhenBothBad};
+use crate::model::{
+    AllDown, Cause, Direction, FailbackMode, Health, Moment, Now, ParityVerdict, Phase, Utc, WhenBothBad,
+};
 
 pub(super) fn policy(priorities: &[u32]) -> Policy {
     let backend = |(index, &priority): (usize, &u32)| {

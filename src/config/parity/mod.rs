@@ -1,0 +1,11 @@
+//! Parity checks: whether the standby is really in step.
+
+mod check;
+mod companion;
+mod presets;
+mod raw;
+mod types;
+
+pub(super) use check::validate;
+pub(super) use raw::RawParity;
+pub use types::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};

@@ -1,0 +1,53 @@
+//! The one way to open a connection to a backend: dial, TLS, and the beginning of HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+
+use super::connections::{Made, Reach};
+use super::dial::{Alpn, DialError, dial};
+use super::sender::Sender;
+use crate::telemetry::{BackendStats, WorkerId};
+
+/// What is needed to open a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// To whom.
+    pub reach: Reach<'a>,
+    /// Offering what. One that offers only HTTP/1.1 may become a tunnel.
+    pub alpn: Alpn,
+    /// Bounds TCP and TLS together.
+    pub timeout: Duration,
+    /// Where it is counted for as long as it is open …
+    pub stats: &'a Arc<BackendStats>,
+    /// … in the cell of this worker.
+    pub worker: WorkerId,
+}
+
+/// A connection that was just opened, ready for its first request.
+#[derive(Debug)]
+pub struct Opened<B> {
+    pub(super) sender: Sender<B>,
+    pub(super) made: Made,
+}
+
+/// Opens a connection. No request is sent on it.
+///
+/// # Errors
+/// [`DialError`].
+pub async fn open<B>(opening: Opening<'_>) -> Result<Opened<B>, DialError>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Opening { reach, alpn, timeout, stats, worker } = opening;
+    let dialed = dial(reach.addresses, reach.tls, alpn, timeout).await?;
+    let peer: SocketAddr = dialed.peer;
+    let upgradable = alpn == Alpn::Http1;
+    let sender = Sender::start(dialed, upgradable, stats.clone(), worker).await;
+    let sender = sender.map_err(|error| DialError::Preface { peer, error })?;
+    Ok(Opened { sender, made: Made::new(reach, peer) })
+}
