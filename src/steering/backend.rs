@@ -74,7 +74,7 @@ impl BackendState {
                 }
                 _ => match self.evidence.convicted() {
                     Some(Tally { failures, attempts }) => {
-                        format!("it is unhealthy: {failures} of {attempts} of its attempts failed")
+                        format!("it is unhealthy: {failures} of {attempts} attempts failed")
                     }
                     None => "it is unhealthy".to_owned(),
                 },

@@ -91,7 +91,7 @@ fn a_verdict_of_traffic_is_told_with_its_counts_when_they_have_left_the_span() {
     pool.see(5, Observation::Evidence { backend: 0, counted: Tally { failures: 5, attempts: 6 } });
     pool.order(18, What::Pin { backend: 1, lasts: None, yield_when_down: false }).unwrap();
     let a = &pool.last().grounds[0];
-    assert_eq!(a.rejected.as_deref(), Some("it is unhealthy: 5 of 6 of its attempts failed"));
+    assert_eq!(a.rejected.as_deref(), Some("it is unhealthy: 5 of 6 attempts failed"));
 }
 
 #[test]
