@@ -1,6 +1,6 @@
 //! The state of one backend: two verdicts kept apart, and the rule that combines them.
 
-use super::{BackendParity, EvidenceState, Policy, ProbeState};
+use super::{BackendParity, EvidenceState, Policy, ProbeState, Tally};
 use crate::model::{Health, Moment, ParityVerdict};
 
 /// What steering knows of one backend. It has the backend's identity, and survives a reload.
@@ -51,6 +51,11 @@ impl BackendState {
         self.parity.required && self.parity.verdict == ParityVerdict::Drifted
     }
 
+    /// Whether its parity checks are yet to be made for the first time.
+    pub(super) fn parity_is_pending(&self) -> bool {
+        self.parity.verdict == ParityVerdict::Unknown && self.parity.notes.is_empty()
+    }
+
     /// What it lacks to be ready, in words; empty when it is.
     pub fn lacks(&self, policy: &Policy) -> Vec<String> {
         let mut lacks = Vec::new();
@@ -67,16 +72,26 @@ impl BackendState {
                     let rise = policy.probes.map_or(1, |probes| probes.rise);
                     format!("it is unhealthy: {} of {rise} good probes so far", self.probes.streak)
                 }
-                _ => "it is unhealthy: too many of its requests failed".to_owned(),
+                _ => match self.evidence.convicted() {
+                    Some(Tally { failures, attempts }) => {
+                        format!("it is unhealthy: {failures} of {attempts} attempts failed")
+                    }
+                    None => "it is unhealthy".to_owned(),
+                },
             }),
         }
         match self.parity.verdict {
             ParityVerdict::Unchecked | ParityVerdict::InStep => {}
-            ParityVerdict::Unknown if self.parity.notes.is_empty() => {
+            ParityVerdict::Unknown if self.parity_is_pending() => {
                 lacks.push("its parity is not checked yet".to_owned())
             }
             ParityVerdict::Unknown => lacks.push(format!("its parity is unknown: {}", self.parity.notes.join("; "))),
-            ParityVerdict::Drifted => lacks.push(format!("it is out of step: {}", self.parity.notes.join("; "))),
+            ParityVerdict::Drifted => {
+                let required = if self.parity.required { " (gate = \"require\")" } else { "" };
+                let notes = self.parity.notes.join("; ");
+                let notes = if notes.is_empty() { notes } else { format!(": {notes}") };
+                lacks.push(format!("it is out of step{required}{notes}"));
+            }
         }
         lacks
     }
@@ -100,12 +115,14 @@ impl BackendState {
         }
     }
 
-    /// What time alone changes: without probes nothing else could lift a verdict of live traffic.
-    pub(super) fn advance(&mut self, policy: &Policy, now: Moment) {
-        if policy.probes.is_none() && self.evidence.until().is_some_and(|until| until <= now) {
+    /// What time alone changes: without probes nothing else could lift a verdict of live traffic. Tells whether it did.
+    pub(super) fn advance(&mut self, policy: &Policy, now: Moment) -> bool {
+        let over = policy.probes.is_none() && self.evidence.until().is_some_and(|until| until <= now);
+        if over {
             self.evidence.lift();
             self.suspect_since = None;
         }
+        over
     }
 
     /// Follows how long the backend has been sound.

@@ -1,7 +1,7 @@
 //! Which backend, and in which order: the choices, apart from the state that they are made from.
 
 use super::{BackendState, Policy};
-use crate::model::{AllDown, Health, ParityVerdict, WhenBothBad};
+use crate::model::{AllDown, Health, ParityVerdict, WhenBothBad, WhenUnavailable};
 
 /// What a choice is made from.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ impl Field<'_> {
         self.backends.get(backend).is_some_and(BackendState::available)
     }
 
-    fn drained(&self, backend: usize) -> bool {
+    pub(super) fn drained(&self, backend: usize) -> bool {
         self.backends.get(backend).is_none_or(|b| b.drained)
     }
 
@@ -84,13 +84,15 @@ impl Field<'_> {
         if let Some(&best) = self.choices().first() {
             return Some(best);
         }
+        // With none to choose: where it is, or by priority; behind a shut gate only if there is no place before it.
         let undrained = |b: &usize| !self.drained(*b);
+        let open = |b: &usize| undrained(b) && !self.backends[*b].barred();
+        let first = || self.ranking().into_iter().find(open).or(active.filter(undrained));
+        let first = || first().or_else(|| self.ranking().into_iter().find(undrained));
         match (self.policy.all_down, self.policy.when_both_bad) {
             (AllDown::Reject, _) => None,
-            (AllDown::TryAll, WhenBothBad::Stay) => {
-                active.filter(undrained).or_else(|| self.ranking().into_iter().find(undrained))
-            }
-            (AllDown::TryAll, WhenBothBad::Priority) => self.ranking().into_iter().find(undrained),
+            (AllDown::TryAll, WhenBothBad::Stay) => active.filter(undrained).or_else(first),
+            (AllDown::TryAll, WhenBothBad::Priority) => first(),
         }
     }
 
@@ -109,7 +111,15 @@ impl Field<'_> {
 
     /// The backend of better priority than `active` that the pool could move back to.
     pub(super) fn better(&self, active: usize) -> Option<usize> {
-        let better = |b: &usize| self.rank(*b) < self.rank(active) && self.ready(*b);
-        self.ranking().into_iter().find(better)
+        self.ahead(active).find(|&b| self.ready(b))
+    }
+
+    /// The backends that `active` would give way to, by priority. A pool that stays where it is while its backend in the
+    /// region of the pool it follows is not available waits for that one only.
+    pub(super) fn ahead(&self, active: usize) -> std::vec::IntoIter<usize> {
+        let stays = self.policy.follow == Some(WhenUnavailable::Stay) && self.region.is_some();
+        let mut ahead = self.ranking();
+        ahead.retain(|&b| self.rank(b) < self.rank(active) && (!stays || self.region == Some(b)));
+        ahead.into_iter()
     }
 }

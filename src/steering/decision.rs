@@ -60,7 +60,7 @@ pub enum Observation {
 /// What one observation or order led to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// A change of the active backend or of the phase, or an order that was carried out.
+    /// A change of the active backend or of the phase, an order that was carried out, or the end of what was forced.
     pub decision: Option<Decision>,
     /// Backends, by index, whose health changed, with the health before.
     pub health: Vec<(usize, Health)>,

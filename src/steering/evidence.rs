@@ -32,6 +32,8 @@ struct Standing {
     until: Moment,
     /// Good probes in a row since then.
     good: u32,
+    /// What it was made from.
+    from: Tally,
 }
 
 /// A span is counted in so many slices, so that what it holds is bounded however much traffic there is.
@@ -68,9 +70,10 @@ impl EvidenceState {
         };
         // A backend that just turned bad has good attempts behind it, which would speak for it for half the span: what
         // it does now counts by itself, where there is twice as much of it.
-        let lately = self.tally_over(policy.within / RECENT, now);
-        if counted.failures > 0 && (bad(self.tally(policy, now), least) || bad(lately, 2 * least)) {
-            self.standing = Some(Standing { until: now + policy.recover, good: 0 });
+        let (whole, lately) = (self.tally(policy, now), self.tally_over(policy.within / RECENT, now));
+        let from = if bad(whole, least) { whole } else { lately };
+        if counted.failures > 0 && (bad(whole, least) || bad(lately, 2 * least)) {
+            self.standing = Some(Standing { until: now + policy.recover, good: 0, from });
         }
     }
 
@@ -99,6 +102,11 @@ impl EvidenceState {
         if standing.good >= rise {
             self.lift();
         }
+    }
+
+    /// What the verdict that stands was made from.
+    pub fn convicted(&self) -> Option<Tally> {
+        self.standing.map(|standing| standing.from)
     }
 
     /// When the verdict may be lifted at the earliest.

@@ -11,11 +11,13 @@ pub(super) enum Failback {
     Home,
     /// Nothing of better priority is ready.
     NoneBetter,
-    /// This one is ready, and its hold runs.
-    Hold(usize),
+    /// One is ready, and its hold runs.
+    Hold,
     /// Its hold is over: move.
     Go(usize),
-    /// Its hold is over, but the mode leaves the move to somebody or to a later time: stay, in this phase.
+    /// Its hold is over: an operator is to approve the move.
+    Ask(usize),
+    /// The move is left to somebody or to a later time: stay, in this phase.
     Stay(Phase),
 }
 
@@ -30,19 +32,16 @@ pub(super) fn assess(field: &Field<'_>, standing: &Standing, active: usize, now:
     }
     let Some(candidate) = field.better(active) else { return Failback::NoneBetter };
     let rules = &field.policy.failback;
-    if rules.mode == FailbackMode::Never {
-        return Failback::Stay(Phase::FailedOver);
-    }
     let over = held_until(field, standing, candidate).is_some_and(|until| until <= now.at);
     match (over, rules.mode) {
-        (false, _) => Failback::Hold(candidate),
+        (_, FailbackMode::Never) => Failback::Stay(Phase::FailedOver),
+        (false, _) => Failback::Hold,
         (true, FailbackMode::Auto) => Failback::Go(candidate),
-        (true, FailbackMode::Approve) => Failback::Stay(Phase::AwaitingApproval),
+        (true, FailbackMode::Approve) => Failback::Ask(candidate),
         (true, FailbackMode::Window) if rules.windows.iter().any(|window| window.contains(now.utc)) => {
             Failback::Go(candidate)
         }
         (true, FailbackMode::Window) => Failback::Stay(Phase::Holding),
-        (true, FailbackMode::Never) => Failback::Stay(Phase::FailedOver),
     }
 }
 

@@ -6,15 +6,21 @@
 
 mod backend;
 mod choice;
+mod decide;
 mod decision;
 mod evidence;
+mod execute;
 mod explain;
 mod failback;
+mod intake;
+mod lapse;
 mod machine;
 mod orders;
 mod parity;
 mod policy;
 mod probes;
+#[cfg(test)]
+mod properties;
 mod saved;
 mod schedule;
 mod standing;

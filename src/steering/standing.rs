@@ -34,6 +34,13 @@ pub struct Run {
     pub note: String,
 }
 
+impl Run {
+    /// Whether a backend is one of its two.
+    pub(super) fn involves(&self, backend: usize) -> bool {
+        self.target == backend || self.origin == backend
+    }
+}
+
 /// An end, on both clocks: the one holds in this process even when the other jumps, the other across restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -78,7 +85,8 @@ pub struct Standing {
     pub latched: bool,
     /// Whether an operator moved the pool away from its first priority: then only an operator moves it back.
     pub away: bool,
-    /// Whether the active backend was moved to by force: it stays although it is not available.
+    /// Whether the active backend was moved to by force: it stays although it is not available, until it is found good or
+    /// the pool moves.
     pub forced: bool,
     /// Failovers of steering's own, within the span of the flap budget, oldest first.
     pub failovers: VecDeque<Failover>,

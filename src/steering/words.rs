@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::decide::Effect;
 use super::decision::{BackendGrounds, ProbeSample};
 use super::{BackendPolicy, BackendState, Steering};
-use crate::model::{BackendName, Cause, Moment, Phase};
+use crate::model::{BackendName, Cause, FailbackMode, Moment, Now, ParityVerdict, Phase};
 
 /// A span as people write it: `90 s`, `2 min`, `1 h 30 min`.
 pub(crate) fn span(span: Duration) -> String {
@@ -36,38 +37,75 @@ impl Steering {
         Some(format!("{name}: {} of {} attempts failed within {within}", tally.failures, tally.attempts))
     }
 
-    pub(super) fn explain(&self, cause: Cause, note: Option<String>, latches: bool) -> String {
-        let rules = &self.policy().failback;
-        let hold = span(rules.hold);
-        let active = self.active().and_then(|active| self.name(active));
-        let active = active.as_ref().map_or("none", BackendName::as_str);
-        let mut text = match cause {
-            Cause::HoldOver => format!("{active} was ready for the hold of {hold}"),
-            _ => note.unwrap_or_else(|| match self.phase() {
-                Phase::AwaitingApproval => format!("the hold of {hold} is over"),
-                _ => format!("{active} is available again"),
-            }),
+    pub(super) fn parity_note(&self, backend: usize) -> Option<String> {
+        let (name, parity) = (self.name(backend)?, &self.backends().get(backend)?.parity);
+        let verdict = match parity.verdict {
+            ParityVerdict::Unchecked => "parity is not checked",
+            ParityVerdict::Unknown => "its parity is unknown",
+            ParityVerdict::InStep => "in step",
+            ParityVerdict::Drifted => "out of step",
         };
-        if latches {
-            let flap = &self.policy().flap;
-            let within = span(flap.within);
-            text.push_str(&format!(
-                "; more than {} failovers within {within}: it stays here until released",
-                flap.failovers
-            ));
+        let notes = if parity.notes.is_empty() { String::new() } else { format!(" ({})", parity.notes.join("; ")) };
+        Some(format!("{name}: {verdict}{notes}"))
+    }
+
+    /// Why the pool is as it is: what happened, and what follows from it.
+    pub(super) fn explain(&self, effect: &Effect, held: Option<usize>, latches: bool, unforced: bool) -> String {
+        let hold = span(self.policy().failback.hold);
+        let active = self.active().map_or_else(|| "none".into(), |active| self.called(active));
+        let mut text = match (effect.cause, held, &effect.note) {
+            (Cause::HoldOver, Some(held), _) => format!("{} was ready for the hold of {hold}", self.called(held)),
+            (_, _, Some(note)) => note.clone(),
+            _ => format!("{active} is available"),
+        };
+        if unforced {
+            text.push_str(&format!("; {active}, moved to by force, is found good"));
         }
-        let back = self.active().and_then(|active| self.field().better(active)).and_then(|back| self.name(back));
-        match (self.phase(), back) {
-            (Phase::AllDown, _) if self.active().is_none() => text.push_str("; no backend may be tried"),
-            (Phase::AllDown, _) => text.push_str("; no backend is available, all are tried"),
-            (Phase::Holding, Some(back)) => text.push_str(&format!("; back to {back} after {hold} of readiness")),
-            (Phase::AwaitingApproval, _) => text.push_str("; only an operator moves it back"),
-            _ => {}
+        if latches {
+            let within = span(self.policy().flap.within);
+            let budget = self.policy().flap.failovers;
+            text.push_str(&format!("; more than {budget} failovers within {within}: it stays here until released"));
+        }
+        if let Some(more) = self.outlook(&active) {
+            text.push_str(&format!("; {more}"));
         }
         text
     }
 
-    pub(super) fn grounds(&self, now: Moment) -> Vec<BackendGrounds> {
+    fn is_available(&self) -> bool {
+        self.active().is_some_and(|active| self.field().available(active))
+    }
+
+    /// What a phase means for what comes next.
+    fn outlook(&self, active: &BackendName) -> Option<String> {
+        let hold = span(self.policy().failback.hold);
+        let back = self.active().and_then(|active| self.field().better(active)).map(|back| self.called(back));
+        let shut = (0..self.backends().len()).find(|b| self.field().available(*b) && self.backends()[*b].barred());
+        Some(match (self.phase(), back) {
+            (Phase::AllDown, _) => match (shut, self.active()) {
+                (Some(shut), _) => format!(
+                    "no other backend is available but {}, which is out of step: only an operator moves there, by force",
+                    self.called(shut)
+                ),
+                (None, None) => "no backend is available, and none may be tried".into(),
+                (None, Some(_)) => "no backend is available, all are tried".into(),
+            },
+            _ if self.standing().forced && !self.is_available() => {
+                format!("{active} stays although it is not available")
+            }
+            (Phase::Holding, Some(back)) => match self.policy().failback.mode {
+                FailbackMode::Window => {
+                    format!("back to {back} after {hold} of readiness, in a window of failback.windows")
+                }
+                FailbackMode::Approve => format!("{back} may be moved back to after {hold} of readiness"),
+                _ => format!("back to {back} after {hold} of readiness"),
+            },
+            (Phase::AwaitingApproval, _) => "only an operator moves it back".into(),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn grounds(&self, now: Now) -> Vec<BackendGrounds> {
         let both = self.policy().backends.iter().zip(self.backends()).enumerate();
         let one = |(index, (policy, state)): (usize, (&BackendPolicy, &BackendState))| BackendGrounds {
             name: policy.name.clone(),
@@ -76,8 +114,8 @@ impl Steering {
             ready: state.ready(self.policy()),
             probes: state.probes.streak,
             probe_error: state.probes.error.clone(),
-            samples: state.probes.recent.iter().map(|(at, error)| sample(now, *at, error)).collect(),
-            evidence: state.evidence.tally(&self.policy().evidence, now),
+            samples: state.probes.recent.iter().map(|(at, error)| sample(now.at, *at, error)).collect(),
+            evidence: state.evidence.tally(&self.policy().evidence, now.at),
             parity: state.parity.notes.clone(),
             rejected: self.rejected(index, state),
         };
@@ -86,19 +124,30 @@ impl Steering {
 
     /// Why a backend is not the active one.
     fn rejected(&self, backend: usize, state: &BackendState) -> Option<String> {
-        let active = self.active()?;
-        if active == backend {
+        if self.active() == Some(backend) {
             return None;
         }
         let lacks = state.lacks(self.policy());
         if !lacks.is_empty() {
             return Some(lacks.join("; "));
         }
-        let name = self.name(active)?;
-        Some(match (self.phase(), self.field().rank(backend) > self.field().rank(active)) {
-            (_, true) => format!("{name} comes before it"),
-            (Phase::Holding, _) => format!("it must stay ready for the hold of {}", span(self.policy().failback.hold)),
-            (phase, _) => format!("the pool is {phase}"),
+        let Some(active) = self.active() else { return Some("no backend may be tried".into()) };
+        let name = self.called(active);
+        let standing = self.standing();
+        let waits = |hold: &str| format!("it must stay ready for the hold of {hold}");
+        Some(match self.phase() {
+            Phase::Pinned => format!("the pool is pinned to {name}"),
+            Phase::Drill => format!("a drill is under way on {name}"),
+            _ if standing.forced && !self.is_available() => format!("an operator moved the pool to {name} by force"),
+            Phase::Latched => format!("the pool is latched on {name}"),
+            _ if self.field().rank(backend) > self.field().rank(active) => format!("{name} comes before it"),
+            Phase::AwaitingApproval => "only an operator moves the pool back".into(),
+            Phase::Holding => waits(&span(self.policy().failback.hold)),
+            _ if self.policy().failback.mode == FailbackMode::Never => {
+                "failback.mode is \"never\": only an operator moves the pool back".into()
+            }
+            _ if self.region().is_some() => "the pool that this one follows is elsewhere".into(),
+            phase => format!("the pool is {phase}"),
         })
     }
 }

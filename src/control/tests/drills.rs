@@ -106,7 +106,7 @@ async fn a_drill_whose_standby_dies_is_given_up_within_two_probe_intervals() {
         assert!(died.elapsed() <= bound + Duration::from_millis(100), "{mood:?}: {:?}", died.elapsed());
         let report = rig.ended().await;
         assert_eq!((report.ending, report.verdict), (Some(DrillEnding::Aborted), Some(Verdict::Fail)));
-        assert!(report.why.as_ref().is_some_and(|why| why.contains("drill given up: neu")), "{report:?}");
+        assert!(report.why.as_ref().is_some_and(|why| why.contains("drill was given up: neu")), "{report:?}");
         assert_eq!(rig.stats.drills(), [(("bot".into(), "aborted"), 1)]);
     }
 }
