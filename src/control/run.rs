@@ -89,6 +89,8 @@ pub struct Control {
     pub(super) ready: bool,
     /// Whether a successor writes the journal.
     pub(super) retired: bool,
+    /// What is known of pools that the config does not have: some may come back.
+    pub(super) former: HashMap<PoolName, Saved>,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
 }
@@ -157,12 +159,10 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         generation: 1,
         ready: false,
         retired: false,
+        former: saved,
         started: config,
     };
-    for (pool, decision) in decided {
-        control.record(pool, decision);
-    }
-    (0..control.registry.pools.len()).for_each(|pool| control.compare_parity(pool));
+    control.take_over(decided);
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
 

@@ -5,3 +5,5 @@ mod orders;
 mod parity;
 mod reloads;
 mod world;
+
+pub(super) use world::two_backends as a_pool;

@@ -181,8 +181,13 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
 }
 
 /// Pool `bot` with backends `weu` and `neu`.
+pub(in crate::control) fn two_backends() -> PoolConfig {
+    pool("bot", vec![backend("weu", 1), backend("neu", 2)])
+}
+
+/// A config of it alone.
 pub(super) fn two() -> Config {
-    config(vec![pool("bot", vec![backend("weu", 1), backend("neu", 2)])])
+    config(vec![two_backends()])
 }
 
 /// A control that runs, until dropped.
@@ -194,6 +199,8 @@ pub(super) struct Rig {
     pub(super) stats: Arc<ControlStats>,
     pub(super) events: broadcast::Receiver<DecisionView>,
     _stop: DropGuard,
+    /// Where its journal lives, if on a disk.
+    _state: Option<tempfile::TempDir>,
 }
 
 impl Rig {
@@ -202,6 +209,19 @@ impl Rig {
     }
 
     pub(super) async fn start_with(config: Config, participants: Vec<Arc<dyn Participant>>) -> Self {
+        Self::start_on(None, config, participants).await
+    }
+
+    /// With a journal that takes its time: on a disk. Not in virtual time.
+    pub(super) async fn start_on_disk(config: Config) -> Self {
+        Self::start_on(Some(tempfile::tempdir().unwrap()), config, vec![]).await
+    }
+
+    async fn start_on(
+        state: Option<tempfile::TempDir>,
+        config: Config,
+        participants: Vec<Arc<dyn Participant>>,
+    ) -> Self {
         let world = Arc::new(World {
             moods: Mutex::default(),
             names: Mutex::default(),
@@ -218,13 +238,13 @@ impl Rig {
             participants,
             workers: 2,
             clock: Clock::start(),
-            state_dir: None,
+            state_dir: state.as_ref().map(|state| state.path().to_owned()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();
         let events = handle.events();
         tokio::spawn(control.run(stop.clone()));
-        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard() };
+        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard(), _state: state };
         while !rig.handle.ask(Command::Ready).await.unwrap().ready {
             sleep(Duration::from_millis(1)).await;
         }
