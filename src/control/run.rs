@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{sleep_until, timeout};
@@ -32,6 +33,9 @@ const COMMANDS: usize = 64;
 const EVIDENCE: usize = 4096;
 /// Decisions that a slow listener may lag behind.
 const EVENTS: usize = 256;
+/// Shortest pause for what time alone brings. Something may be due that cannot be done yet: a hold that is over while a
+/// better backend is still unknown. Without a pause, waiting for that would take all of this thread's time.
+const LEAST: Duration = Duration::from_millis(1);
 /// Evidence and results taken in before the next publication.
 const BATCH: usize = 256;
 
@@ -192,7 +196,7 @@ impl Control {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.turn();
-            let wakeup = self.time.instant(self.wakeup());
+            let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(command) = self.commands.recv() => self.obey(command),

@@ -190,6 +190,20 @@ pub(super) fn two() -> Config {
     config(vec![two_backends()])
 }
 
+fn world(config: &Config, before: impl FnOnce(&World)) -> Arc<World> {
+    let world = World {
+        moods: Mutex::default(),
+        names: Mutex::default(),
+        file: Mutex::new(Ok(config.clone())),
+        probes: Mutex::default(),
+        values: Mutex::default(),
+    };
+    world.resolve("weu.example", Ok("10.0.0.1"));
+    world.resolve("neu.example", Ok("10.0.0.2"));
+    before(&world);
+    Arc::new(world)
+}
+
 /// A control that runs, until dropped.
 pub(super) struct Rig {
     pub(super) world: Arc<World>,
@@ -200,7 +214,7 @@ pub(super) struct Rig {
     pub(super) events: broadcast::Receiver<DecisionView>,
     _stop: DropGuard,
     /// Where its journal lives, if on a disk.
-    _state: Option<tempfile::TempDir>,
+    pub(super) state: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Rig {
@@ -214,23 +228,30 @@ impl Rig {
 
     /// With a journal that takes its time: on a disk. Not in virtual time.
     pub(super) async fn start_on_disk(config: Config) -> Self {
-        Self::start_on(Some(tempfile::tempdir().unwrap()), config, vec![]).await
+        Self::start_on(Some(Arc::new(tempfile::tempdir().unwrap())), config, vec![]).await
+    }
+
+    /// Ends it, and starts another that finds its journal.
+    pub(super) async fn restart(self, config: Config, before: impl FnOnce(&World)) -> Self {
+        let Self { state, _stop: stop, handle, .. } = self;
+        drop(stop);
+        while handle.ask::<Readiness>(Command::Ready).await.is_ok() {}
+        Self::start_in(world(&config, before), state, vec![]).await
     }
 
     async fn start_on(
-        state: Option<tempfile::TempDir>,
+        state: Option<Arc<tempfile::TempDir>>,
         config: Config,
         participants: Vec<Arc<dyn Participant>>,
     ) -> Self {
-        let world = Arc::new(World {
-            moods: Mutex::default(),
-            names: Mutex::default(),
-            file: Mutex::new(Ok(config.clone())),
-            probes: Mutex::default(),
-            values: Mutex::default(),
-        });
-        world.resolve("weu.example", Ok("10.0.0.1"));
-        world.resolve("neu.example", Ok("10.0.0.2"));
+        Self::start_in(world(&config, |_| ()), state, participants).await
+    }
+
+    async fn start_in(
+        world: Arc<World>,
+        state: Option<Arc<tempfile::TempDir>>,
+        participants: Vec<Arc<dyn Participant>>,
+    ) -> Self {
         let setup = Setup {
             loaded: world.load().unwrap(),
             outside: world.clone(),
@@ -244,7 +265,7 @@ impl Rig {
         let stop = CancellationToken::new();
         let events = handle.events();
         tokio::spawn(control.run(stop.clone()));
-        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard(), _state: state };
+        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard(), state };
         while !rig.handle.ask(Command::Ready).await.unwrap().ready {
             sleep(Duration::from_millis(1)).await;
         }
