@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::handle::{ControlError, Reply};
 use super::journal::{Ack, Record, Ticket};
 use super::{Control, views};
-use crate::model::{JournalEntry, JournalQuery, Moment, OrderView, PoolName};
+use crate::model::{JournalEntry, JournalQuery, Moment, OrderView, PoolName, ReloadOutcome};
 use crate::steering::Decision;
 use crate::telemetry::JournalCounts;
 
@@ -29,7 +29,8 @@ struct Pending {
 
 /// An order that is carried out and not yet answered.
 struct Promise {
-    ticket: Ticket,
+    /// None where a successor writes the journal.
+    ticket: Option<Ticket>,
     until: Moment,
     /// What the journal said of it; none: nothing yet.
     durable: Option<bool>,
@@ -43,6 +44,8 @@ struct Promise {
 pub(super) struct Durable {
     pending: VecDeque<Pending>,
     promises: Vec<Promise>,
+    /// Reloads that were applied and are not yet answered.
+    reloads: Vec<(Vec<Reply<ReloadOutcome>>, ReloadOutcome)>,
     last: Option<Ticket>,
     /// What was last said to be wrong with the journal.
     trouble: Option<String>,
@@ -52,19 +55,27 @@ impl Durable {
     /// Takes the journal's word about one record.
     pub(super) fn acknowledged(&mut self, ack: Ack) {
         self.pending.iter_mut().filter(|it| it.ticket == Some(ack.ticket)).for_each(|it| it.settled = true);
-        let about = |promise: &&mut Promise| promise.ticket == ack.ticket;
+        let about = |promise: &&mut Promise| promise.ticket == Some(ack.ticket);
         self.promises.iter_mut().filter(about).for_each(|promise| promise.durable = Some(ack.durable));
     }
 
-    /// Whether a publication has to wait for the disk.
+    /// Whether a publication has to wait for the disk. A publication shows all that was decided: it is the oldest decision
+    /// that sets its end, or those that follow would put it off for ever.
     pub(super) fn holds(&self, now: Moment) -> bool {
-        self.pending.iter().any(|it| !it.settled && now < it.since + PATIENCE)
+        let waits = self.pending.front().is_some_and(|oldest| now < oldest.since + PATIENCE);
+        waits && self.pending.iter().any(|it| !it.settled)
+    }
+
+    /// Answers a reload once requests see it.
+    pub(super) fn answer_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>, outcome: ReloadOutcome) {
+        self.reloads.push((replies, outcome));
     }
 
     /// When waiting ends, whatever the disk does.
     pub(super) fn wakeup(&self) -> Option<Moment> {
-        let pending = self.pending.iter().map(|it| it.since + PATIENCE);
-        pending.chain(self.promises.iter().map(|promise| promise.until)).min()
+        let pending = self.pending.front().map(|oldest| oldest.since + PATIENCE);
+        // Nothing is answered before what it waits for is published.
+        pending.or_else(|| self.promises.iter().map(|promise| promise.until).min())
     }
 }
 
@@ -103,24 +114,23 @@ impl Control {
         }
     }
 
-    /// Answers an order once the decision that was handed over last is durable.
+    /// Answers an order once the decision that was handed over last is durable, and published.
     pub(super) fn promise(&mut self, pool: PoolName, done: String, reply: Reply<OrderView>) {
-        let until = self.time.now() + PROMISE;
-        match self.durable.last {
-            Some(ticket) => {
-                self.durable.promises.push(Promise { ticket, until, durable: None, pool, done, reply });
-            }
-            None => self.acknowledge(&pool, done, false, reply),
-        }
+        let (ticket, until) = (self.durable.last, self.time.now() + PROMISE);
+        let durable = if ticket.is_none() { Some(false) } else { None };
+        self.durable.promises.push(Promise { ticket, until, durable, pool, done, reply });
     }
 
-    /// Tells of the decisions that were published, and answers the orders among them.
+    /// Tells of the decisions that were published, and answers the reloads and orders among them.
     pub(super) fn tell(&mut self) {
         for pending in std::mem::take(&mut self.durable.pending) {
             if let Some(ticket) = pending.ticket.filter(|_| !pending.settled) {
                 self.journal.went_ahead(ticket);
             }
             self.announce(&pending.pool, &pending.decision, &pending.entry);
+        }
+        for (replies, outcome) in std::mem::take(&mut self.durable.reloads) {
+            super::reload::answer(replies, &outcome);
         }
         let now = self.time.now();
         let kept = self.durable.promises.extract_if(.., |promise| promise.durable.is_some() || promise.until <= now);
@@ -137,5 +147,39 @@ impl Control {
             // Who asked may have gone.
             let _ = reply.send(answer.await.map_err(ControlError::Unreadable));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Now;
+    use crate::steering::Steering;
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_origin(Duration::from_millis(ms))
+    }
+
+    fn pending(since: Moment) -> Pending {
+        let pool = crate::control::tests::a_pool();
+        let now = Now { at: since, utc: crate::model::Utc::from_millis(0) };
+        let (_, decision) = Steering::start((&pool).into(), now);
+        let entry = views::entry(&pool.name, &decision, now.utc);
+        Pending { ticket: None, since, settled: false, pool: pool.name, decision, entry }
+    }
+
+    #[test]
+    fn decisions_that_follow_one_another_hold_the_first_no_longer_than_its_patience() {
+        let mut durable = Durable::default();
+        durable.pending.push_back(pending(at(0)));
+        for ms in [10, 20, 30, 40] {
+            // On a disk that takes its time, each is durable when the next has come.
+            durable.pending.push_back(pending(at(ms)));
+            durable.pending.iter_mut().rev().skip(1).for_each(|it| it.settled = true);
+            assert!(durable.holds(at(ms)));
+        }
+        assert!(durable.holds(at(49)));
+        assert_eq!(durable.wakeup(), Some(at(50)));
+        assert!(!durable.holds(at(50)), "the first has waited 50 ms");
     }
 }

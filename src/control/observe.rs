@@ -13,7 +13,7 @@ use crate::model::{
     Utc,
 };
 use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
-use crate::telemetry::{ParityStat, PoolState, SwitchKey};
+use crate::telemetry::{ParityStat, SwitchKey};
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,10 +36,7 @@ impl Control {
     pub(super) fn follow_step(&mut self, pool: usize, step: Step) {
         let Some(state) = self.registry.pools.get_mut(pool) else { return };
         state.touched = true;
-        let rules = state.steering.policy();
-        let backends = rules.backends.iter().zip(state.steering.backends());
-        let ready = backends.map(|(backend, it)| (backend.name.clone(), it.ready(rules))).collect();
-        self.stats.set_pool(&state.config.name, PoolState { phase: state.steering.phase(), ready });
+        state.show(&self.stats);
         for (index, was) in step.health {
             let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
             else {
@@ -90,6 +87,10 @@ impl Control {
             let known = self.registry.pools[pool].steering.backends().get(backend);
             if known.is_some_and(|known| known.parity != parity) {
                 self.observe(pool, Observation::Parity { backend, parity });
+            }
+            // What is compared with is another's now: all was compared anew, and the rest of this is of before.
+            if self.registry.pools[pool].steering.active() != active {
+                return;
             }
         }
     }

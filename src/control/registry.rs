@@ -10,7 +10,7 @@ use crate::config::{BackendConfig, Config, PoolConfig};
 use crate::model::{BackendId, Moment, Now, PoolName, Utc};
 use crate::snapshot::{Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Saved, Schedule, Steering};
-use crate::telemetry::{BackendStats, PoolStats};
+use crate::telemetry::{self, BackendStats, ControlStats, PoolStats};
 use crate::upstream::{Origin, TlsClient};
 
 /// All pools, in order of the config.
@@ -72,6 +72,16 @@ pub(super) type TlsPlan = Vec<PoolTls>;
 pub(super) struct PoolTls {
     backends: Vec<Option<TlsClient>>,
     parity: ParityTls,
+}
+
+impl PoolState {
+    /// Has the metrics show where the pool stands.
+    pub(super) fn show(&self, stats: &ControlStats) {
+        let rules = self.steering.policy();
+        let backends = rules.backends.iter().zip(self.steering.backends());
+        let ready = backends.map(|(backend, it)| (backend.name.clone(), it.ready(rules))).collect();
+        stats.set_pool(&self.config.name, telemetry::PoolState { phase: self.steering.phase(), ready });
+    }
 }
 
 impl Registry {
@@ -141,6 +151,14 @@ impl Registry {
     /// Shows every pool that follows another where that one is, leaders before their followers.
     fn lead_all(&mut self, now: Now, decisions: &mut Vec<(PoolName, Decision)>) {
         let mut led: Vec<usize> = (0..self.pools.len()).filter(|&i| self.pools[i].config.follow.is_none()).collect();
+        for &pool in &led {
+            let state = &mut self.pools[pool];
+            if state.steering.region().is_some() {
+                let observation = Observation::Followed { region: None, note: "it follows no other pool now".into() };
+                let step = state.steering.step(observation, now);
+                decisions.extend(step.decision.map(|decision| (state.config.name.clone(), decision)));
+            }
+        }
         // No cycles: validation has seen to it.
         let mut next = 0;
         while let Some(leader) = led.get(next).copied() {

@@ -1,6 +1,5 @@
 //! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,8 @@ use super::handle::Reply;
 use super::outside::{Loaded, Unloadable, listed};
 use super::registry::{Registry, TlsPlan};
 use crate::config::Config;
-use crate::model::{Moment, ReloadOutcome};
+use crate::model::{Moment, PoolName, ReloadOutcome};
+use crate::steering::Decision;
 
 /// A new backend is not sent requests before its name was asked for, for at most this long.
 pub(super) const RESOLVE_WAIT: Duration = Duration::from_secs(2);
@@ -134,11 +134,9 @@ impl Control {
         let mut needs_restart = changes::needs_restart(&self.started, &loaded.config);
         let companions = Registry::companions(&loaded.config);
         self.names.follow(Registry::hosts(&loaded.config).chain(companions), now);
-        let decisions = self.registry.apply(loaded.config, tls, &self.names, &HashMap::new(), self.time.both());
-        for (pool, decision) in decisions {
-            self.record(pool, decision);
-        }
-        (0..self.registry.pools.len()).for_each(|pool| self.compare_parity(pool));
+        self.part_with_pools(&loaded.config);
+        let decisions = self.registry.apply(loaded.config, tls, &self.names, &self.former, self.time.both());
+        self.take_over(decisions);
         self.journal.set_rules(&self.registry.config.journal);
         for part in prepared {
             (part.commit)();
@@ -154,18 +152,41 @@ impl Control {
         });
         self.stats.retain_pools(|name| config.pools.iter().any(|pool| pool.name == *name));
         self.stats.reloaded(true);
-        self.publish();
         let files = listed(&loaded.files);
         tracing::info!(files, "reload applied: {}", summary(&changes));
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         if !needs_restart.is_empty() {
             tracing::warn!("changed, but only a restart can apply it: {}", needs_restart.join(", "));
         }
-        answer(replies, &ReloadOutcome::Applied { changes, needs_restart, warnings: loaded.warnings });
+        let outcome = ReloadOutcome::Applied { changes, needs_restart, warnings: loaded.warnings };
+        self.durable.answer_reload(replies, outcome);
+        self.publish();
+    }
+
+    /// Keeps what is known of pools that `next` has no more: should one come back, its epoch must not fall, and what an
+    /// operator ordered holds, as it would across a restart.
+    fn part_with_pools(&mut self, next: &Config) {
+        let gone = |name: &PoolName| next.pools.iter().all(|pool| pool.name != *name);
+        let pools = self.registry.pools.iter().filter(|pool| gone(&pool.config.name));
+        self.former.extend(pools.map(|pool| (pool.config.name.clone(), pool.steering.saved())));
+    }
+
+    /// Goes on with the pools of a config that the registry has just taken in.
+    pub(super) fn take_over(&mut self, decisions: Vec<(PoolName, Decision)>) {
+        for (pool, decision) in decisions {
+            self.record(pool, decision);
+        }
+        for pool in 0..self.registry.pools.len() {
+            self.registry.pools[pool].show(&self.stats);
+            self.compare_parity(pool);
+        }
+        let config = &self.registry.config;
+        self.former.retain(|name, _| config.pools.iter().all(|pool| pool.name != *name));
     }
 }
 
-fn answer(replies: Vec<Reply<ReloadOutcome>>, outcome: &ReloadOutcome) {
+/// Tells all who asked.
+pub(super) fn answer(replies: Vec<Reply<ReloadOutcome>>, outcome: &ReloadOutcome) {
     for reply in replies {
         // Who asked may have gone; the outcome is in the log.
         let _ = reply.send(Ok(outcome.clone()));

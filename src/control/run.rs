@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{sleep_until, timeout};
@@ -32,6 +33,9 @@ const COMMANDS: usize = 64;
 const EVIDENCE: usize = 4096;
 /// Decisions that a slow listener may lag behind.
 const EVENTS: usize = 256;
+/// Shortest pause for what time alone brings. Something may be due that cannot be done yet: a hold that is over while a
+/// better backend is still unknown. Without a pause, waiting for that would take all of this thread's time.
+const LEAST: Duration = Duration::from_millis(1);
 /// Evidence and results taken in before the next publication.
 const BATCH: usize = 256;
 
@@ -90,6 +94,8 @@ pub struct Control {
     pub(super) ready: bool,
     /// Whether a successor writes the journal.
     pub(super) retired: bool,
+    /// What is known of pools that the config does not have: some may come back.
+    pub(super) former: HashMap<PoolName, Saved>,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
 }
@@ -159,13 +165,11 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         generation: 1,
         ready: false,
         retired: false,
+        former: saved,
         started: config,
     };
-    for (pool, decision) in decided {
-        control.record(pool, decision);
-    }
+    control.take_over(decided);
     control.restore_drills().await;
-    (0..control.registry.pools.len()).for_each(|pool| control.compare_parity(pool));
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
 
@@ -195,7 +199,7 @@ impl Control {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.turn();
-            let wakeup = self.time.instant(self.wakeup());
+            let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(command) = self.commands.recv() => self.obey(command),

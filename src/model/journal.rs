@@ -44,7 +44,7 @@ pub struct JournalEntry {
 pub struct JournalQuery {
     /// Of this pool only.
     pub pool: Option<PoolName>,
-    /// Older than this entry only.
+    /// Older than this entry only; 0, the number of those that wait: what is written.
     pub before: Option<i64>,
     /// Not older than this.
     pub since: Option<Utc>,

@@ -64,8 +64,10 @@ impl Journal {
         let (to_acks, acks) = mpsc::channel(ACKS);
         let (first, opened) = sync_channel(1);
         let (ending, ended) = sync_channel::<()>(0);
+        let last_words = LastWords { queue: queue.clone(), acks: to_acks.clone(), path: path.clone() };
         let writer = Writer::new(files, rules.clone(), queue.clone(), to_acks);
         let thread = Builder::new().name("journal".to_owned()).spawn(move || {
+            let _last_words = last_words;
             writer.run(&first);
             drop(ending);
         });
@@ -161,10 +163,11 @@ impl Journal {
             move |queue| queue.entries(&asked),
             move |file, waiting| {
                 let written = file.map(|file| reader::entries(file, &query)).transpose()?.unwrap_or_default();
-                // Some were written between the two looks.
+                // Some were written between the two looks. What tells one from another comes first: none is copied.
                 let same = |entry: &JournalEntry, other: &JournalEntry| {
-                    JournalEntry { id: 0, late: false, ..entry.clone() }
-                        == JournalEntry { id: 0, late: false, ..other.clone() }
+                    (entry.at, entry.epoch, &entry.pool, &entry.reason)
+                        == (other.at, other.epoch, &other.pool, &other.reason)
+                        && JournalEntry { id: other.id, late: other.late, ..entry.clone() } == *other
                 };
                 let mut all: Vec<_> =
                     waiting.into_iter().filter(|entry| !written.iter().any(|other| same(other, entry))).collect();
@@ -308,6 +311,27 @@ impl Journal {
         match &self.kept {
             Kept::File(disk) => &disk.queue,
             Kept::Memory { .. } => panic!("in memory"),
+        }
+    }
+}
+
+/// Answers all that waits, and whatever comes later, should the writer's thread die: nobody else would.
+struct LastWords {
+    queue: Arc<Queue>,
+    acks: mpsc::Sender<Ack>,
+    path: PathBuf,
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let path = self.path.display();
+        let why = format!("the journal {path} is not kept: its thread died, which is a fault of botgate: restart it");
+        for ack in self.queue.broke(&why).0 {
+            // Control is gone: nobody waits for it.
+            let _ = self.acks.blocking_send(ack);
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) struct Queue {
     pub(super) written: AtomicU64,
     pub(super) late: AtomicU64,
     pub(super) lost: AtomicU64,
-    /// A disk of so many pages, for tests; 0 is no limit.
+    /// A disk of so many pages, for tests; 0 is no limit, and at the highest number the writer dies.
     #[cfg(test)]
     pub(super) pages: AtomicU64,
 }

@@ -13,7 +13,8 @@ pub(super) const ENTRIES: usize = 1_000;
 pub(super) fn entries(connection: &Connection, query: &JournalQuery) -> Result<Vec<JournalEntry>> {
     let JournalQuery { pool, before, since, limit } = query;
     let mut sql = format!("SELECT {} FROM entries WHERE id < ?1", rows::COLUMNS);
-    let mut values = vec![Value::Integer(before.unwrap_or(i64::MAX))];
+    // What waits to be written has no number yet: older than it is all that is here.
+    let mut values = vec![Value::Integer(before.filter(|id| *id != 0).unwrap_or(i64::MAX))];
     if let Some(pool) = pool {
         values.push(Value::Text(pool.as_str().to_owned()));
         sql += &format!(" AND pool = ?{}", values.len());

@@ -344,7 +344,9 @@ fn insert(connection: &mut Connection, batch: &[Item], to_mark: &[i64], last: i6
 /// A disk that is full in truth, for tests.
 #[cfg(test)]
 fn limit_pages(queue: &Queue, connection: &Connection) {
-    let pages = match queue.pages.load(std::sync::atomic::Ordering::Relaxed) {
+    let pages = queue.pages.load(std::sync::atomic::Ordering::Relaxed);
+    assert_ne!(pages, u64::MAX, "a test lets this thread die");
+    let pages = match pages {
         0 => 0xffff_fffe,
         pages => pages,
     };

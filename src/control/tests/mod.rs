@@ -5,4 +5,7 @@ mod faults;
 mod orders;
 mod parity;
 mod reloads;
+mod restarts;
 mod world;
+
+pub(super) use world::two_backends as a_pool;

@@ -61,3 +61,23 @@ async fn a_wrong_name_is_answered_with_those_there_are() {
     let expected = ControlError::UnknownBackend { pool: "bot".into(), name: "seu".into(), known };
     assert_eq!(rig.drain("seu").await.unwrap_err(), expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_done_when_its_answer_comes_though_a_successor_writes_the_journal() {
+    let rig = Rig::start(two()).await;
+    rig.handle.ask::<()>(crate::control::Command::Retire).await.unwrap();
+    let view = rig.drain("weu").await.unwrap();
+    assert!(!view.journalled);
+    assert_eq!(rig.active(), "neu");
+}
+
+#[tokio::test]
+async fn an_order_is_done_when_its_answer_comes_however_slow_the_disk_is() {
+    let rig = Rig::start_on_disk(two()).await;
+    for _ in 0..10 {
+        assert!(rig.drain("weu").await.unwrap().journalled);
+        assert_eq!(rig.pool().order, [1]);
+        assert!(rig.resume("weu").await.unwrap().journalled);
+        assert_eq!(rig.pool().order, [1, 0]);
+    }
+}

@@ -124,3 +124,27 @@ async fn a_reload_keeps_what_an_unchanged_check_found_and_asks_a_changed_one_ane
     rig.reload(Ok(two())).await;
     assert!(rig.view().await.parity.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_moves_the_pool_leaves_no_verdict_of_before_the_move() {
+    use crate::config::Against;
+    let mut config = checked(ParityRule::MaxLag { lag: Duration::from_secs(60), against: Against::Active });
+    config.pools[0].failback.hold = Duration::ZERO;
+    let rig = Rig::start(config).await;
+    say(&rig, "neu", Ok("2026-11-20T00:00:00Z"));
+    rig.world.set("weu", Mood::Refuses);
+    rig.say(0, EvidenceKind::Failed(AttemptPhase::Dial));
+    while rig.active() != "neu" {
+        sleep(Duration::from_millis(10)).await;
+    }
+    rig.world.set("weu", Mood::Good);
+    until(&rig, [Unknown, InStep]).await;
+    // It is found in step, ahead of the active: the pool goes back at once, and from there the other is far behind.
+    say(&rig, "weu", Ok("2026-11-22T00:00:00Z"));
+    while rig.active() != "weu" {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let view = rig.view().await;
+    assert_eq!(view.parity[0].backends[1].verdict, Drifted);
+    assert!(!view.backends[1].ready, "{:?}", view.backends[1].lacks);
+}

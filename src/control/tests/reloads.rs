@@ -181,6 +181,62 @@ async fn steering_and_orders_go_on_while_a_file_system_hangs() {
     assert_eq!(rig.stats.reloads_applied(), 2);
 }
 
+#[tokio::test]
+async fn a_reload_is_answered_once_requests_see_it_however_slow_the_disk_is() {
+    let rig = Rig::start_on_disk(two()).await;
+    for round in 1..=20 {
+        let mut next = two();
+        let added = (0..round).map(|i| pool(&format!("pool-{i}"), vec![backend("weu", 1), backend("neu", 2)]));
+        next.pools.extend(added);
+        applied(rig.reload(Ok(next)).await);
+        assert_eq!(rig.snapshots.load().pools.len(), 1 + round, "answered, but not published");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_was_gone_and_is_back_goes_on_where_it_was() {
+    let mut rig = Rig::start(two()).await;
+    rig.drain("weu").await.unwrap();
+    rig.decision().await;
+    let mut without = two();
+    without.pools[0].name = "other".into();
+    without.routes[0].pool = "other".into();
+    applied(rig.reload(Ok(without)).await);
+    applied(rig.reload(Ok(two())).await);
+    let view = rig.view().await;
+    assert_eq!(view.epoch, 2, "an epoch never falls: backends refuse what is older");
+    assert_eq!((view.active, view.backends[0].drained), (Some("neu".into()), true), "what an operator ordered holds");
+    assert_eq!(rig.stats.pools().iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), ["bot"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_follows_no_more_has_its_own_first_priority_again() {
+    let pair = |name| pool(name, vec![backend("weu", 1), backend("neu", 2)]);
+    let mut qna = pair("qna");
+    let rule = crate::model::WhenUnavailable::Stay;
+    qna.follow = Some(crate::config::FollowConfig { pool: "bot".into(), when_unavailable: rule });
+    let rig = Rig::start(config(vec![pair("bot"), qna])).await;
+    rig.drain("weu").await.unwrap();
+    let qna = async || rig.handle.ask(Command::Pools).await.unwrap().remove(1);
+    assert_eq!((qna().await.phase, qna().await.active), (Phase::Steady, Some("neu".into())), "it went along");
+    applied(rig.reload(Ok(config(vec![pair("bot"), pair("qna")]))).await);
+    assert_eq!((qna().await.phase, qna().await.active), (Phase::Holding, Some("neu".into())));
+    sleep(HOLD + Duration::from_millis(5)).await;
+    assert_eq!((qna().await.phase, qna().await.active), (Phase::Steady, Some("weu".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_show_where_every_pool_stands_from_the_start_and_after_a_reload() {
+    let mut config = two();
+    config.pools[0].probe = None;
+    let rig = Rig::start(config.clone()).await;
+    let ready = || rig.stats.pools().into_iter().flat_map(|(_, state)| state.ready).collect::<Vec<_>>();
+    assert_eq!(ready(), [("weu".into(), true), ("neu".into(), true)]);
+    config.pools[0].backends[1].name = "seu".into();
+    applied(rig.reload(Ok(config)).await);
+    assert_eq!(ready(), [("weu".into(), true), ("seu".into(), true)]);
+}
+
 /// Pools and routes as in the largest config that is promised to swap within 10 ms.
 fn large() -> Config {
     let two = |i: usize| vec![backend("weu", 1), backend("neu", 2 + (i as u32 % 2))];

@@ -181,8 +181,27 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
 }
 
 /// Pool `bot` with backends `weu` and `neu`.
+pub(in crate::control) fn two_backends() -> PoolConfig {
+    pool("bot", vec![backend("weu", 1), backend("neu", 2)])
+}
+
+/// A config of it alone.
 pub(super) fn two() -> Config {
-    config(vec![pool("bot", vec![backend("weu", 1), backend("neu", 2)])])
+    config(vec![two_backends()])
+}
+
+fn world(config: &Config, before: impl FnOnce(&World)) -> Arc<World> {
+    let world = World {
+        moods: Mutex::default(),
+        names: Mutex::default(),
+        file: Mutex::new(Ok(config.clone())),
+        probes: Mutex::default(),
+        values: Mutex::default(),
+    };
+    world.resolve("weu.example", Ok("10.0.0.1"));
+    world.resolve("neu.example", Ok("10.0.0.2"));
+    before(&world);
+    Arc::new(world)
 }
 
 /// A control that runs, until dropped.
@@ -194,6 +213,8 @@ pub(super) struct Rig {
     pub(super) stats: Arc<ControlStats>,
     pub(super) events: broadcast::Receiver<DecisionView>,
     _stop: DropGuard,
+    /// Where its journal lives, if on a disk.
+    pub(super) state: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Rig {
@@ -202,15 +223,35 @@ impl Rig {
     }
 
     pub(super) async fn start_with(config: Config, participants: Vec<Arc<dyn Participant>>) -> Self {
-        let world = Arc::new(World {
-            moods: Mutex::default(),
-            names: Mutex::default(),
-            file: Mutex::new(Ok(config.clone())),
-            probes: Mutex::default(),
-            values: Mutex::default(),
-        });
-        world.resolve("weu.example", Ok("10.0.0.1"));
-        world.resolve("neu.example", Ok("10.0.0.2"));
+        Self::start_on(None, config, participants).await
+    }
+
+    /// With a journal that takes its time: on a disk. Not in virtual time.
+    pub(super) async fn start_on_disk(config: Config) -> Self {
+        Self::start_on(Some(Arc::new(tempfile::tempdir().unwrap())), config, vec![]).await
+    }
+
+    /// Ends it, and starts another that finds its journal.
+    pub(super) async fn restart(self, config: Config, before: impl FnOnce(&World)) -> Self {
+        let Self { state, _stop: stop, handle, .. } = self;
+        drop(stop);
+        while handle.ask::<Readiness>(Command::Ready).await.is_ok() {}
+        Self::start_in(world(&config, before), state, vec![]).await
+    }
+
+    async fn start_on(
+        state: Option<Arc<tempfile::TempDir>>,
+        config: Config,
+        participants: Vec<Arc<dyn Participant>>,
+    ) -> Self {
+        Self::start_in(world(&config, |_| ()), state, participants).await
+    }
+
+    async fn start_in(
+        world: Arc<World>,
+        state: Option<Arc<tempfile::TempDir>>,
+        participants: Vec<Arc<dyn Participant>>,
+    ) -> Self {
         let setup = Setup {
             loaded: world.load().unwrap(),
             outside: world.clone(),
@@ -218,13 +259,13 @@ impl Rig {
             participants,
             workers: 2,
             clock: Clock::start(),
-            state_dir: None,
+            state_dir: state.as_ref().map(|state| state.path().to_owned()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();
         let events = handle.events();
         tokio::spawn(control.run(stop.clone()));
-        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard() };
+        let rig = Self { world, handle, snapshots, evidence, stats, events, _stop: stop.drop_guard(), state };
         while !rig.handle.ask(Command::Ready).await.unwrap().ready {
             sleep(Duration::from_millis(1)).await;
         }

@@ -160,3 +160,39 @@ async fn a_disk_that_hangs_is_told_and_holds_nobody_up() {
     assert_eq!(queue.trouble(), None, "not yet");
     until("it is told", || queue.trouble().is_some_and(|trouble| trouble.contains("has taken nothing"))).await;
 }
+
+#[tokio::test]
+async fn a_writer_that_dies_is_told_and_what_it_leaves_is_answered() {
+    let folder = filled(2).await;
+    let (mut journal, _) = open_well(folder.path());
+    journal.queue().pages.store(u64::MAX, Relaxed);
+    journal.submit(record("bot", 3));
+    assert!(!acknowledged(&mut journal).await.durable);
+    let trouble = journal.trouble().unwrap();
+    assert!(trouble.contains("its thread died") && trouble.contains("to be written: 1"), "{trouble}");
+    journal.submit(record("bot", 4));
+    assert!(journal.try_acknowledged().is_some_and(|ack| !ack.durable), "at once");
+    assert_eq!(epochs(&journal).await, [4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn behind_what_waits_a_page_goes_on_with_what_is_written() {
+    use crate::model::JournalQuery;
+    let folder = filled(2).await;
+    let (mut journal, _) = open_well(folder.path());
+    journal.queue().pages.store(1, Relaxed);
+    for n in 3.. {
+        journal.submit(record("bot", n));
+        if !acknowledged(&mut journal).await.durable {
+            break;
+        }
+    }
+    let page = async |before| {
+        let query = JournalQuery { limit: 1, before, ..JournalQuery::default() };
+        journal.query(query).await.unwrap().remove(0).id
+    };
+    assert_eq!(page(None).await, 0);
+    let written = page(Some(0)).await;
+    assert!(written >= 2);
+    assert_eq!(page(Some(written)).await, written - 1);
+}
