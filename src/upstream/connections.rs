@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,7 +11,8 @@ use http_body::Body;
 
 use super::floor::Standing;
 use super::open::Opened;
-use super::{Sender, TlsClient};
+use super::reach::{Made, Reach};
+use super::sender::Sender;
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
@@ -55,42 +54,6 @@ struct Connection<B> {
 impl<B> Connection<B> {
     fn new(sender: Sender<B>, made: Made, now: Moment) -> Self {
         Self { sender, made, used: now, seen: now }
-    }
-}
-
-/// Where connections to a backend must lead, and by which rules they must have been made: others are used no more.
-#[derive(Clone, Copy, Debug)]
-pub struct Reach<'a> {
-    /// The backend.
-    pub backend: BackendId,
-    /// Its addresses now.
-    pub addresses: &'a [SocketAddr],
-    /// TLS to it; none for plain HTTP.
-    pub tls: Option<&'a TlsClient>,
-}
-
-/// How a connection was made.
-#[derive(Clone, Debug)]
-pub(super) struct Made {
-    peer: SocketAddr,
-    tls: Option<Arc<rustls::ClientConfig>>,
-}
-
-impl Made {
-    /// By the rules of `reach`, to this address.
-    pub(super) fn new(reach: Reach<'_>, peer: SocketAddr) -> Self {
-        Self { peer, tls: reach.tls.map(|tls| tls.config.clone()) }
-    }
-}
-
-impl Reach<'_> {
-    fn covers(&self, made: &Made) -> bool {
-        let same_tls = match (self.tls, &made.tls) {
-            (None, None) => true,
-            (Some(now), Some(then)) => Arc::ptr_eq(&now.config, then),
-            _ => false,
-        };
-        same_tls && self.addresses.contains(&made.peer)
     }
 }
 
@@ -251,6 +214,7 @@ impl<B> Lease<B> {
 #[cfg(test)]
 mod tests {
     use http_body_util::Empty;
+    use std::net::SocketAddr;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::LocalSet;
 

@@ -5,15 +5,17 @@ mod dial;
 mod floor;
 mod open;
 mod origin;
+mod reach;
 mod resolve;
 mod sender;
 mod tls;
 
-pub use connections::{Connections, Lease, Reach};
+pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use floor::{Floor, Standing, Wanted};
 pub use open::{Opened, Opening, open};
 pub use origin::Origin;
+pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};
 pub use tls::{TlsClient, TlsError};

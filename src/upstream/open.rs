@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 
-use super::connections::{Made, Reach};
 use super::dial::{Alpn, DialError, dial};
+use super::reach::{Made, Reach};
 use super::sender::Sender;
 use crate::telemetry::{BackendStats, WorkerId};
 

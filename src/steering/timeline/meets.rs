@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::config::{Condition, ProbeConfig, ProbeKind};
+use crate::model::Moment;
 
 /// What becomes of what is sent to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,14 @@ pub(super) fn probe(probe: &ProbeConfig, condition: Condition, random: &mut Rng)
         }
         (Meeting::Status(status), _) => bad(format!("status {status}")),
     }
+}
+
+/// A probe under way.
+pub(super) struct Running {
+    /// Tells it from those before and after it.
+    pub(super) number: u64,
+    pub(super) began: Moment,
+    pub(super) probed: Probed,
 }
 
 /// How a probe ends.

@@ -3,17 +3,10 @@
 use super::super::{Observation, Tally, jittered};
 use super::Happened;
 use super::events::Due;
-use super::meets::{Probed, probe};
+use super::meets::{Running, probe};
 use super::world::World;
 use crate::config::Condition;
 use crate::model::{Health, Moment};
-
-/// A probe under way.
-pub(super) struct Running {
-    number: u64,
-    pub(super) began: Moment,
-    pub(super) probed: Probed,
-}
 
 impl World<'_> {
     pub(super) fn start_probes(&mut self, pool: usize) {

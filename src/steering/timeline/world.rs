@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::super::{BackendParity, Observation, Order, Policy, SAMPLE, Schedule, Steering, Step, What};
 use super::bounds;
 use super::events::{Due, Queue};
-use super::observed::Running;
+use super::meets::Running;
 use super::request::Wait;
 use super::{Entry, FaultReport, Happened, Timeline};
 use crate::config::{Condition, Config, Deed, PoolConfig, Script, ScriptOrder};
