@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::findings::{Fault, fault};
-use super::types::{BackendUrl, HostPattern, Network};
+use super::types::{HostPattern, Network};
+use super::types_backend::BackendUrl;
 
 /// The URL of a backend. A fault never repeats it: it may hold credentials.
 pub(super) fn backend_url(text: &str) -> Result<BackendUrl, Fault> {

@@ -5,7 +5,7 @@ use super::defaulted::number;
 use super::findings::Place;
 use super::raw_pool::RawBackend;
 use super::resolve::Outside;
-use super::types::{BackendConfig, RewriteConfig};
+use super::types_backend::{BackendConfig, RewriteConfig};
 
 /// A backend, or none when it has no usable URL. `index` is its place in the pool, from 0.
 pub(super) fn validate(

@@ -10,7 +10,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::types::CertificateConfig;
+/// A certificate chain and its key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateConfig {
+    /// The chain, leaf first.
+    pub chain: PathBuf,
+    /// The private key of the leaf.
+    pub key: PathBuf,
+}
 
 /// Why a certificate cannot be used. Names files, never their content.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::raw::RawConfig;
 use super::raw_policy::RawFollow;
 use super::raw_pool::RawPool;
 use super::shape;
-use super::types::FollowConfig;
+use super::types_policy::FollowConfig;
 use crate::model::WhenUnavailable;
 
 /// What was written; none when it names no pool.

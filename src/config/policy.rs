@@ -6,7 +6,7 @@ use super::defaulted::{deadline, number, span};
 use super::findings::Place;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawPin};
 use super::raw_values::RawWindow;
-use super::types::{DrillConfig, FailbackConfig, FlapConfig, PinConfig};
+use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, PinConfig};
 use super::values::{self, brief};
 use crate::model::{FailbackMode, Window};
 

@@ -8,7 +8,7 @@ use super::findings::Place;
 use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
-use super::types::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
+use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
 use super::{backend, follow, parity, policy, probe, values};
 
 /// Whether a name may stand in URLs, labels and logs.

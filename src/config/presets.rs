@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::types::StatusSet;
+use super::types_pool::StatusSet;
 use crate::model::{PoolKind, Replay};
 
 /// The defaults that differ by kind.

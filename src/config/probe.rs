@@ -6,7 +6,7 @@ use super::defaulted::{deadline, number};
 use super::findings::{Place, fault};
 use super::raw_values::{RawProbe, RawProbeKind, RawProbeMethod, RawProbeTable};
 use super::resolve::Outside;
-use super::types::{BodyCheck, HttpProbe, ProbeConfig, ProbeKind, StatusSet};
+use super::types_pool::{BodyCheck, HttpProbe, ProbeConfig, ProbeKind, StatusSet};
 use super::{address, values};
 
 /// Probes that follow each other faster keep both ends busy and find nothing sooner: a suspect is probed at once anyway.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::certificate;
+use super::certificate::CertificateConfig;
 use super::findings::{Fault, Place, fault};
 use super::raw_values::{RawCertificate, RawHeaders, RawSecret};
-use super::types::CertificateConfig;
 
 /// The world around a config.
 pub(super) struct Outside<'a> {

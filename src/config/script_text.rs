@@ -14,7 +14,8 @@ use super::raw_script::{RawEvent, RawScript};
 use super::raw_values::RawShare;
 use super::report::{Report, Source};
 use super::script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};
-use super::types::{Config, PoolConfig};
+use super::types::Config;
+use super::types_pool::PoolConfig;
 use super::{mask, schema, shape, text, values};
 use crate::model::Utc;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::findings::{Fault, fault};
 use super::raw_values::{RawShare, RawSize, RawStatus, RawStatusItem};
-use super::types::StatusSet;
+use super::types_pool::StatusSet;
 use crate::model::Window;
 
 const DURATION_HINT: &str = "a number and a unit of ms, s, m, h, d: \"250ms\", \"2s\", \"1h30m\"";

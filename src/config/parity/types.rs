@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Method};
 
-use crate::config::BackendConfig;
+use crate::config::types_backend::BackendConfig;
 use crate::model::{BackendName, ParityGate};
 
 /// A check of whether the backends of a pool are in step.

@@ -1,0 +1,85 @@
+//! A validated backend: where it is, and what it is sent.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+
+use super::certificate::CertificateConfig;
+use crate::model::BackendName;
+
+/// One regional deployment.
+#[derive(Clone, PartialEq)]
+pub struct BackendConfig {
+    /// Unique in its pool.
+    pub name: BackendName,
+    /// Where it is.
+    pub url: BackendUrl,
+    /// 1 is first; equal priorities stand in order of writing.
+    pub priority: u32,
+    /// The `Host` it is sent; none takes the URL's.
+    pub host: Option<HeaderValue>,
+    /// The TLS server name; none takes the URL's host.
+    pub server_name: Option<String>,
+    /// Headers set on every request to it: its credentials. Values are marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Path prefixes that are replaced, the first that fits.
+    pub rewrite: Vec<RewriteConfig>,
+    /// CA certificates to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// The client certificate to show.
+    pub client_certificate: Option<CertificateConfig>,
+    /// Whether HTTP/2 is offered by ALPN. Only with https.
+    pub http2: bool,
+}
+
+impl std::fmt::Debug for BackendConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let headers: Vec<&HeaderName> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("BackendConfig")
+            .field("name", &self.name)
+            .field("url", &self.url.to_string())
+            .field("priority", &self.priority)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URL of a backend. Without credentials, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackendUrl {
+    /// Whether the scheme is `https`.
+    pub tls: bool,
+    /// Host name (lower case) or address, without brackets.
+    pub host: String,
+    /// Port; 443 or 80 when the URL has none.
+    pub port: u16,
+    /// What the path begins with: empty, or `/x` without a slash at its end.
+    pub base_path: String,
+}
+
+impl BackendUrl {
+    /// `host` or `host:port`, as in a `Host` header: the port only when it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl std::fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.base_path)
+    }
+}
+
+/// A path prefix that is replaced on the way to a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewriteConfig {
+    /// The prefix, on segment borders.
+    pub prefix: String,
+    /// What takes its place.
+    pub to: String,
+}

@@ -1,0 +1,152 @@
+//! A validated pool: how requests to its backends are tried, probed and judged.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::parity::ParityConfig;
+use super::types_backend::BackendConfig;
+use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
+use crate::model::{AllDown, PoolKind, PoolName, Replay, WhenBothBad};
+
+/// The backends that can serve a route, and the rules by which one of them is chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolConfig {
+    /// Unique name.
+    pub name: PoolName,
+    /// Which presets it was built from.
+    pub kind: PoolKind,
+    /// Bounds all attempts of a request, up to the response head.
+    pub deadline: Duration,
+    /// Bounds one attempt, from the request being written to the response head; none leaves it to `deadline`.
+    pub attempt_timeout: Option<Duration>,
+    /// Bounds the connection to a backend: TCP and TLS.
+    pub dial_timeout: Duration,
+    /// Longest pause within a response body.
+    pub stream_timeout: Duration,
+    /// How long an unused connection to a backend is kept.
+    pub keep_alive: Duration,
+    /// Which requests may be tried elsewhere once written.
+    pub replay: Replay,
+    /// Bodies up to this many bytes are held for a replay.
+    pub replay_buffer: usize,
+    /// When and how often a request is tried elsewhere.
+    pub retry: RetryConfig,
+    /// Active health checks; none is off.
+    pub probe: Option<ProbeConfig>,
+    /// What live traffic may decide.
+    pub evidence: EvidenceConfig,
+    /// The way back to the first priority.
+    pub failback: FailbackConfig,
+    /// When moving becomes flapping.
+    pub flap: FlapConfig,
+    /// What to do when no backend is available.
+    pub all_down: AllDown,
+    /// Where the pool is when the active backend and every standby are bad.
+    pub when_both_bad: WhenBothBad,
+    /// What is true of a pin unless the operator says otherwise.
+    pub pin: PinConfig,
+    /// The pool that this one moves together with.
+    pub follow: Option<FollowConfig>,
+    /// Open connections that each worker keeps to every standby; 0 keeps none.
+    pub warm: u32,
+    /// Rehearsals.
+    pub drill: DrillConfig,
+    /// Whether the backends are really in step.
+    pub parity: Vec<ParityConfig>,
+    /// In order of priority; at least one.
+    pub backends: Vec<BackendConfig>,
+}
+
+/// When and how often a request is tried elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryConfig {
+    /// Statuses by which a backend says that it did not serve the request.
+    pub status: StatusSet,
+    /// Retries are at most this share of live requests (0.2 is 20 %) …
+    pub budget: f64,
+    /// … plus this many per second.
+    pub floor: u32,
+}
+
+/// A set of HTTP statuses, as inclusive ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<RangeInclusive<u16>>);
+
+impl StatusSet {
+    /// Whether `status` is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+/// An active health check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeConfig {
+    /// What is asked.
+    pub kind: ProbeKind,
+    /// From the start of one probe to the start of the next.
+    pub interval: Duration,
+    /// Bounds one probe.
+    pub timeout: Duration,
+    /// Bad probes in a row that make a backend unhealthy; at least 1.
+    pub fall: u32,
+    /// Good probes in a row that make it healthy again; at least 1.
+    pub rise: u32,
+    /// Share of the interval by which each probe is moved at random, 0 to 1, so that probes do not beat in step.
+    pub jitter: f64,
+}
+
+/// What a probe asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProbeKind {
+    /// A connection is enough.
+    Tcp,
+    /// An HTTP request to the backend, over TLS when its URL says `https`.
+    Http(HttpProbe),
+}
+
+/// What an HTTP probe sends and expects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpProbe {
+    /// GET or HEAD.
+    pub method: http::Method,
+    /// Path and query, below the backend's base path.
+    pub path: String,
+    /// Sent as well as the backend's own headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Statuses that are good.
+    pub status: StatusSet,
+    /// What the body must hold; only with GET.
+    pub body: Option<BodyCheck>,
+}
+
+/// What a probe's response body must hold. Read up to 64 KiB.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BodyCheck {
+    /// This text, somewhere.
+    Contains(String),
+    /// This value at this JSON pointer (RFC 6901).
+    Json {
+        /// Where.
+        pointer: String,
+        /// What.
+        equals: serde_json::Value,
+    },
+}
+
+/// What live traffic may decide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvidenceConfig {
+    /// An attempt that waits this long for its head makes its backend a suspect, which is probed at once.
+    pub suspect_after: Duration,
+    /// This many failed attempts within `within` make a backend unhealthy whatever its probes say; none: never …
+    pub failures: Option<u32>,
+    /// The span in which failures are counted.
+    pub within: Duration,
+    /// … if they are at least this share (0 to 1) of its attempts in that span.
+    pub share: f64,
+    /// How long such a verdict stands before good probes may lift it.
+    pub recover: Duration,
+}
