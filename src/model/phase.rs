@@ -98,8 +98,6 @@ pub enum Cause {
     Unpinned,
     /// A pin was over, or gave way to a backend that died.
     PinOver,
-    /// The flap budget was spent.
-    Flapping,
     /// A drill began.
     Drill,
     /// A drill ended as planned.
@@ -131,7 +129,6 @@ impl Cause {
             Self::Pinned => "pinned",
             Self::Unpinned => "unpinned",
             Self::PinOver => "pin-over",
-            Self::Flapping => "flapping",
             Self::Drill => "drill",
             Self::DrillOver => "drill-over",
             Self::DrillAborted => "drill-aborted",

@@ -95,7 +95,7 @@ fn a_standby_is_held_against_the_active_and_the_sentence_names_both() {
             lag(3600, Active),
             json!(new),
             json!(old),
-            "- 2026-11-20T05:00:00Z against 2026-11-22T05:00:00Z on westeurope (active): 2d behind, at most 1h allowed",
+            "- 2026-11-20T05:00:00Z against 2026-11-22T05:00:00Z on westeurope (active): 2 d behind, at most 1 h allowed",
         ),
         (lag(172_800, Active), json!(new), json!(old), "+"),
         (lag(0, Active), json!(old), json!(new), "+"),
@@ -130,7 +130,7 @@ fn a_value_that_is_judged_alone_needs_no_active() {
         (
             lag(900, Now),
             json!("Sun, 22 Nov 2026 03:19:46 GMT"),
-            "- complete up to 2026-11-22T03:19:46Z: 2h ago, at most 15m allowed",
+            "- complete up to 2026-11-22T03:19:46Z: 2 h ago, at most 15 min allowed",
         ),
         (lag(900, Now), json!("Sun, 22 Nov 2026 05:30:00 GMT"), "+"),
         (lag(900, Now), json!(""), "? the service gives no time"),

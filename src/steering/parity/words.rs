@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::config::{Against, Difference, ParityRule};
+use crate::steering::words;
 
-/// What a rule asks for: "at most 15m behind the active".
+/// What a rule asks for: "at most 15 min behind the active's".
 pub fn rule(rule: &ParityRule) -> String {
     match rule {
         ParityRule::Equal => "equal to the active's".to_owned(),
@@ -44,20 +45,16 @@ pub(super) fn number(number: f64) -> String {
     if number < 0.0 { format!("-{text}") } else { text }
 }
 
-/// The two greatest units of a span: "1d 2h", "15m", "1m 30s", "250ms".
+/// A span without what does not matter beside its greatest unit: "1 d 2 h", "15 min", "90 s", "0.25 s".
 pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
-    if seconds == 0 && !span.is_zero() {
-        return format!("{}ms", span.as_millis());
-    }
-    let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
-    let first = units.iter().position(|(_, count)| *count > 0).unwrap_or(3);
-    let shown = units[first..].iter().take(2).enumerate();
-    let shown: Vec<String> = shown
-        .filter(|(at, (_, count))| *at == 0 || *count > 0)
-        .map(|(_, (unit, count))| format!("{count}{unit}"))
-        .collect();
-    shown.join(" ")
+    let grain = match seconds {
+        0 => return words::span(span),
+        1..3600 => 1,
+        3600..86_400 => 60,
+        _ => 3600,
+    };
+    words::span(Duration::from_secs(seconds - seconds % grain))
 }
 
 #[cfg(test)]
@@ -71,10 +68,12 @@ mod tests {
         {
             assert_eq!(number(value), text);
         }
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (90, "1m 30s"), (900, "15m"), (3600, "1h"), (93_784, "1d 2h")] {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (90, "90 s"), (900, "15 min"), (3600, "1 h"), (93_784, "1 d 2 h")]
+        {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
-        assert_eq!(span(Duration::from_millis(250)), "250ms");
+        assert_eq!(span(Duration::from_millis(250)), "0.25 s");
         assert_eq!((percent(0.05), percent(0.040_159)), ("5%".into(), "4.02%".into()));
     }
 
@@ -83,8 +82,8 @@ mod tests {
         let lag = Duration::from_secs(900);
         for (value, text) in [
             (ParityRule::Equal, "equal to the active's"),
-            (ParityRule::MaxLag { lag, against: Against::Active }, "at most 15m behind the active's"),
-            (ParityRule::MaxLag { lag, against: Against::Now }, "at most 15m old"),
+            (ParityRule::MaxLag { lag, against: Against::Active }, "at most 15 min behind the active's"),
+            (ParityRule::MaxLag { lag, against: Against::Now }, "at most 15 min old"),
             (ParityRule::MaxDifference(Difference::Absolute(100.0)), "at most 100 from the active's"),
             (ParityRule::MaxDifference(Difference::Share(0.05)), "at most 5% from the active's"),
             (ParityRule::Contains("9 to 5".into()), "contains \"9 to 5\""),
