@@ -24,7 +24,7 @@ pub(super) struct RawConfig {
     /// Where clients connect. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) listener: Option<Vec<RawListener>>,
-    /// The admin API, the dashboard and /metrics.
+    /// The admin API and /metrics.
     pub(super) admin: Option<RawAdmin>,
     /// The access log. Left out: off.
     pub(super) access_log: Option<RawAccessLog>,

@@ -18,23 +18,13 @@ use tokio_rustls::TlsAcceptor;
 use super::fetch;
 use crate::config::{BackendConfig, BackendUrl, ParityRequest, Take};
 use crate::control::ParityTarget;
+use crate::control::tests::a_backend;
 use crate::steering::Sample;
 use crate::upstream::TlsClient;
 
 fn target(address: SocketAddr, take: Take) -> ParityTarget {
     let url = BackendUrl { tls: false, host: "search.example".into(), port: 80, base_path: String::new() };
-    let service = BackendConfig {
-        name: "weu".into(),
-        url,
-        priority: 1,
-        host: None,
-        server_name: None,
-        headers: vec![],
-        rewrite: vec![],
-        ca: None,
-        client_certificate: None,
-        http2: false,
-    };
+    let service = BackendConfig { url, ..a_backend("weu", 1) };
     let request = ParityRequest {
         backend: "weu".into(),
         service: Arc::new(service),

@@ -8,4 +8,4 @@ mod reloads;
 mod restarts;
 mod world;
 
-pub(super) use world::two_backends as a_pool;
+pub(super) use world::{backend as a_backend, two_backends as a_pool};

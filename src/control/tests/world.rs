@@ -103,7 +103,7 @@ impl Outside for World {
     }
 }
 
-pub(super) fn backend(name: &str, priority: u32) -> BackendConfig {
+pub(in crate::control) fn backend(name: &str, priority: u32) -> BackendConfig {
     let url = BackendUrl { tls: false, host: format!("{name}.example"), port: 80, base_path: String::new() };
     BackendConfig {
         name: name.into(),
