@@ -41,7 +41,7 @@ impl Steering {
             Observation::DrillHurts { why } => match self.standing.drill.take() {
                 None => Effect::seen(Cause::Recovered, None),
                 Some(run) => Effect {
-                    goal: self.back_to(run.origin),
+                    goal: self.flee_to(run.origin),
                     ..Effect::seen(Cause::DrillAborted, Some(format!("the drill was given up: {why}")))
                 },
             },

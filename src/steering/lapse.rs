@@ -71,6 +71,12 @@ impl Steering {
         self.standing.drill.as_ref().and_then(|run| self.back_to(run.origin))
     }
 
+    /// Where a drill that hurts gives back to: what served well before need not be known to be in step now.
+    pub(super) fn flee_to(&self, origin: usize) -> Option<usize> {
+        let open = |origin: &usize| self.field().available(*origin) && !self.backends[*origin].barred();
+        Some(origin).filter(open)
+    }
+
     pub(super) fn back_to(&self, origin: usize) -> Option<usize> {
         Some(origin).filter(|origin| self.field().ready(*origin))
     }

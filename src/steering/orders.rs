@@ -170,8 +170,9 @@ impl Steering {
         let (field, standing) = (self.field(), self.standing());
         let home = field.home().ok_or_else(|| never("the pool has no backend".into()))?;
         if self.active() == Some(home) {
+            // By force it stays there even if what it was released from was all that held it on a dead backend.
             return match standing.latched || standing.drill.is_some() {
-                true => Ok(None),
+                true => Ok(force.then_some(home)),
                 false => Err(never(format!("{} is the first priority and active already", self.called(home)))),
             };
         }

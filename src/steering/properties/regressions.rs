@@ -51,6 +51,20 @@ fn a_restored_hold_gives_way_to_the_one_that_begins() {
 }
 
 #[test]
+fn a_forced_failback_of_a_pool_that_is_latched_and_pinned_to_its_dead_home_stays_there() {
+    let pin = What::Pin { backend: 0, lasts: None, yield_when_down: false };
+    let history = [
+        Act::Probes(0, false),
+        Act::Restart(0, None),
+        force(What::Failover { to: None }),
+        Act::Probes(0, false),
+        force(pin),
+        force(What::Failback),
+    ];
+    keeps_the_rules(&rules(&[1, 1]), &history);
+}
+
+#[test]
 fn a_restart_moves_nothing_even_where_no_hold_is_kept() {
     let changed =
         Rules { hold: 0, probes: false, backends: vec![(1, Origin::Moved(1)), (1, Origin::Kept(0))], ..rules(&[]) };

@@ -43,6 +43,15 @@ fn a_drill_that_hurts_is_given_up_at_once() {
 }
 
 #[test]
+fn a_drill_that_hurts_gives_back_to_an_origin_whose_parity_is_not_known_just_now() {
+    let mut pool = drilling();
+    let unknown = BackendParity { verdict: ParityVerdict::Unknown, ..BackendParity::default() };
+    pool.see(99, Observation::Parity { backend: 0, parity: unknown });
+    pool.see(100, Observation::DrillHurts { why: "9 % of requests fail".into() });
+    assert_eq!(pool.stands(), (Phase::Steady, Some(0), 3));
+}
+
+#[test]
 fn a_real_failure_of_the_standby_ends_a_drill() {
     let mut pool = drilling();
     pool.probes(100, 1, "--");
