@@ -12,9 +12,9 @@ use crate::model::{FailbackMode, WhenUnavailable};
 #[schemars(rename = "Failback")]
 pub(super) struct RawFailback {
     /// Who decides, once `hold` is over: nobody has to ("auto"), an operator ("approve"), the clock ("window"); or there
-    /// is no way back but an operator's failover ("never"). Default "auto".
+    /// is no way back but an operator's failback ("never"). Default "auto".
     pub(super) mode: Option<FailbackMode>,
-    /// How long the first priority must stay healthy first. Default "60s".
+    /// How long the first priority must stay ready first: healthy, and in step where parity is checked. Default "60s".
     pub(super) hold: Option<RawDuration>,
     /// When a pool of mode "window" may move back, in UTC. At least one then.
     pub(super) windows: Option<Vec<RawWindow>>,

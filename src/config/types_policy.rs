@@ -9,7 +9,7 @@ use crate::model::{FailbackMode, PoolName, WhenUnavailable, Window};
 pub struct FailbackConfig {
     /// Who decides.
     pub mode: FailbackMode,
-    /// How long the first priority must stay healthy first.
+    /// How long the first priority must stay ready first: healthy, and in step where parity is checked.
     pub hold: Duration,
     /// When a pool of mode `window` may move back; at least one then.
     pub windows: Vec<Window>,
