@@ -236,8 +236,8 @@ fn carry_out(order: PoolOrder) -> bool {
     let mut pool = pool();
     let backend = match &order.what {
         Action::Drain { backend } | Action::Resume { backend } | Action::Pin { backend, .. } => Some(backend),
-        Action::Failover { to } | Action::Drill { to, .. } => to.as_ref(),
-        Action::Failback | Action::Unpin | Action::EndDrill => None,
+        Action::Failover { to } => to.as_ref(),
+        Action::Failback | Action::Unpin => None,
     };
     let stranger = backend.filter(|backend| pool.backends.iter().all(|known| known.name != **backend));
     let answer = if order.pool != pool.name {

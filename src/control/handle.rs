@@ -91,7 +91,7 @@ pub struct PoolOrder {
     pub reply: Reply<OrderView>,
 }
 
-/// What is to be done, with backends by name.
+/// What is to be done, with backends by name. Drills are ordered by [`DrillCommand`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Move away from the active backend.
@@ -122,15 +122,6 @@ pub enum Action {
         /// Which.
         backend: BackendName,
     },
-    /// Begin a drill.
-    Drill {
-        /// Where to; none: to the best that is ready.
-        to: Option<BackendName>,
-        /// For so long; none: as the config says.
-        lasts: Option<Duration>,
-    },
-    /// End the drill.
-    EndDrill,
 }
 
 /// Where the answer goes.

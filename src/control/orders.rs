@@ -49,15 +49,7 @@ impl Control {
 
     fn carry_out(&mut self, order: &PoolOrder) -> Result<(PoolName, String), ControlError> {
         let index = self.pool_index(&order.pool)?;
-        if matches!(order.what, Action::Drill { .. }) {
-            self.no_other_drill()?;
-        }
-        let pool = &self.registry.pools[index];
-        let drill = match order.what {
-            Action::Drill { .. } => self.drills.name(&order.pool, self.time.both().utc),
-            _ => String::new(),
-        };
-        let what = what(pool, &order.what, &drill)?;
+        let what = what(&self.registry.pools[index], &order.what)?;
         let now = self.time.both();
         let steered = Order { what, by: order.by.clone(), reason: order.reason.clone(), force: order.force };
         let step = self.registry.pools[index].steering.order(&steered, now).map_err(refused)?;
@@ -87,7 +79,7 @@ impl Control {
 }
 
 /// An order in steering's terms: backends by index, defaults filled in.
-fn what(pool: &PoolState, action: &Action, drill: &str) -> Result<What, ControlError> {
+fn what(pool: &PoolState, action: &Action) -> Result<What, ControlError> {
     let index = |name: &BackendName| backend_index(pool, name);
     Ok(match action {
         Action::Failover { to } => What::Failover { to: to.as_ref().map(index).transpose()? },
@@ -100,12 +92,6 @@ fn what(pool: &PoolState, action: &Action, drill: &str) -> Result<What, ControlE
         Action::Unpin => What::Unpin,
         Action::Drain { backend } => What::Drain { backend: index(backend)? },
         Action::Resume { backend } => What::Resume { backend: index(backend)? },
-        Action::Drill { to, lasts } => What::Drill {
-            id: drill.to_owned(),
-            to: to.as_ref().map(index).transpose()?,
-            lasts: lasts.unwrap_or(pool.config.drill.lasts),
-        },
-        Action::EndDrill => What::EndDrill,
     })
 }
 

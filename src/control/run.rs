@@ -189,11 +189,6 @@ fn restore(restored: Restored) -> HashMap<PoolName, Saved> {
 }
 
 impl Control {
-    /// Lets one more part take part in reloads.
-    pub fn add_participant(&mut self, part: Arc<dyn Participant>) {
-        self.participants.push(part);
-    }
-
     /// Runs until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);

@@ -74,7 +74,7 @@ impl Drills {
     }
 
     /// A name for a drill: `bot-api-20261122T093000Z`.
-    pub(in crate::control) fn name(&mut self, pool: &PoolName, at: Utc) -> String {
+    pub(super) fn name(&mut self, pool: &PoolName, at: Utc) -> String {
         let digits: String = at.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let plain = format!("{pool}-{}Z", &digits[..digits.len().min(15)]);
         let mut name = plain.clone();

@@ -28,7 +28,7 @@ impl Control {
     ///
     /// # Errors
     /// What is under way.
-    pub(in crate::control) fn no_other_drill(&self) -> Result<(), ControlError> {
+    fn no_other_drill(&self) -> Result<(), ControlError> {
         match &self.drills.course {
             None => Ok(()),
             Some(course) => Err(no(course.in_words())),
