@@ -1,4 +1,4 @@
-//! The house rules of the tree: imports go down only, each outside crate has one door, files stay small.
+//! The house rules of the tree: imports go down only, each outside crate has one door, steering is pure, files stay small.
 
 use std::path::Path;
 
@@ -36,6 +36,25 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("notify", &["src/config/watch"]),
     ("rusqlite", &["src/control/journal"]),
     ("roxmltree", &["src/control/parity/xml"]),
+];
+
+/// What a pure folder does not name: clocks, I/O, threads, runtimes, logs, and random numbers that nobody can draw again.
+const IMPURE: [&str; 15] = [
+    "tokio",
+    "tracing",
+    "Instant",
+    "SystemTime",
+    "Clock",
+    "Utc::now",
+    "Timestamp::now",
+    "std::fs",
+    "std::net",
+    "std::io",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "fastrand::f64",
+    "Rng::new",
 ];
 
 /// No file is longer.
@@ -192,6 +211,29 @@ fn each_outside_crate_has_one_door() {
         }
     }
     assert!(found.is_empty(), "crates named outside their folder:\n{}", found.join("\n"));
+}
+
+/// What Rust source names of [`IMPURE`], tests aside.
+fn impurities(source: &str) -> Vec<&'static str> {
+    let text = bare(source);
+    let text = text.split("mod tests {").next().unwrap_or_default();
+    IMPURE.into_iter().filter(|word| starts(text, word).next().is_some()).collect()
+}
+
+#[test]
+fn steering_is_pure() {
+    let tests = ["tests.rs", "properties", "transitions"];
+    let is_test = |path: &Path| path.iter().any(|part| tests.iter().any(|test| part == *test));
+    for path in files("src/steering").into_iter().filter(|path| !is_test(path)) {
+        let found = impurities(&read(&path));
+        assert!(
+            found.is_empty(),
+            "{}: time is a value here, and nothing is asked of the world: {found:?}",
+            path.display()
+        );
+    }
+    assert_eq!(impurities("use tokio::time; fn f() { let at = Utc::now(); } // SystemTime"), ["tokio", "Utc::now"]);
+    assert!(impurities("fn f(now: Now) {}\n#[cfg(test)]\nmod tests { use std::fs; }").is_empty());
 }
 
 #[test]
