@@ -2,14 +2,14 @@
 
 use super::registry::PoolState;
 use crate::model::{
-    BackendView, DecisionView, FlapView, JournalEntry, Now, PinView, PoolName, PoolView, ProbeView, RunView, Utc,
+    BackendView, DecisionView, JournalEntry, Now, PinView, PoolName, PoolView, ProbeView, RunView, Utc,
 };
 use crate::steering::Decision;
 
 /// A pool as the admin API shows it, its backends in order of priority.
 pub(super) fn pool(pool: &PoolState, now: Now) -> PoolView {
     let steering = &pool.steering;
-    let (standing, flap) = (steering.standing(), steering.policy().flap);
+    let standing = steering.standing();
     let name = |index: usize| Some(pool.backends.get(index)?.config.name.clone());
     PoolView {
         name: pool.config.name.clone(),
@@ -27,11 +27,7 @@ pub(super) fn pool(pool: &PoolState, now: Now) -> PoolView {
             Some(RunView { id: run.id.clone(), target, origin, until: run.until.utc, note: run.note.clone() })
         }),
         latched: standing.latched,
-        flap: FlapView {
-            failovers: standing.spent(flap, now.at),
-            budget: flap.failovers,
-            within_seconds: flap.within.as_secs(),
-        },
+        flap: steering.flap(now),
         failback_at: steering.failback_at(now).map(|at| now.utc_of(at)),
         backends: steering.ranking().into_iter().filter_map(|index| backend(pool, index)).collect(),
         parity: pool.parity.views(steering.active(), now.utc),

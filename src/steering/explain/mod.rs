@@ -27,10 +27,19 @@ pub struct Setting<'a> {
 }
 
 impl Steering {
+    /// How much of the flap budget is spent.
+    pub fn flap(&self, now: Now) -> FlapView {
+        let rules = self.policy().flap;
+        FlapView {
+            failovers: self.standing().spent(rules, now.at),
+            budget: rules.failovers,
+            within_seconds: rules.within.as_secs(),
+        }
+    }
+
     /// Why the pool is as it is, what would make it move, and what to do. Its decisions are for the caller to add.
     pub fn explained(&self, setting: Setting<'_>, now: Now) -> ExplainView {
         let tell = tell::Tell { machine: self, setting, now };
-        let flap = self.policy().flap;
         ExplainView {
             at: now.utc,
             pool: setting.pool.clone(),
@@ -47,11 +56,7 @@ impl Steering {
             moves: tell.moves().into_iter().chain([tell.budget()]).collect(),
             failback: tell.way_back(),
             backends: tell.backends(),
-            flap: FlapView {
-                failovers: self.standing().spent(flap, now.at),
-                budget: flap.failovers,
-                within_seconds: flap.within.as_secs(),
-            },
+            flap: self.flap(now),
             decisions: Vec::new(),
             trouble: Vec::new(),
         }
