@@ -134,7 +134,11 @@ pub(super) async fn report(
     let wanted = Some(id.clone()).filter(|id| id != "latest");
     let found = state.ask(PATIENCE, |reply| Command::Drill(DrillCommand::Find(wanted, reply))).await?;
     let unknown = || {
-        Problem::of_status(StatusCode::NOT_FOUND, format!("there is no drill {id:?}; GET /api/v1/drills lists them"))
+        let detail = match id.as_str() {
+            "latest" => "there was no drill yet, and none is planned".to_owned(),
+            _ => format!("there is no drill {id:?}; `botgate drill list` (GET /api/v1/drills) lists them"),
+        };
+        Problem::of_status(StatusCode::NOT_FOUND, detail)
     };
     let report = found.ok_or_else(unknown)?;
     let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();

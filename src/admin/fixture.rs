@@ -99,6 +99,7 @@ pub(crate) fn explanation() -> ExplainView {
         since: pool.since,
         active: pool.active,
         active_since: None,
+        active_because: None,
         epoch: pool.epoch,
         summary: "northeurope serves in place of westeurope.".into(),
         reason: pool.reason,

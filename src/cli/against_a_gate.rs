@@ -78,6 +78,8 @@ async fn commands_that_are_told_no_end_with_1() {
         "drill report d2",
         "status nope",
         "explain nope",
+        "journal nope",
+        "journal nope --json",
         "drain nope westeurope",
         "drain bot-api nope",
         "resume bot-api a/b",

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::client::{AdminArgs, Client, ClientError, converse, query};
+use super::client::{AdminArgs, Client, ClientError, converse, path, query};
 use super::print::{self, Style, Tone, plain};
 use super::{EXIT_CODES, Exit, table};
 use crate::config::parse_duration;
-use crate::model::{BackendName, Direction, JournalEntry, Phase, Utc};
+use crate::model::{BackendName, Direction, JournalEntry, Phase, PoolView, Utc};
 
 /// Most entries that the admin API answers at once.
 const PAGE: usize = 1_000;
@@ -45,6 +45,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     converse(&args.admin, |client| async move {
         let entries = read(&client, args.pool.as_deref(), args.since, args.limit as usize).await?;
+        // A pool that the config no longer has may have entries; one that has none and is not there is a slip of the pen.
+        if let (Some(pool), true) = (&args.pool, entries.is_empty()) {
+            let _: PoolView = client.get(&path(&["api", "v1", "pools", pool])).await?;
+        }
         if args.json {
             print::json(&entries);
         } else {

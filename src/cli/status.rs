@@ -5,9 +5,11 @@ use super::print::{self, Style};
 use super::{EXIT_CODES, Exit, table};
 use crate::model::{Phase, PoolView};
 
-/// Show the pools: which backend is active, since when and why, and how each backend does
+/// Show the pools: which backend is active, in which phase since when, and how each backend does
 ///
-/// The arrow marks the active backend. Exit code 1 means that a shown pool has no available backend (phase `all-down`).
+/// The line of a pool tells of its last decision; `botgate explain POOL` says why its active backend
+/// is active. The arrow marks the active backend. Exit code 1 means that a shown pool has no available backend (phase
+/// `all-down`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("Examples:
   botgate status

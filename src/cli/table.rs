@@ -25,7 +25,8 @@ pub(super) fn pool(pool: &PoolView, style: Style, now: Timestamp) -> String {
     let phase = style.paint(tone_of(pool.phase), pool.phase.as_str());
     // Writing to a String cannot fail.
     let mut text = format!("{name}  {phase}  {}  epoch {}\n", plain(&active), pool.epoch);
-    let since = format!("since {}{}: {}", pool.since, age(pool.since, now), pool.reason);
+    // The reason is that of the last decision, which may be younger than the phase.
+    let since = format!("{} since {}{}; last decision: {}", pool.phase, pool.since, age(pool.since, now), pool.reason);
     text.push_str(&wrapped(&since, 2));
     for (line, tone) in held(pool, now) {
         let line = wrapped(&line, 2);
@@ -205,7 +206,10 @@ mod tests {
         let text = pool(&failed_over(), Style::PLAIN, now());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.starts_with("bot-api  failed-over  active northeurope  epoch 2\n"), "{text}");
-        assert!(text.contains("  since 2026-11-01T12:00:00Z (3m 20s): westeurope failed 2 probes"), "{text}");
+        assert!(
+            text.contains("  failed-over since 2026-11-01T12:00:00Z (3m 20s); last decision: westeurope"),
+            "{text}"
+        );
         assert!(text.contains("> northeurope  healthy    yes           12  good ×100, 2s ago\n"), "{text}");
         assert!(
             text.contains("  westeurope   unhealthy  no            12  bad ×5, 2s ago\n      connection"),

@@ -244,8 +244,10 @@ fn spares_a_closed_socket(raw: &RawEvent, does: &Does) -> bool {
     raw.spare_probes == Some(true) && matches!(does, Does::Condition(Condition::Down))
 }
 
-fn suggestion(name: &str, mut known: Vec<&str>) -> String {
-    known.dedup();
+fn suggestion(name: &str, known: Vec<&str>) -> String {
+    // Pools have backends of the same names.
+    let first = |(at, word): (usize, &&str)| !known[..at].contains(word);
+    let known: Vec<&str> = known.iter().enumerate().filter(|it| first(*it)).map(|(_, word)| *word).collect();
     match shape::closest(name, known.iter().copied()) {
         Some(close) => format!("did you mean {close:?}?"),
         None => format!("there are: {}", known.join(", ")),
@@ -362,6 +364,10 @@ mod tests {
             (
                 event("time = \"1s\"\nbackend = \"weuu\"\ndoes = \"hang\""),
                 "there is no backend \"weuu\" (did you mean \"weu\"?)",
+            ),
+            (
+                event("time = \"1s\"\nbackend = \"mars\"\ndoes = \"hang\""),
+                "there is no backend \"mars\" (there are: weu, neu)",
             ),
             (
                 event("time = \"1s\"\npool = \"qnaa\"\nbackend = \"weu\"\ndoes = \"hang\""),

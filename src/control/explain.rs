@@ -27,7 +27,7 @@ impl Control {
             follows: pool.config.follow.as_ref().map(|follow| &follow.pool),
         };
         let mut view = pool.steering.explained(setting, self.time.both());
-        view.trouble.extend(self.journal.trouble());
+        view.trouble.extend(self.trouble());
         let query = JournalQuery { pool: Some(name.clone()), limit: LOOKED, ..JournalQuery::default() };
         let answer = self.journal.query(query);
         tokio::spawn(async move {
@@ -44,7 +44,9 @@ impl Control {
 /// Adds what the journal tells of a pool, newest first.
 fn remember(view: &mut ExplainView, entries: &[JournalEntry]) {
     let arrival = |entry: &&JournalEntry| entry.before != entry.after && entry.after == view.active;
-    view.active_since = entries.iter().find(arrival).map(|entry| entry.at);
+    let arrived = entries.iter().find(arrival);
+    view.active_since = arrived.map(|entry| entry.at);
+    view.active_because = arrived.map(|entry| entry.reason.clone());
     view.decisions = entries.iter().take(SHOWN).map(|entry| views::decision(entry, words(entry))).collect();
 }
 

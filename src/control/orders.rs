@@ -33,7 +33,14 @@ impl Control {
     fn readiness(&mut self) -> Readiness {
         let probed = self.registry.pools.iter().filter(|pool| pool.config.probe.is_some());
         self.ready |= probed.flat_map(|pool| &pool.backends).all(|backend| backend.schedule.probed_once());
-        Readiness { ready: self.ready, trouble: self.journal.trouble().into_iter().collect() }
+        Readiness { ready: self.ready, trouble: self.trouble() }
+    }
+
+    /// What does not work as it should, for those on call. Damage that was found at the start is told until the next one:
+    /// what was lost with it (a pin, a drain) is not found out otherwise.
+    pub(super) fn trouble(&self) -> Vec<String> {
+        let past = self.damage.iter().map(|damage| format!("when botgate was started: {damage}"));
+        self.journal.trouble().into_iter().chain(past).collect()
     }
 
     fn order(&mut self, order: PoolOrder) {

@@ -87,6 +87,8 @@ pub struct Control {
     pub(super) errands: Errands,
     pub(super) reloads: Reloads,
     pub(super) journal: Journal,
+    /// What was wrong with the journal when this process opened it.
+    pub(super) damage: Vec<String>,
     pub(super) durable: Durable,
     pub(super) drills: Drills,
     pub(super) next_sample: Moment,
@@ -135,6 +137,8 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         Some(dir) => Journal::open(dir, &config.journal),
         None => Journal::in_memory(),
     };
+    // A journal that cannot be opened tells of that itself, for as long as it is so.
+    let damage = if journal.trouble().is_none() { restored.notes.clone() } else { Vec::new() };
     let saved = restore(restored);
     let decided = registry.apply(config.clone(), tls, &names, &saved, time.both());
     registry.refresh();
@@ -159,6 +163,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         errands,
         reloads: Reloads::default(),
         journal,
+        damage,
         durable: Durable::default(),
         drills: Drills::default(),
         next_sample: time.now() + SAMPLE,

@@ -20,11 +20,14 @@ pub struct ExplainView {
     pub active: Option<BackendName>,
     /// Since when it is active; none when the last entries of the journal do not tell.
     pub active_since: Option<Utc>,
+    /// Why it became active; none when the last entries of the journal do not tell.
+    #[serde(default)]
+    pub active_because: Option<String>,
     /// Grows by one at every switch.
     pub epoch: u64,
     /// Who serves, in a sentence or two.
     pub summary: String,
-    /// Why the pool is as it is.
+    /// What the last decision was made for: about another backend or the phase, it may be.
     pub reason: String,
     /// What it means for users now.
     pub users: String,
@@ -126,7 +129,15 @@ impl ExplainView {
             let since = since.clock(self.at);
             format!("{active} is active since {since}.")
         }));
-        now.push(format!("Why: {}.", self.reason.trim_end_matches('.')));
+        let reason = self.reason.trim_end_matches('.');
+        // What was decided since about other backends does not tell why this one serves.
+        match self.active_because.as_deref().map(|because| because.trim_end_matches('.')) {
+            Some(because) if because != reason => {
+                now.push(format!("Why: {because}."));
+                now.push(format!("Since then: {reason}."));
+            }
+            _ => now.push(format!("Why: {reason}.")),
+        }
         let advice = self.advice.iter().map(|advice| match &advice.command {
             Some(command) => format!("{}\n{command}", advice.text),
             None => advice.text.clone(),

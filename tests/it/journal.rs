@@ -112,6 +112,11 @@ async fn a_corrupt_journal_is_moved_aside_and_what_it_still_says_is_kept() -> Ou
     assert!(aside > 0, "{}", gateway.process.stderr());
     let journal = gateway.api("/api/v1/journal").await;
     assert!(journal.as_array().unwrap().iter().any(|entry| entry["cause"] == "drained"), "{journal}");
+    // What was lost with it is not found out otherwise: it is told until the next start.
+    let told = trouble(&gateway).await.unwrap_or_default();
+    assert!(told.contains("when botgate was started: the journal") && told.contains("moved to"), "{told}");
+    let explained = gateway.api("/api/v1/pools/bot/explain").await;
+    assert!(explained["trouble"][0].as_str().is_some_and(|told| told.contains("moved to")), "{explained}");
     Ok(())
 }
 

@@ -207,6 +207,14 @@ async fn explain_tells_an_outage_from_its_beginning_to_its_end() -> Outcome<()> 
         assert!(told.contains(words.trim()), "{words}: {said}");
     }
 
+    // An order about another backend does not hide why this one serves.
+    desk.done(&["drain", "bot", "one", "--reason", "repairs"]).await;
+    let said = desk.done(&["explain", "bot"]).await;
+    let told = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("- Why: one: 2 probes in a row failed: status 500"), "{said}");
+    assert!(told.contains("- Since then: one drained by"), "{said}");
+    desk.done(&["resume", "bot", "one"]).await;
+
     desk.two.health(Health::Status(500));
     desk.until_phase("all-down").await;
     let said = desk.done(&["explain", "bot"]).await;

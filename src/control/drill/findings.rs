@@ -19,6 +19,12 @@ pub(super) fn conclude(report: &mut DrillReport) {
     if during.requests == 0 {
         findings.push("No request came: only the move itself was rehearsed.".to_owned());
     }
+    if let (Some(DrillEnding::Stopped), Some(began), Some(ended)) = (report.ending, report.began, report.ended) {
+        let (lasted, planned) = (ended.since(began).as_secs_f64(), report.lasts_seconds);
+        findings.push(format!(
+            "It was ended after {lasted:.1} s of the {planned} s that were planned: what would have come later was not rehearsed."
+        ));
+    }
     if during.failed > 0 {
         let (failed, requests, rate) = (during.failed, during.requests, during.error_rate * 100.0);
         findings.push(format!("{failed} of {requests} requests failed ({rate:.2} %)."));
@@ -138,6 +144,16 @@ mod tests {
         ] {
             assert_eq!(concluded(change).verdict, Some(Verdict::Fail));
         }
+    }
+
+    #[test]
+    fn one_that_was_ended_early_says_how_little_it_rehearsed() {
+        let ended = Some(crate::model::Utc::from_millis(26_000));
+        let report = concluded(|report| (report.ending, report.ended) = (Some(DrillEnding::Stopped), ended));
+        assert_eq!(
+            report.findings,
+            ["It was ended after 26.0 s of the 600 s that were planned: what would have come later was not rehearsed."]
+        );
     }
 
     #[test]

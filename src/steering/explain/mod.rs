@@ -47,6 +47,7 @@ impl Steering {
             since: self.since(),
             active: self.active().and_then(|active| self.name(active)),
             active_since: None,
+            active_because: None,
             epoch: self.epoch(),
             summary: tell.summary(),
             reason: self.reason().to_owned(),
