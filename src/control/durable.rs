@@ -84,7 +84,7 @@ impl Control {
     pub(super) fn record(&mut self, pool: PoolName, decision: Decision) {
         let Some(state) = self.registry.pools.iter().find(|state| state.config.name == pool) else { return };
         let now = self.time.both();
-        let entry = views::entry(&pool, &decision, now.utc);
+        let entry = views::entry(&state.steering, &pool, &decision, now);
         let run = state.steering.standing().drill.as_ref().map(|run| run.id.as_str());
         self.drills.decided(&pool, &decision, run, now);
         let saved = serde_json::to_string(&state.steering.saved()).unwrap_or_default();
@@ -163,8 +163,8 @@ mod tests {
     fn pending(since: Moment) -> Pending {
         let pool = crate::control::tests::a_pool();
         let now = Now { at: since, utc: crate::model::Utc::from_millis(0) };
-        let (_, decision) = Steering::start((&pool).into(), now);
-        let entry = views::entry(&pool.name, &decision, now.utc);
+        let (steering, decision) = Steering::start((&pool).into(), now);
+        let entry = views::entry(&steering, &pool.name, &decision, now);
         Pending { ticket: None, since, settled: false, pool: pool.name, decision, entry }
     }
 

@@ -1,10 +1,8 @@
 //! What control shows to people: pools and decisions in words.
 
 use super::registry::PoolState;
-use crate::model::{
-    BackendView, DecisionView, JournalEntry, Now, PinView, PoolName, PoolView, ProbeView, RunView, Utc,
-};
-use crate::steering::Decision;
+use crate::model::{BackendView, DecisionView, JournalEntry, Now, PinView, PoolName, PoolView, ProbeView, RunView};
+use crate::steering::{Decision, Steering};
 
 /// A pool as the admin API shows it, its backends in order of priority.
 pub(super) fn pool(pool: &PoolState, now: Now) -> PoolView {
@@ -72,10 +70,10 @@ pub(super) fn decision(entry: &JournalEntry, text: String) -> DecisionView {
 }
 
 /// A decision as the journal keeps it.
-pub(super) fn entry(pool: &PoolName, decision: &Decision, at: Utc) -> JournalEntry {
+pub(super) fn entry(steering: &Steering, pool: &PoolName, decision: &Decision, now: Now) -> JournalEntry {
     JournalEntry {
         id: 0,
-        at,
+        at: now.utc,
         pool: pool.clone(),
         phase_before: decision.phase_before,
         phase: decision.phase,
@@ -86,7 +84,29 @@ pub(super) fn entry(pool: &PoolName, decision: &Decision, at: Utc) -> JournalEnt
         cause: decision.cause,
         actor: decision.actor.clone().unwrap_or_else(|| "steering".to_owned()),
         reason: decision.reason.clone(),
-        evidence: serde_json::json!({ "backends": decision.grounds }),
+        evidence: evidence(steering, decision, now),
         late: false,
     }
+}
+
+/// What a decision was made from: the backends, and the rules that held, which a later config may have changed.
+fn evidence(steering: &Steering, decision: &Decision, now: Now) -> serde_json::Value {
+    let rules = steering.policy();
+    let region = steering.region().and_then(|region| rules.backends.get(region));
+    let first_sign = decision.first_sign.map(|first| now.utc_of(first));
+    serde_json::json!({
+        "backends": decision.grounds,
+        "first_sign": first_sign,
+        "region": region.map(|region| &region.name),
+        "rules": {
+            "fall": rules.probes.map(|probes| probes.fall),
+            "rise": rules.probes.map(|probes| probes.rise),
+            "failback": rules.failback.mode.as_str(),
+            "hold_seconds": rules.failback.hold.as_secs_f64(),
+            "evidence_failures": rules.evidence.failures,
+            "evidence_share": rules.evidence.share,
+            "evidence_within_seconds": rules.evidence.within.as_secs_f64(),
+        },
+        "flap": steering.flap(now),
+    })
 }

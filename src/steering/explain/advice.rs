@@ -30,7 +30,7 @@ impl Tell<'_> {
             Phase::Pinned => vec![self.unpin(active)],
             Phase::Drill => vec![
                 advice("Nothing: the drill ends by itself."),
-                by("To end it now:", self.command("failback", "--reason TEXT")),
+                by("To end it now:", "botgate drill stop".to_owned()),
             ],
             Phase::AllDown => Vec::new(),
         };

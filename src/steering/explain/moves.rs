@@ -25,7 +25,7 @@ impl Tell<'_> {
             let (target, origin) = (self.name(run.target), self.name(run.origin));
             moves.push(format!("If {target} or {origin} becomes unavailable, the drill is given up at once."));
             moves.push(format!("The drill ends at {}.", self.then(run.until.utc)));
-            moves.push(format!("An operator: `{}`.", self.command("failback", "--reason TEXT")));
+            moves.push("An operator: `botgate drill stop`.".to_owned());
             return moves;
         }
         if self.field().available(active) {

@@ -51,7 +51,10 @@ impl Tell<'_> {
             let rest = match others.is_empty() {
                 true => " Expect most of them to fail.".to_owned(),
                 false => {
-                    format!(" Those that may be tried twice go on to {}; the others fail.", others.join(", then "))
+                    format!(
+                        " Those that may be tried twice go on to {}, as far as the retry budget goes; the others fail.",
+                        others.join(", then ")
+                    )
                 }
             };
             return format!("Requests go to {name} first, but {}.{rest}", self.trouble(active));
