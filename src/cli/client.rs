@@ -21,6 +21,8 @@ use crate::admin::{Problem, Refusal};
 const DIAL: Duration = Duration::from_secs(5);
 /// How long an answer may take: longer than the admin API's own deadline of a reload.
 const ANSWER: Duration = Duration::from_secs(40);
+/// How long a question may take: longer than the admin API's own deadline of reading the journal.
+const LOOK: Duration = Duration::from_secs(15);
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -187,6 +189,7 @@ impl Client {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| self.unreachable(error))?;
         tokio::spawn(connection);
+        let limit = if method == Method::GET { LOOK } else { ANSWER };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base_path))
@@ -202,8 +205,9 @@ impl Client {
             request = request.header("botgate-actor", actor);
         }
         let request = request.body(Full::new(body)).map_err(|error| self.strange(error.to_string()))?;
-        let answer = timeout(ANSWER, sender.send_request(request)).await;
-        answer.map_err(|_| self.unreachable("no answer within 40 s"))?.map_err(|error| self.unreachable(error))
+        let answer = timeout(limit, sender.send_request(request)).await;
+        let late = |_| self.unreachable(format!("no answer within {} s", limit.as_secs()));
+        answer.map_err(late)?.map_err(|error| self.unreachable(error))
     }
 
     async fn read(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {

@@ -13,6 +13,9 @@ use crate::telemetry::JournalCounts;
 /// A slow disk delays a publication at most this long (issue of the journal: 50 ms); what is written later is marked late.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
+/// Trouble that lasts is told again this often.
+const REMIND: Duration = Duration::from_secs(60);
+
 /// Who gave an order waits at most this long to hear that it is durable.
 const PROMISE: Duration = Duration::from_secs(2);
 
@@ -47,8 +50,8 @@ pub(super) struct Durable {
     /// Reloads that were applied and are not yet answered.
     reloads: Vec<(Vec<Reply<ReloadOutcome>>, ReloadOutcome)>,
     last: Option<Ticket>,
-    /// What was last said to be wrong with the journal.
-    trouble: Option<String>,
+    /// When it was last said that something is wrong with the journal; none while nothing is.
+    troubled: Option<Moment>,
 }
 
 impl Durable {
@@ -102,15 +105,25 @@ impl Control {
             self.durable.acknowledged(ack);
         }
         let trouble = self.journal.trouble();
-        let counts =
-            JournalCounts { written: self.journal.written(), late: self.journal.late(), lost: self.journal.lost() };
+        let counts = JournalCounts {
+            written: self.journal.written(),
+            late: self.journal.late(),
+            lost: self.journal.lost(),
+            damage: self.damage.len() as u64,
+        };
         self.stats.set_journal(counts, trouble.is_none());
-        if trouble != self.durable.trouble {
-            match &trouble {
-                Some(trouble) => tracing::error!("{trouble}"),
-                None => tracing::info!("the journal is well again: all that waited is written"),
+        let now = self.time.now();
+        match (trouble, self.durable.troubled) {
+            // Its text has an age in it, which changes each second.
+            (Some(trouble), told) if told.is_none_or(|told| now.since(told) >= REMIND) => {
+                tracing::error!("{trouble}");
+                self.durable.troubled = Some(now);
             }
-            self.durable.trouble = trouble;
+            (None, Some(_)) => {
+                tracing::info!("the journal is well again: all that waited is written");
+                self.durable.troubled = None;
+            }
+            _ => {}
         }
     }
 

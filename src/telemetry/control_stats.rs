@@ -53,6 +53,8 @@ pub struct JournalCounts {
     pub late: u64,
     /// Decisions that never will be.
     pub lost: u64,
+    /// What was found wrong with the file at the start.
+    pub damage: u64,
 }
 
 /// What switches are counted by.

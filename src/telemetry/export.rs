@@ -110,6 +110,7 @@ impl Scrape {
         self.counter("botgate_journal_entries_total", vec![label("result", "late")], journal.late);
         self.counter("botgate_journal_entries_total", vec![label("result", "lost")], journal.lost);
         self.gauge("botgate_journal_well", vec![], f64::from(u8::from(well)));
+        self.gauge("botgate_journal_damage", vec![], journal.damage as f64);
         for (pool, state) in control.pools() {
             let name = || label("pool", pool.as_str());
             self.gauge("botgate_phase", vec![name(), label("phase", state.phase.as_str())], 1.0);
@@ -254,6 +255,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_backend_ready", "1 when a backend could take over now."),
         ("botgate_parity", "By parity check: 1 in step with the active backend, 0 drifted, -1 unknown."),
         ("botgate_journal_well", "1 while every decision gets onto the disk."),
+        ("botgate_journal_damage", "What was found wrong with the journal at the start, until the next one."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
     ] {

@@ -110,6 +110,8 @@ async fn a_corrupt_journal_is_moved_aside_and_what_it_still_says_is_kept() -> Ou
     let aside = std::fs::read_dir(site.path("state"))?.filter_map(Result::ok);
     let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("corrupt")).count();
     assert!(aside > 0, "{}", gateway.process.stderr());
+    assert!(gateway.metric("botgate_journal_damage", &[]).await >= 1.0);
+    assert!(trouble(&gateway).await.is_some_and(|trouble| trouble.contains("corrupt")));
     let journal = gateway.api("/api/v1/journal").await;
     assert!(journal.as_array().unwrap().iter().any(|entry| entry["cause"] == "drained"), "{journal}");
     // What was lost with it is not found out otherwise: it is told until the next start.
