@@ -31,9 +31,7 @@ impl Effect {
         let note = [self.note, over.note].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Self { note: Some(note), goal: self.goal.or(over.goal), ..self }
     }
-}
 
-impl Effect {
     /// Whether this is a decision of its own, beside which no hold is said to be over.
     fn is_another_matter(&self) -> bool {
         let ends = matches!(self.cause, Cause::Restart | Cause::PinOver | Cause::DrillOver | Cause::DrillAborted);
