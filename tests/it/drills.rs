@@ -66,7 +66,7 @@ async fn a_drill_on_simulated_regions_under_load_passes_and_its_counts_are_the_c
     let one = Region::start(&site, "one", "127.0.0.1:0").await;
     let two = Region::start(&site, "two", "127.0.0.1:0").await;
     let backends = [("one", one.url(), String::new()), ("two", two.url(), String::new())];
-    let config = site.head("") + &pool_of("bot", &calm(""), &backends, &format!("host = \"{HOST}\"\n"));
+    let config = site.head("") + &pool_of("bot", &calm("warm = 0"), &backends, &format!("host = \"{HOST}\"\n"));
     let gateway = Gateway::start(&site, &config).await;
     gateway.until_health("bot", "two", "healthy").await;
     let running = Load::new(&site, gateway.address()).start();
@@ -88,6 +88,7 @@ async fn a_drill_on_simulated_regions_under_load_passes_and_its_counts_are_the_c
     assert_eq!(count(&drill, "requests"), served(&drill, "one") + served(&drill, "two"));
     assert!(served(&drill, "one") <= 64, "only what was under way when the pool moved");
     assert!(drill["move_ms"].as_f64() < Some(500.0) && drill["move_back_ms"].as_f64() < Some(500.0));
+    // Nothing was kept warm, so the standby had to be dialed.
     assert!(drill["dialed"].as_u64() > Some(0));
     assert_eq!(gateway.active("bot").await, "one");
     assert_eq!(gateway.metric("botgate_drills_total", &["result=\"passed\""]).await, 1.0);
