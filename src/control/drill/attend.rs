@@ -67,9 +67,10 @@ impl Control {
             let lasts = run.until.at.since(now.at);
             blank(run.id.clone(), pool.config.name.clone(), "an order".to_owned(), Some(run.note.clone()), lasts)
         });
+        // A report that was written before the move does not know yet where it went.
+        (report.target, report.origin) = (name(run.target), name(run.origin));
         if !is_stored {
             report.state = DrillState::UnderWay;
-            (report.target, report.origin) = (name(run.target), name(run.origin));
             let rules = &pool.config.drill;
             report.limits = DrillLimits { max_error_rate: rules.max_error_rate, max_slowdown: rules.max_slowdown };
             let policy = pool.steering.policy();

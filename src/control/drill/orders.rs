@@ -90,6 +90,9 @@ impl Control {
         let step = pool.steering.order(&order, ordered).map_err(refused)?;
         report.lasts_seconds = lasts.as_secs();
         report.why = None;
+        report.state = DrillState::UnderWay;
+        // Before the decision: who hears that the drill has begun finds its report after a power cut too.
+        self.keep_report(&report);
         self.drills.starting = Some(report);
         self.follow_step(index, step);
         self.adopt_drill(ordered);
