@@ -1,10 +1,10 @@
 //! What the loop does about drills, each time around.
 
-use super::course::{Ask, Course, blank};
+use super::course::{Ask, Course, blank, limits};
 use super::desk::reading;
 use super::history;
 use crate::control::Control;
-use crate::model::{BackendId, DrillEnding, DrillLimits, DrillReport, DrillState, Now, PoolName, ServiceLevel};
+use crate::model::{BackendId, DrillEnding, DrillReport, DrillState, Now, PoolName, ServiceLevel};
 use crate::steering::Observation;
 
 impl Control {
@@ -71,8 +71,7 @@ impl Control {
         (report.target, report.origin) = (name(run.target), name(run.origin));
         if !is_stored {
             report.state = DrillState::UnderWay;
-            let rules = &pool.config.drill;
-            report.limits = DrillLimits { max_error_rate: rules.max_error_rate, max_slowdown: rules.max_slowdown };
+            report.limits = limits(&pool.config.drill);
             let policy = pool.steering.policy();
             for (index, state) in pool.steering.backends().iter().enumerate() {
                 let Some(name) = name(index) else { continue };
@@ -97,7 +96,7 @@ impl Control {
     }
 
     /// The pools that follow one, whether at first hand or not.
-    fn followers_of(&self, leader: &PoolName) -> Vec<PoolName> {
+    pub(super) fn followers_of(&self, leader: &PoolName) -> Vec<PoolName> {
         let mut led = vec![leader.clone()];
         let mut next = 0;
         // No cycles: validation has seen to it.

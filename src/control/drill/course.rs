@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::books::Books;
 use super::findings;
 use super::watch::{self, Watch};
+use crate::config::DrillConfig;
 use crate::control::handle::Reply;
 use crate::control::registry::PoolState;
 use crate::model::{
@@ -218,6 +219,11 @@ impl Course {
 
 fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+/// When a drill is given up, by the rules of its pool.
+pub(super) fn limits(rules: &DrillConfig) -> DrillLimits {
+    DrillLimits { max_error_rate: rules.max_error_rate, max_slowdown: rules.max_slowdown }
 }
 
 /// A report before anything has happened.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::course::blank;
+use super::course::{blank, limits};
 use super::schedule;
 use crate::control::Control;
 use crate::control::handle::{ControlError, DrillCommand, DrillOrder, Reply};
@@ -91,7 +91,10 @@ impl Control {
         report.lasts_seconds = lasts.as_secs();
         report.why = None;
         report.state = DrillState::UnderWay;
-        // Before the decision: who hears that the drill has begun finds its report after a power cut too.
+        report.limits = limits(&pool.config.drill);
+        report.followers = self.followers_of(&report.pool);
+        // Before the decision: who hears that the drill has begun finds its report after a power cut too, with all that the
+        // drill needs to go on.
         self.keep_report(&report);
         self.drills.starting = Some(report);
         self.follow_step(index, step);

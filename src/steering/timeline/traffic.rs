@@ -183,7 +183,6 @@ impl World<'_> {
 }
 
 /// A count from a rate.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates and spans are bounded by the script")]
 fn whole(count: f64) -> u64 {
     count.max(0.0) as u64
 }
