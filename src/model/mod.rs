@@ -11,6 +11,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod token;
 mod utc;
 mod view;
 mod window;
@@ -25,6 +26,7 @@ pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
+pub use token::TokenFault;
 pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
 pub use utc::{Now, Utc};
 pub use view::{
