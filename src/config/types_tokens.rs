@@ -5,23 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::types_backend::BackendConfig;
-
-/// What the token check of a route does with what it finds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TokenMode {
-    /// Nothing: tokens are not looked at.
-    #[default]
-    Off,
-    /// Counts and logs; the request goes on, and says nothing about the backend's health.
-    Report,
-    /// Refuses.
-    Enforce,
-}
+use crate::model::TokenMode;
 
 /// The token check of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokensConfig {
-    /// What it does.
+    /// What becomes of a request whose token is wanting; not off.
     pub mode: TokenMode,
     /// The App IDs of the bots behind this route: a token's `aud`.
     pub app_ids: Vec<String>,
@@ -68,10 +57,8 @@ impl fmt::Debug for KeySourceConfig {
 }
 
 impl TokensConfig {
-    /// The places whose keys it needs: none while it is off.
+    /// The places whose keys it needs.
     pub fn sources(&self) -> impl Iterator<Item = &KeySourceConfig> {
-        let on = self.mode != TokenMode::Off;
-        let issuers = std::iter::once(&self.channel).chain(&self.entra);
-        issuers.filter(move |_| on).map(|issuer| &issuer.keys)
+        std::iter::once(&self.channel).chain(&self.entra).map(|issuer| &issuer.keys)
     }
 }
