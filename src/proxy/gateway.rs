@@ -169,6 +169,7 @@ impl Gateway {
             log: None,
             activity: None,
             authentic: true,
+            token: None,
             deadline: received + pool.deadline,
             target: target_of(&mut parts),
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),

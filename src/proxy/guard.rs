@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::exchange::Exchange;
 use super::recording::{ClientFault, Recording};
 use super::refuse::Refusal;
+use super::token;
 use super::waits::{Terms, Verdict};
 use super::worker::Worker;
 use crate::bot::Facts;
@@ -38,7 +39,7 @@ pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool,
         }
         exchange.activity = Some(read?);
     }
-    Ok(())
+    token::check(worker, exchange, pool, guard)
 }
 
 /// Reads the activity that a request carries.
