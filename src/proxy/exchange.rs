@@ -13,7 +13,7 @@ use super::log::LogEntry;
 use super::recording::{Recording, RequestBody};
 use super::target::Target;
 use crate::bot::Facts;
-use crate::model::{Moment, TokenFault};
+use crate::model::Moment;
 
 /// A request, fit to be sent to any backend of its pool, any number of times.
 pub(super) struct Exchange {
@@ -37,8 +37,6 @@ pub(super) struct Exchange {
     pub(super) activity: Option<Facts>,
     /// Whether its sender is known, or nobody checks who it is: what a backend does with it is evidence.
     pub(super) authentic: bool,
-    /// What was wrong with its token; none where it was good, or nobody looked.
-    pub(super) token: Option<TokenFault>,
     /// What the access log will tell; none when it is off.
     pub(super) log: Option<Box<LogEntry>>,
     /// Longest pause in the client's body.

@@ -42,6 +42,7 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
     let refused = match token::check(&exchange.headers, bound, keys.known(), tokens, &mut cache, Utc::now()) {
         Ok(_) => {
             cell.tokens_valid.increment();
+            exchange.log.iter_mut().for_each(|log| log.token = Some("valid"));
             return Ok(());
         }
         Err(refused) => refused,
@@ -57,7 +58,7 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
         let does = if enforced { "refused" } else { "let through (tokens = \"report\")" };
         tracing::warn!(pool = %pool.config.name, fault = fault.as_str(), "a request was {does}: token: {}", fault.as_str());
     }
-    exchange.token = Some(fault);
+    exchange.log.iter_mut().for_each(|log| log.token = Some(fault.as_str()));
     if enforced {
         return Err(Refusal::Token(fault));
     }
