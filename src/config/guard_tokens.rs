@@ -93,7 +93,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside
     let (emulator, skills) = (raw.emulator.unwrap_or(false), names(&place.key("skills"), raw.skills.as_deref()));
     let tenants = names(&place.key("tenants"), raw.tenants.as_deref());
     let wanted = emulator || !skills.is_empty();
-    for (key, given) in [("tenants", raw.tenants.is_some()), ("entra_metadata", raw.entra_metadata.is_some())] {
+    for (key, given) in [("tenants", !tenants.is_empty()), ("entra_metadata", raw.entra_metadata.is_some())] {
         if given && !wanted {
             let hint = "emulator = true, skills = [\"…\"], or leave the key out";
             place.key(key).error("tokens of Entra are accepted from emulators and skills only, and neither is on", hint);

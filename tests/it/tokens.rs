@@ -16,7 +16,7 @@ use crate::support::{Gateway, Outcome, Reply};
 
 /// Two routes to one pool: `/api/messages` is open to emulators and a skill, `/channels` to channels only.
 fn config(site: &Site, issuer: &Issuer, backends: &[&Backend], more: &str) -> String {
-    let channels = format!("[[route]]\npath = \"/channels\"\npool = \"bot\"\n[route.guard]\n{}", issuer.channels_only());
+    let channels = format!("[[route]]\nhost = \"{HOST}\"\npath = \"/channels\"\npool = \"bot\"\n[route.guard]\n{}", issuer.channels_only());
     let guard = format!("host = \"{HOST}\"\n[route.guard]\n{}{more}\n", issuer.open());
     let pool = site.pool(&format!("kind = \"bot\"\n{PROBE}"), backends);
     // The guard is a table of its own: it must stand after the route's keys.

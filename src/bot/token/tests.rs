@@ -10,8 +10,10 @@ use super::*;
 use crate::config::{Config, TokensConfig};
 use crate::model::{TokenFault, Utc};
 
+#[allow(unreachable_pub, dead_code, reason = "shared with the integration tests")]
 #[path = "../../../tests/support/issuer/cases.rs"]
 mod cases;
+#[allow(unreachable_pub, dead_code, reason = "shared with the integration tests")]
 #[path = "../../../tests/support/issuer/mint.rs"]
 mod mint;
 

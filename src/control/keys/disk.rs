@@ -78,3 +78,50 @@ pub(super) fn save(path: &Path, kept: &Kept) -> io::Result<()> {
     fs::rename(&draft, path)?;
     File::open(directory)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(issuer: &str) -> KeySourceConfig {
+        let text = format!(
+            "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n[[route]]\npool = \"p\"\n[route.guard]\napp_ids = [\"app\"]\n\
+             metadata = \"https://{issuer}/v1/metadata\"\n[[pool]]\nname = \"p\"\n[[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n"
+        );
+        let mut config = crate::config::parse("botgate.toml", &text, "".as_ref(), &|_| None).unwrap().config;
+        config.routes.remove(0).guard.unwrap().tokens.unwrap().channel.keys
+    }
+
+    #[test]
+    fn keys_are_found_again_by_the_place_they_came_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (source("one.test"), source("two.test"));
+        let path = path_of(directory.path(), &one);
+        assert_ne!(path, path_of(directory.path(), &two));
+        assert_eq!(load(&path, &one), Ok(None));
+        for jwks in ["{\"keys\":[]}", "another \"set\""] {
+            let kept = Kept::new(&one, Utc::from_millis(1_795_324_786_250), jwks.to_owned());
+            save(&path, &kept).unwrap();
+            assert_eq!(load(&path, &one), Ok(Some(kept)));
+        }
+        assert!(load(&path, &two).unwrap_err().contains("another place"));
+        let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(files, 1, "no draft stays");
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_or_is_something_else_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let one = source("one.test");
+        let path = path_of(directory.path(), &one);
+        save(&path, &Kept::new(&one, Utc::from_millis(0), "{}".to_owned())).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(load(&path, &one).is_err(), "{length} bytes");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(load(&path, &one).is_err());
+    }
+}
