@@ -87,7 +87,9 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside
     };
     let issuer = raw.issuer.clone().unwrap_or_else(|| cloud.issuer.to_owned());
     if issuer.is_empty() || !issuer.bytes().all(|b| b.is_ascii_graphic()) {
-        place.key("issuer").error("this is no issuer", "the `iss` of its tokens, exactly: \"https://issuer.contoso.com\"");
+        place
+            .key("issuer")
+            .error("this is no issuer", "the `iss` of its tokens, exactly: \"https://issuer.contoso.com\"");
     }
     let channel = keys("metadata", raw.metadata.as_ref(), cloud.metadata);
     let (emulator, skills) = (raw.emulator.unwrap_or(false), names(&place.key("skills"), raw.skills.as_deref()));
@@ -96,7 +98,9 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside
     for (key, given) in [("tenants", !tenants.is_empty()), ("entra_metadata", raw.entra_metadata.is_some())] {
         if given && !wanted {
             let hint = "emulator = true, skills = [\"…\"], or leave the key out";
-            place.key(key).error("tokens of Entra are accepted from emulators and skills only, and neither is on", hint);
+            place
+                .key(key)
+                .error("tokens of Entra are accepted from emulators and skills only, and neither is on", hint);
         }
     }
     let entra = keys("entra_metadata", raw.entra_metadata.as_ref(), cloud.entra_metadata).filter(|_| wanted);
@@ -136,7 +140,10 @@ fn source(text: &str, ca: Option<PathBuf>) -> Result<KeySourceConfig, Fault> {
     const HINT: &str = "\"https://host/.well-known/openid-configuration\"";
     let url = address::backend_url(text).map_err(|Fault { message, .. }| fault(message, HINT))?;
     if !url.tls && !is_this_machine(&url.host) {
-        return Err(fault("who can change the keys on their way can forge tokens: http is for this machine only", HINT));
+        return Err(fault(
+            "who can change the keys on their way can forge tokens: http is for this machine only",
+            HINT,
+        ));
     }
     let path = if url.base_path.is_empty() { "/".to_owned() } else { url.base_path.clone() };
     let url = BackendUrl { base_path: String::new(), ..url };

@@ -180,12 +180,7 @@ fn journal(place: &Place<'_>, raw: Option<&RawJournal>) -> JournalConfig {
     JournalConfig { max_age, max_size }
 }
 
-fn routes(
-    place: &Place<'_>,
-    raw: &RawConfig,
-    pools: &PoolNames<'_>,
-    outside: &Outside<'_>,
-) -> Vec<RouteConfig> {
+fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>, outside: &Outside<'_>) -> Vec<RouteConfig> {
     let mut used = HashSet::new();
     let mut taken: HashMap<(HostPattern, String), String> = HashMap::new();
     let mut routes = Vec::new();
@@ -215,12 +210,7 @@ fn routes(
     routes
 }
 
-fn route(
-    place: &Place<'_>,
-    raw: &RawRoute,
-    preset: &Preset,
-    outside: &Outside<'_>,
-) -> Option<RouteConfig> {
+fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset, outside: &Outside<'_>) -> Option<RouteConfig> {
     let host = match &raw.host {
         Some(host) => place.key("host").take(address::host_pattern(host)),
         None => Some(HostPattern::Any),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
-use super::{keys, parity};
 use super::probe::probe;
+use super::{keys, parity};
 use crate::config::{DnsConfig, KeySourceConfig};
 use crate::steering::Sample;
 use crate::upstream::Resolver;

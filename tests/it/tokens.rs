@@ -16,7 +16,10 @@ use crate::support::{Gateway, Outcome, Reply};
 
 /// Two routes to one pool: `/api/messages` is open to emulators and a skill, `/channels` to channels only.
 fn config(site: &Site, issuer: &Issuer, backends: &[&Backend], more: &str) -> String {
-    let channels = format!("[[route]]\nhost = \"{HOST}\"\npath = \"/channels\"\npool = \"bot\"\n[route.guard]\n{}", issuer.channels_only());
+    let channels = format!(
+        "[[route]]\nhost = \"{HOST}\"\npath = \"/channels\"\npool = \"bot\"\n[route.guard]\n{}",
+        issuer.channels_only()
+    );
     let guard = format!("host = \"{HOST}\"\n[route.guard]\n{}{more}\n", issuer.open());
     let pool = site.pool(&format!("kind = \"bot\"\n{PROBE}"), backends);
     // The guard is a table of its own: it must stand after the route's keys.
@@ -197,9 +200,12 @@ async fn everything_on_a_guarded_route_needs_a_token_but_what_is_open() -> Outco
     let one = Backend::start("one").await;
     let gateway = start(&site, &issuer, &[&one], "open = [\"/assets\"]").await;
     let mut client = gateway.client(&site, Protocol::H1).await;
-    for (method, path, status) in
-        [("GET", "/api/messages", 401), ("DELETE", "/api/messages", 401), ("PUT", "/x", 401), ("GET", "/assets/a.js", 200)]
-    {
+    for (method, path, status) in [
+        ("GET", "/api/messages", 401),
+        ("DELETE", "/api/messages", 401),
+        ("PUT", "/x", 401),
+        ("GET", "/assets/a.js", 200),
+    ] {
         let request = client.request(method, path).body(full(""))?;
         assert_eq!(client.send(request).await?.status, status, "{method} {path}");
     }
@@ -244,7 +250,8 @@ async fn no_token_is_in_logs_metrics_or_the_admin_api() -> Outcome<()> {
     assert_eq!(post(&mut client, &good).await?.status, 200);
     let refused = post(&mut client, &bad).await?;
     assert_eq!(refused.status, 401);
-    let mut said = vec![refused.text(), gateway.pools().await.to_string(), gateway.api("/api/v1/journal").await.to_string()];
+    let mut said =
+        vec![refused.text(), gateway.pools().await.to_string(), gateway.api("/api/v1/journal").await.to_string()];
     said.push(client::get(gateway.admin(), "/metrics").await?.text());
     gateway.stop().await;
     said.push(std::fs::read_to_string(&log)?);

@@ -28,7 +28,9 @@ pub(super) fn caller(claims: &Claims, issuer: IssuerKind, config: &TokensConfig)
         (IssuerKind::Channel, Some(caller)) if *caller == claims.aud => Ok(Caller::Channel),
         (IssuerKind::Channel, Some(_)) => Err(TokenFault::Issuer),
         (IssuerKind::Entra, Some(caller)) if *caller == claims.aud && config.emulator => Ok(Caller::Emulator),
-        (IssuerKind::Entra, Some(caller)) if *caller != claims.aud && config.skills.contains(caller) => Ok(Caller::Skill),
+        (IssuerKind::Entra, Some(caller)) if *caller != claims.aud && config.skills.contains(caller) => {
+            Ok(Caller::Skill)
+        }
         (IssuerKind::Entra, _) => Err(TokenFault::Caller),
     }
 }

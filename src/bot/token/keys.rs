@@ -112,7 +112,12 @@ impl Key {
         // Endorsements that cannot be read must not turn into a key that needs none.
         let endorsements = match json.get("endorsements") {
             None => Vec::new(),
-            Some(all) => all.as_array().filter(|all| all.len() <= MOST_ENDORSEMENTS)?.iter().map(endorsement).collect::<Option<_>>()?,
+            Some(all) => all
+                .as_array()
+                .filter(|all| all.len() <= MOST_ENDORSEMENTS)?
+                .iter()
+                .map(endorsement)
+                .collect::<Option<_>>()?,
         };
         let verifies = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
         Some(Self { kid: kid.into(), modulus, exponent, endorsements, verifies })
@@ -125,7 +130,8 @@ impl Key {
 
     /// Whether it may vouch for activities of this channel. A key without endorsements may for all.
     pub(super) fn endorses(&self, channel: Option<&str>) -> bool {
-        self.endorsements.is_empty() || channel.is_some_and(|channel| self.endorsements.iter().any(|one| **one == *channel))
+        self.endorsements.is_empty()
+            || channel.is_some_and(|channel| self.endorsements.iter().any(|one| **one == *channel))
     }
 }
 

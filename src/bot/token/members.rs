@@ -193,7 +193,10 @@ mod tests {
     fn a_member_has_the_type_that_it_is_asked_for_or_is_refused() {
         let json = br#"{"t":"x","e":"\u0078","i":7,"f":7.0,"n":null,"b":true,"l":[1],"o":{"a":1,"a":2},"h":99999999999999999999}"#;
         let members = Members::read(json).unwrap();
-        assert_eq!((members.text("t"), members.text("e"), members.text("none")), (Ok(Some("x")), Ok(Some("x")), Ok(None)));
+        assert_eq!(
+            (members.text("t"), members.text("e"), members.text("none")),
+            (Ok(Some("x")), Ok(Some("x")), Ok(None))
+        );
         assert_eq!((members.integer("i"), members.integer("none")), (Ok(Some(7)), Ok(None)));
         for name in ["f", "n", "b", "l", "o", "h"] {
             assert!(members.text(name).is_err() && members.integer(name).is_err() && members.has(name), "{name}");

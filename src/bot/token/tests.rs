@@ -209,7 +209,8 @@ fn without_keys_nothing_is_said_about_a_token_that_could_be_good_and_who_is_to_f
     };
     let now = Utc::from_millis(NOW * 1000);
     let mut cache = TokenCache::default();
-    let mut ask = |token, keys| check(&headers(token), Bound::Nothing, keys, &world.config, &mut cache, now).unwrap_err();
+    let mut ask =
+        |token, keys| check(&headers(token), Bound::Nothing, keys, &world.config, &mut cache, now).unwrap_err();
     let good = world.signers.endorsed.token(&claims(NOW));
     assert_eq!(ask(good, Keys::default()), Refused { fault: TokenFault::NoKeys, issuer: Some(IssuerKind::Channel) });
     let expired = world.signers.endorsed.token(&with(claims(NOW), &json!({"exp": 1000, "nbf": null})));
@@ -251,7 +252,8 @@ fn keys_that_cannot_be_used_are_passed_over() {
         let jwks = json!({"keys": [with(good.clone(), &more), good]}).to_string();
         assert_eq!(KeySet::read(&jwks, None).map(|set| set.len()), Ok(1), "{more}");
     }
-    for more in [json!({"use": null}), json!({"alg": "RS256"}), json!({"key_ops": ["verify"]}), json!({"x5c": ["…"]})] {
+    for more in [json!({"use": null}), json!({"alg": "RS256"}), json!({"key_ops": ["verify"]}), json!({"x5c": ["…"]})]
+    {
         assert!(KeySet::read(&json!({"keys": [with(good.clone(), &more)]}).to_string(), None).is_ok(), "{more}");
     }
     for bad in ["", "[]", "{}", "{\"keys\":{}}", "<html>"] {

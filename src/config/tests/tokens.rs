@@ -34,8 +34,18 @@ fn app_ids_are_enough_to_enforce() {
 #[test]
 fn each_cloud_has_issuers_of_its_own() {
     for (cloud, issuer, login, entra) in [
-        ("public", "https://api.botframework.com", "https://login.botframework.com/", "https://login.microsoftonline.com/"),
-        ("us-gov", "https://api.botframework.us", "https://login.botframework.azure.us/", "https://login.microsoftonline.us/"),
+        (
+            "public",
+            "https://api.botframework.com",
+            "https://login.botframework.com/",
+            "https://login.microsoftonline.com/",
+        ),
+        (
+            "us-gov",
+            "https://api.botframework.us",
+            "https://login.botframework.azure.us/",
+            "https://login.microsoftonline.us/",
+        ),
         (
             "china",
             "https://api.botframework.azure.cn",
@@ -43,7 +53,8 @@ fn each_cloud_has_issuers_of_its_own() {
             "https://login.partner.microsoftonline.cn/",
         ),
     ] {
-        let tokens = tokens(&format!("app_ids = [\"a\"]\ncloud = \"{cloud}\"\nemulator = true\ntenants = [\"t-1\"]")).unwrap();
+        let tokens =
+            tokens(&format!("app_ids = [\"a\"]\ncloud = \"{cloud}\"\nemulator = true\ntenants = [\"t-1\"]")).unwrap();
         assert_eq!(tokens.channel.names, [issuer]);
         assert!(tokens.channel.keys.to_string().starts_with(login));
         let keys = tokens.entra.unwrap();

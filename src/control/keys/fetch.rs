@@ -36,8 +36,10 @@ async fn get(source: &KeySourceConfig, resolver: &Resolver) -> Result<String, St
     // Made anew each time: a `ca` file may have been replaced since, and this happens once a day.
     let tls = TlsClient::new(&source.service).map_err(|error| error.to_string())?;
     let dialed = dial(&addresses, tls.as_ref(), Alpn::Any, DIAL).await.map_err(|error| error.to_string())?;
-    let headers =
-        [(ACCEPT, HeaderValue::from_static("application/json")), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
+    let headers = [
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+    ];
     let question = Question {
         backend: &source.service,
         method: &Method::GET,

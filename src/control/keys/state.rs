@@ -90,7 +90,8 @@ impl Keys {
             return source;
         };
         let found = disk::load(&path, &source.config).and_then(|kept| {
-            let read = |kept: Kept| Ok((KeySet::read(&kept.jwks, None).map_err(|fault| fault.to_string())?, kept.fetched));
+            let read =
+                |kept: Kept| Ok((KeySet::read(&kept.jwks, None).map_err(|fault| fault.to_string())?, kept.fetched));
             kept.map(read).transpose()
         });
         match found {
@@ -120,7 +121,9 @@ impl Keys {
 
     /// Takes in how a fetch ended. What cannot be used does not take the place of what can.
     pub(super) fn fetched(&mut self, from: &KeySourceConfig, result: Result<&str, String>, now: Now) -> Taken {
-        let Some(source) = self.sources.iter_mut().find(|source| source.config == *from) else { return Taken::Unwanted };
+        let Some(source) = self.sources.iter_mut().find(|source| source.config == *from) else {
+            return Taken::Unwanted;
+        };
         let read = |jwks: &str| {
             let set = KeySet::read(jwks, source.set.as_deref());
             set.map_err(|fault| format!("{from}: {fault}"))

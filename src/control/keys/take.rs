@@ -16,7 +16,9 @@ impl Control {
         let taken = self.registry.keys.fetched(source, result.map(|()| text.as_str()), now);
         match &taken {
             Taken::Unwanted => return,
-            Taken::Same { back: true } => tracing::info!("token keys of {source} can be fetched again: they are the same"),
+            Taken::Same { back: true } => {
+                tracing::info!("token keys of {source} can be fetched again: they are the same")
+            }
             Taken::Same { back: false } => tracing::debug!("token keys of {source}: the same"),
             Taken::Changed(count) => {
                 tracing::info!("token keys of {source}: {count} are used from now on");

@@ -12,7 +12,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
     AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
-    HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+    HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig,
+    RouteConfig, StatusSet,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,

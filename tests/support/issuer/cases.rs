@@ -227,7 +227,12 @@ fn claimed(table: &mut Table, keys: &Signers, now: i64) {
     let neither = key.token(&with(usual.clone(), &json!({"serviceurl": null})));
     table.about(bare, "serviceurl neither here nor there", "service-url", neither);
     let empty = with(activity(), &json!({"serviceUrl": ""}));
-    table.about(empty, "serviceurl empty on both sides", "service-url", key.token(&with(usual, &json!({"serviceurl": ""}))));
+    table.about(
+        empty,
+        "serviceurl empty on both sides",
+        "service-url",
+        key.token(&with(usual, &json!({"serviceurl": ""}))),
+    );
 }
 
 fn times(table: &mut Table, keys: &Signers, now: i64) {
@@ -277,11 +282,7 @@ fn algorithms(table: &mut Table, keys: &Signers, now: i64) {
         table.add(name, "algorithm", hmac(secret, &hs256, &usual));
     }
     table.add("HMAC that says RS256", "signature", hmac(key.modulus().as_bytes(), &key.header(), &usual));
-    for (name, algorithm) in [
-        ("RS384", Algorithm::RS384),
-        ("RS512", Algorithm::RS512),
-        ("PS256", Algorithm::PS256),
-    ] {
+    for (name, algorithm) in [("RS384", Algorithm::RS384), ("RS512", Algorithm::RS512), ("PS256", Algorithm::PS256)] {
         let header = with(key.header(), &json!({"alg": name}));
         table.add(name, "algorithm", key.by(algorithm, header.to_string(), usual.to_string()));
         let lying = key.by(algorithm, key.header().to_string(), usual.to_string());
@@ -337,7 +338,8 @@ fn signatures(table: &mut Table, keys: &Signers, now: i64) {
     let token = key.token(&usual);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
-    let flipped = if signature.starts_with('A') { format!("B{}", &signature[1..]) } else { format!("A{}", &signature[1..]) };
+    let flipped =
+        if signature.starts_with('A') { format!("B{}", &signature[1..]) } else { format!("A{}", &signature[1..]) };
     table.add("bad signature", "signature", format!("{signed}.{flipped}"));
     table.add("no signature", "signature", format!("{signed}."));
     table.add("a short signature", "signature", format!("{signed}.{}", &signature[..200]));
@@ -464,9 +466,21 @@ fn callers(table: &mut Table, keys: &Signers, now: i64) {
         ("no caller", "caller", by(APP, json!({"appid": null}))),
         ("empty caller", "caller", by("", json!({}))),
         ("caller as a list", "malformed", by(APP, json!({"appid": [SKILL]}))),
-        ("a tenant that is not allowed", "issuer", by(APP, json!({"iss": format!("https://sts.windows.net/{stranger}/")}))),
-        ("tenant without its slash", "issuer", by(APP, json!({"iss": format!("https://sts.windows.net/{}", TENANTS[0])}))),
-        ("version 2.0 of another cloud", "issuer", by(APP, json!({"iss": format!("https://login.microsoftonline.us/{}/v2.0", TENANTS[0])}))),
+        (
+            "a tenant that is not allowed",
+            "issuer",
+            by(APP, json!({"iss": format!("https://sts.windows.net/{stranger}/")})),
+        ),
+        (
+            "tenant without its slash",
+            "issuer",
+            by(APP, json!({"iss": format!("https://sts.windows.net/{}", TENANTS[0])})),
+        ),
+        (
+            "version 2.0 of another cloud",
+            "issuer",
+            by(APP, json!({"iss": format!("https://login.microsoftonline.us/{}/v2.0", TENANTS[0])})),
+        ),
         ("emulator expired 6 min ago", "expired", by(APP, json!({"exp": now - 360, "nbf": now - 900}))),
         ("emulator with the connector's key", "unknown-key", keys.endorsed.token(&entra_claims(now, APP))),
         ("emulator with a stranger's key", "signature", {

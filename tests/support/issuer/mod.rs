@@ -74,7 +74,8 @@ impl Issuer {
 
     /// The same, with emulators and one skill.
     pub fn open(&self) -> String {
-        let entra = format!("entra_metadata = \"{}\"\nemulator = true\nskills = [\"{SKILL}\"]\n", self.entra_metadata());
+        let entra =
+            format!("entra_metadata = \"{}\"\nemulator = true\nskills = [\"{SKILL}\"]\n", self.entra_metadata());
         self.channels_only() + &entra
     }
 
@@ -126,7 +127,8 @@ async fn answer(mut stream: TcpStream, shared: &Shared) {
     let text = String::from_utf8_lossy(&head);
     let path = text.split(' ').nth(1).unwrap_or_default();
     let metadata = |who: &str| {
-        json!({"issuer": "https://issuer.test", "jwks_uri": format!("http://{}/{who}/keys", shared.address)}).to_string()
+        json!({"issuer": "https://issuer.test", "jwks_uri": format!("http://{}/{who}/keys", shared.address)})
+            .to_string()
     };
     let keys = |at: usize| shared.keys.lock().unwrap()[at].clone();
     let body = match path {
