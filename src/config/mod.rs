@@ -18,6 +18,7 @@ mod pool;
 mod pool_names;
 mod presets;
 mod probe;
+mod question;
 mod raw;
 mod raw_policy;
 mod raw_pool;

@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, parity, policy, probe, values};
+use super::{backend, follow, parity, policy, probe, question, values};
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -59,6 +59,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         unique_name(&place, raw.name.as_ref(), &mut taken, "backend of this pool");
         backends.extend(backend::validate(&place, raw, index, outside));
     }
+    question::uneven(place, raw.backend.as_deref().unwrap_or_default());
     backends.sort_by_key(|backend| backend.priority);
     let replay_buffer = raw.replay_buffer.as_ref().and_then(|raw| place.key("replay_buffer").take(values::size(raw)));
     Some(PoolConfig {

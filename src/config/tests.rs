@@ -6,6 +6,7 @@ mod good;
 mod parity;
 mod policy;
 mod properties;
+mod question;
 mod secrets;
 
 use std::path::Path;

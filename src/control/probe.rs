@@ -107,6 +107,7 @@ mod tests {
             server_name: None,
             headers: vec![(http::header::AUTHORIZATION, HeaderValue::from_static("EndpointKey k"))],
             rewrite: vec![],
+            question: Default::default(),
             ca: None,
             client_certificate: None,
             http2: false,

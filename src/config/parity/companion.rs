@@ -10,7 +10,7 @@ use super::raw::{RawCompanion, RawMethod, RawParity};
 use super::types::{ParityRequest, ParityRule};
 use crate::config::findings::{Fault, Place, fault};
 use crate::config::resolve::Outside;
-use crate::config::{BackendConfig, BackendUrl, address, shape};
+use crate::config::{BackendConfig, BackendUrl, QuestionConfig, address, shape};
 
 /// What the questions of a check depend on.
 pub(super) struct Asking<'a> {
@@ -165,6 +165,7 @@ fn companion(
         server_name: None,
         headers: Vec::new(),
         rewrite: Vec::new(),
+        question: QuestionConfig::default(),
         ca: ca.flatten(),
         client_certificate: None,
         http2: url.tls,

@@ -113,6 +113,7 @@ pub(in crate::control) fn backend(name: &str, priority: u32) -> BackendConfig {
         server_name: None,
         headers: vec![],
         rewrite: vec![],
+        question: Default::default(),
         ca: None,
         client_certificate: None,
         http2: false,
