@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, parity, policy, probe, question, values};
+use super::{backend, follow, parity, policy, probe, question, unavailable, values};
 use crate::model::Sign;
 
 /// Whether a name may stand in URLs, labels and logs.
@@ -79,6 +79,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         failback: policy::failback(&place.key("failback"), raw.failback.as_ref()),
         flap: policy::flap(&place.key("flap"), raw.flap.as_ref()),
         all_down: raw.all_down.unwrap_or_default(),
+        unavailable: unavailable::validate(&place.key("unavailable"), raw.unavailable.as_ref(), kind, outside),
         when_both_bad: raw.when_both_bad.unwrap_or_default(),
         pin: policy::pin(raw.pin.as_ref()),
         follow: raw.follow.as_ref().and_then(follow::config),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
+use super::raw_unavailable::RawUnavailable;
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawSecret, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, PoolKind, Replay, Sign, WhenBothBad};
 
@@ -46,6 +47,8 @@ pub(super) struct RawPool {
     pub(super) flap: Option<RawFlap>,
     /// What to do when no backend is available. Default "try-all".
     pub(super) all_down: Option<AllDown>,
+    /// What clients are told when no backend serves them.
+    pub(super) unavailable: Option<RawUnavailable>,
     /// Where the pool is when the active backend and every standby are bad. Default "stay".
     pub(super) when_both_bad: Option<WhenBothBad>,
     /// What is true of a pin unless the operator says otherwise.

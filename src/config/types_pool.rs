@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
+use super::types_unavailable::UnavailableConfig;
 use crate::model::{AllDown, PoolKind, PoolName, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
@@ -43,6 +44,8 @@ pub struct PoolConfig {
     pub flap: FlapConfig,
     /// What to do when no backend is available.
     pub all_down: AllDown,
+    /// What clients are told when no backend serves them.
+    pub unavailable: UnavailableConfig,
     /// Where the pool is when the active backend and every standby are bad.
     pub when_both_bad: WhenBothBad,
     /// What is true of a pin unless the operator says otherwise.
