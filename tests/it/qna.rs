@@ -24,11 +24,11 @@ fn key(region: &str) -> String {
 }
 
 struct Regions {
-    site: Site,
     gateway: Gateway,
     one: Backend,
     two: Backend,
     config: String,
+    site: Site,
 }
 
 /// Two regions behind one gateway that logs all it can.
@@ -52,7 +52,7 @@ async fn regions(more: &str) -> Regions {
     let config = site.head("") + &log + &pool_of("qna", &pool, &backends, &format!("host = \"{HOST}\"\n"));
     let env = [("QNA_KEY_ONE", &*key("one")), ("BOTGATE_LOG", "debug")];
     let gateway = Gateway::start_in(&site, &config, &env).await;
-    Regions { site, gateway, one, two, config }
+    Regions { gateway, one, two, config, site }
 }
 
 impl Regions {
@@ -118,13 +118,16 @@ async fn a_client_that_is_configured_once_works_with_either_region() -> Outcome<
     ];
     for (what, behaviour) in failures {
         for path in [MAKER, LANGUAGE] {
-            it.one.once(behaviour.clone());
+            it.one.always(behaviour.clone());
             let reply = it.ask(&mut client, path).await?;
             assert_eq!((reply.status, reply.header("x-backend")), (200, "two"), "{what}");
-            assert_eq!(it.two.log().last().header("botgate-attempt"), "2", "{what}");
+            let attempt = it.two.log().last().header("botgate-attempt");
+            // A kept connection that breaks is dialed again before another region is tried.
+            assert!(attempt == "2" || what == "a reset" && attempt == "3", "{what}: {attempt}");
         }
     }
-    assert_eq!(it.one.log().count(), before + 1 + 8);
+    assert!(it.one.log().count() > before + 8);
+    it.one.always(Behaviour::Echo);
 
     it.one.refuse().await;
     for path in [MAKER, LANGUAGE] {
