@@ -63,6 +63,8 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
     question::uneven(place, raw.backend.as_deref().unwrap_or_default());
     backends.sort_by_key(|backend| backend.priority);
     let replay_buffer = raw.replay_buffer.as_ref().and_then(|raw| place.key("replay_buffer").take(values::size(raw)));
+    let probe = probe::validate(&place.key("probe"), raw.probe.as_ref(), outside);
+    probe::check_backends(place, probe.as_ref(), &backends);
     Some(PoolConfig {
         name: raw.name.as_deref()?.into(),
         kind,
@@ -74,7 +76,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         replay: raw.replay.unwrap_or(replay),
         replay_buffer: usize::try_from(replay_buffer.unwrap_or(256 << 10)).unwrap_or(usize::MAX),
         retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
-        probe: probe::validate(&place.key("probe"), raw.probe.as_ref(), outside),
+        probe,
         evidence,
         failback: policy::failback(&place.key("failback"), raw.failback.as_ref()),
         flap: policy::flap(&place.key("flap"), raw.flap.as_ref()),

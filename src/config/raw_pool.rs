@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
+use super::raw_probe::RawProbe;
 use super::raw_unavailable::RawUnavailable;
-use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawSecret, RawShare, RawSize, RawStatus};
+use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawSecret, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, PoolKind, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.

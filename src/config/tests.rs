@@ -5,6 +5,7 @@ mod files;
 mod good;
 mod parity;
 mod policy;
+mod probe;
 mod properties;
 mod question;
 mod secrets;

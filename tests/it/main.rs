@@ -19,6 +19,7 @@ mod names;
 mod operators;
 mod phases;
 mod power_cuts;
+mod probes;
 mod qna;
 mod regions;
 mod reload;

@@ -253,7 +253,7 @@ fn path_and_query(path: &str) -> Result<(), Fault> {
 
 /// Where a service is, and the rest of its URL as written: path and query. No fault repeats any of it: it may hold
 /// credentials.
-fn service_url(text: &str) -> Result<(BackendUrl, String), Fault> {
+pub(in crate::config) fn service_url(text: &str) -> Result<(BackendUrl, String), Fault> {
     const HINT: &str = "\"https://host/path?query\", or \"https://host\" where the check or its preset has the path";
     let scheme = text.find("://").map_or(0, |at| at + 3);
     let end = text[scheme..].find(['/', '?', '#']).map_or(text.len(), |at| scheme + at);
