@@ -60,7 +60,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         unique_name(&place, raw.name.as_ref(), &mut taken, "backend of this pool");
         backends.extend(backend::validate(&place, raw, index, outside));
     }
-    question::uneven(place, raw.backend.as_deref().unwrap_or_default());
+    question::doubts(place, kind, raw.backend.as_deref().unwrap_or_default());
     backends.sort_by_key(|backend| backend.priority);
     let replay_buffer = raw.replay_buffer.as_ref().and_then(|raw| place.key("replay_buffer").take(values::size(raw)));
     let probe = probe::validate(&place.key("probe"), raw.probe.as_ref(), outside);

@@ -6,6 +6,7 @@ use super::findings::{Place, fault};
 use super::raw_pool::RawBackend;
 use super::resolve::Outside;
 use super::types_backend::QuestionConfig;
+use crate::model::PoolKind;
 
 const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 
@@ -54,8 +55,14 @@ fn carry(place: &Place<'_>, key: &str, headers: &mut Vec<(HeaderName, HeaderValu
     }
 }
 
-/// Warns of backends that lack what others of their pool have: a failover to them would ask with the client's own.
-pub(super) fn uneven(pool: &Place<'_>, backends: &[RawBackend]) {
+/// Warns of keys where bots want the token of their channel, and of backends that lack what others of their pool have: a
+/// failover to them would ask with the client's own.
+pub(super) fn doubts(pool: &Place<'_>, kind: PoolKind, backends: &[RawBackend]) {
+    for (index, _) in backends.iter().enumerate().filter(|(_, it)| kind == PoolKind::Bot && it.key.is_some()) {
+        let place = pool.key("backend").index(index).key("key");
+        let hint = "leave `key` out: it is for question answering";
+        place.warning("a bot would be sent this key in place of its channel's token, and refuse it", hint);
+    }
     type Has = fn(&RawBackend) -> bool;
     let named: [(&str, &str, Has); 4] = [
         ("key", "what it is sent to prove who asks is the client's own credential", |it| it.key.is_some()),

@@ -62,6 +62,8 @@ impl Regions {
         let headers = [
             ("authorization", bearer.as_str()),
             ("ocp-apim-subscription-key", CLIENTS_KEY),
+            ("api-key", CLIENTS_KEY),
+            ("cookie", CLIENTS_KEY),
             ("content-type", "application/json"),
         ];
         client.post(path, &headers, QUESTION).await
@@ -172,6 +174,27 @@ async fn the_deadline_bounds_the_search_for_a_region_that_answers() -> Outcome<(
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
     all_own(&it);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parity_checks_ask_each_region_by_its_own_identity() -> Outcome<()> {
+    let _machine = together().await;
+    let check = format!(
+        "[[pool.parity]]\nname = \"known answer\"\npath = \"{MAKER}\"\nbody = {{ question = \"When?\" }}\n\
+         interval = \"1s\"\ntimeout = \"1s\"\ncontains = \"When?\"\n"
+    );
+    let it = regions(&check).await;
+    wait_until("both regions were asked", || async { it.one.log().count() > 0 && it.two.log().count() > 0 }).await;
+    for (backend, own) in [(&it.one, "one"), (&it.two, "two")] {
+        let seen = backend.log().last();
+        assert!(seen.target.ends_with(&format!("/qnamaker/knowledgebases/kb-{own}/generateanswer")), "{}", seen.target);
+        assert_eq!(seen.header("authorization"), format!("EndpointKey {}", key(own)));
+    }
+    wait_until("both are in step", || async {
+        it.gateway.metric("botgate_parity", &["check=\"known answer\""]).await == 2.0
+    })
+    .await;
     Ok(())
 }
 

@@ -111,3 +111,19 @@ fn what_clients_are_told_when_all_is_down_is_checked() {
         assert!(found.iter().any(|line| line.contains(message)), "{text}: {found:?}");
     }
 }
+
+#[test]
+fn the_secret_that_fetches_tokens_is_never_shown() {
+    let sign =
+        |text: &str| format!("{{ kind = \"activity\", sign = {{ token_url = \"https://l.example/t\", {text} }} }}");
+    for text in [
+        "client_id = \"a\", client_secret = \"hunter2-s3cr3t\", scope = \"s\"",
+        "client_id = \"a\", client_secret = \"hunter2-s3cr3t\"",
+        "client_id = 5, client_secret = \"hunter2-s3cr3t\", scope = \"s\"",
+        "client_id = \"a\", client_secret = { fil = \"hunter2-s3cr3t\" }, scope = \"s\"",
+        "client_id = \"a\", client_secret = \"hunter2-s3cr3t",
+    ] {
+        let seen = super::secrets::visible(&bare(&pool(&sign(text), "")));
+        assert!(!seen.contains("hunter2"), "{text}\n---\n{seen}");
+    }
+}

@@ -42,6 +42,8 @@ fn backends_that_lack_what_the_others_have_are_a_warning() {
     let found = problems(&pool(&["project = \"a\"", "kb = \"b\"\ndeployment = \"d\""]));
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(problems(&pool(&["kb = \"a\"\nkey = \"K\"", "kb = \"b\"\nkey = \"K2\""])).is_empty());
+    let bot = pool(&["key = \"K\""]).replace("question-answering", "bot");
+    assert!(problems(&bot).iter().any(|line| line.contains("in place of its channel's token")));
     // What could not be read is reported as such, once.
     let found = problems(&pool(&["key = \"K\"", "key = \"${\""]));
     assert_eq!(found.len(), 1, "{found:?}");
