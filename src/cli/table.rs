@@ -175,6 +175,7 @@ mod tests {
             lacks: vec![],
             drained: false,
             in_flight: 12,
+            tunnels: 3,
             addresses: vec![],
             probe,
         };

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
+use super::types_tunnel::TunnelConfig;
 use crate::model::{AllDown, PoolKind, PoolName, Replay, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
@@ -51,6 +52,8 @@ pub struct PoolConfig {
     pub follow: Option<FollowConfig>,
     /// Open connections that each worker keeps to every standby; 0 keeps none.
     pub warm: u32,
+    /// How tunnels end.
+    pub tunnel: TunnelConfig,
     /// Rehearsals.
     pub drill: DrillConfig,
     /// Whether the backends are really in step.

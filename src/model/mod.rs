@@ -11,6 +11,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod tunnel;
 mod utc;
 mod view;
 mod window;
@@ -25,7 +26,8 @@ pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
-pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
+pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TunnelPolicy, WhenBothBad, WhenUnavailable};
+pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,

@@ -10,7 +10,7 @@ use super::recording::Recording;
 use super::target::Target;
 use super::waits::{Terms, Wait};
 use super::worker::Worker;
-use crate::model::{AttemptPhase, EvidenceKind, Moment};
+use crate::model::{AttemptPhase, EvidenceKind, Moment, TunnelEnd};
 
 /// Counts an attempt at a backend from its begin to its end, and its response when there is one.
 pub(super) struct Flight {
@@ -19,6 +19,8 @@ pub(super) struct Flight {
     received: Moment,
     status: Option<StatusCode>,
     sent: u64,
+    /// Bytes of a tunnel from the client.
+    heard: u64,
     end: End,
     log: Option<(Box<LogEntry>, Option<Rc<Recording>>)>,
 }
@@ -29,6 +31,8 @@ enum End {
     Open,
     Complete,
     Broken,
+    /// It became a tunnel, which ended so.
+    Tunnel(TunnelEnd),
 }
 
 impl End {
@@ -37,6 +41,7 @@ impl End {
             Self::Open => "client-left",
             Self::Complete => "answered",
             Self::Broken => "broken",
+            Self::Tunnel(end) => end.as_str(),
         }
     }
 }
@@ -51,6 +56,7 @@ impl Flight {
             received,
             status: None,
             sent: 0,
+            heard: 0,
             end: End::Open,
             log: None,
         }
@@ -70,6 +76,12 @@ impl Flight {
     /// The body came to its end.
     pub(super) fn complete(&mut self) {
         self.end = End::Complete;
+    }
+
+    /// The tunnel that it became has ended, after so many bytes from the client and to it.
+    pub(super) fn tunnelled(&mut self, end: TunnelEnd, bytes: (u64, u64)) {
+        self.end = End::Tunnel(end);
+        (self.heard, self.sent) = bytes;
     }
 
     /// The backend broke off the body.
@@ -100,7 +112,7 @@ impl Drop for Flight {
         let Some(status) = self.status else { return };
         let now = self.worker.clock.now();
         if let Some((log, body)) = &self.log {
-            let bytes = (body.as_ref().map_or(0, |body| body.received()), self.sent);
+            let bytes = (body.as_ref().map_or(self.heard, |body| body.received()), self.sent);
             let outcome = self.end.as_str();
             self.worker.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
         }

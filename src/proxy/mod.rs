@@ -14,7 +14,7 @@
 //! | `warmth` | connections that stand open to every backend that could take over |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
 //! | `log` | one request as the access log tells it |
-//! | `upgrade` | tunnels behind a 101 |
+//! | `tunnel/` | WebSockets and other upgrades, behind a 101 |
 //! | `rest` | the rest of a body whose request is refused |
 //! | `refuse` | the one place that turns an error into a response |
 
@@ -34,7 +34,7 @@ mod refuse;
 mod response;
 mod rest;
 mod target;
-mod upgrade;
+mod tunnel;
 mod waits;
 mod warmth;
 mod worker;

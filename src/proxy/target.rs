@@ -1,7 +1,7 @@
 //! A backend in a snapshot.
 
 use crate::model::PoolName;
-use crate::snapshot::{Backend, Pool, View};
+use crate::snapshot::{Backend, Pool, Snapshot, View};
 
 /// Points at a backend of the snapshot that a request read, and keeps that snapshot.
 #[derive(Clone, Debug)]
@@ -59,6 +59,11 @@ impl Target {
     /// Whether this snapshot is the one that was read.
     pub(super) fn is_of(&self, view: &View) -> bool {
         std::rc::Rc::ptr_eq(&self.view, view)
+    }
+
+    /// The snapshot that was read.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.view
     }
 
     /// The pool.

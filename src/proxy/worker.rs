@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::log::{Ended, LogEntry};
 use super::recording::RequestBody;
 use super::target::Target;
+use super::tunnel::Tunnels;
 use super::waits::Waits;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
@@ -22,6 +23,7 @@ pub(super) struct Worker {
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
+    pub(super) tunnels: Rc<Tunnels>,
     pub(super) client_stats: Arc<ListenerStats>,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
@@ -44,6 +46,7 @@ impl Worker {
             cell,
             connections: Connections::new(),
             waits: Rc::default(),
+            tunnels: Rc::default(),
             evidence,
             client_stats,
             access_log: access_log.map(RefCell::new),

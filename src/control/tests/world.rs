@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
-    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
+    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, TunnelConfig, EvidenceConfig, FailbackConfig, FlapConfig,
     HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
 };
 use crate::control::{
@@ -148,6 +148,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         pin: PinConfig::default(),
         follow: None,
         warm: 0,
+        tunnel: TunnelConfig::default(),
         drill: DrillConfig::default(),
         parity: vec![],
         backends,
