@@ -48,7 +48,9 @@ pub(super) async fn run(
         if let Ok(answer) = outcome.as_ref()
             && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
         {
-            return outcome.map_err(|failed| failed.refusal).map(|answer| respond(worker, exchange, answer, flight, &target));
+            return outcome
+                .map_err(|failed| failed.refusal)
+                .map(|answer| respond(worker, exchange, answer, flight, &target));
         }
         // The next decision is made from what holds now, not from what held when the attempt began.
         pool = pool.in_view(worker.view());

@@ -235,7 +235,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_retry_budget_spent_total", "Requests that wanted another attempt beyond the retry budget."),
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
-        ("botgate_tunnels_closed_total", "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them."),
+        (
+            "botgate_tunnels_closed_total",
+            "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them.",
+        ),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
         ("botgate_connections_turned_away_total", "Client connections over the cap."),

@@ -11,8 +11,9 @@ use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
-    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, TunnelConfig, EvidenceConfig, FailbackConfig, FlapConfig,
+    AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
     HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+    TunnelConfig,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,

@@ -123,9 +123,7 @@ impl Frames {
 
     fn is_sound(&self, header: &FrameHeader, length: u64) -> bool {
         let control = matches!(header.opcode, OpCode::Control(_));
-        header.mask.is_some() == self.masked
-            && length < 1 << 63
-            && (!control || (header.is_final && length <= CONTROL))
+        header.mask.is_some() == self.masked && length < 1 << 63 && (!control || (header.is_final && length <= CONTROL))
     }
 }
 
@@ -212,8 +210,7 @@ mod tests {
         let sound = frame(0x81, false, b"hello");
         let long_ping = frame(0x89, false, &[0; 126]);
         let endless = [0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0];
-        let bad: [&[u8]; 6] =
-            [&[0x83, 0], &[0x8b, 0], &[0x09, 0], &[0x81, 0x85, 1, 2, 3, 4, 5], &long_ping, &endless];
+        let bad: [&[u8]; 6] = [&[0x83, 0], &[0x8b, 0], &[0x09, 0], &[0x81, 0x85, 1, 2, 3, 4, 5], &long_ping, &endless];
         for bad in bad {
             let mut frames = Frames::of(Side::Backend);
             assert_eq!(passed(&mut frames, &[&sound, bad].concat()), sound, "{bad:?}");

@@ -109,8 +109,7 @@ async fn both_ends_are_closed_in_the_name_of_the_move_and_their_answers_are_wait
     let talk = async {
         let it = begin(4096, true);
         it.order(TunnelEnd::Failback);
-        let (mut client, mut backend) = (websocket(it.client, Role::Client).await, websocket(it.backend, Role::Server).await);
-        for end in [&mut client, &mut backend] {
+        for mut end in [websocket(it.client, Role::Client).await, websocket(it.backend, Role::Server).await] {
             let close = close_of(end.next().await);
             assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, "service restart"));
             tokio::time::sleep(S).await;
@@ -156,7 +155,7 @@ async fn a_frame_that_is_never_finished_is_waited_for_no_longer_than_the_grace()
 async fn a_broken_frame_ends_both_ends_with_1002_and_reaches_neither() {
     let talk = async {
         let mut it = begin(4096, true);
-        it.backend.write_all(b"\x81\x02ok\xff\xff\xff").await.unwrap();
+        it.backend.write_all(b"\x81\x02ok\x8f\x00\xff").await.unwrap();
         let mut client = websocket(it.client, Role::Client).await;
         assert_eq!(client.next().await.unwrap().unwrap(), Message::text("ok"));
         assert_eq!(u16::from(close_of(client.next().await).code), 1002);
@@ -218,7 +217,8 @@ async fn an_end_that_vanishes_without_a_close_is_explained_to_the_other() {
 async fn a_close_of_a_peer_is_passed_on_and_the_other_s_answer_comes_back() {
     let talk = async {
         let it = begin(4096, true);
-        let (mut client, mut backend) = (websocket(it.client, Role::Client).await, websocket(it.backend, Role::Server).await);
+        let (mut client, mut backend) =
+            (websocket(it.client, Role::Client).await, websocket(it.backend, Role::Server).await);
         client.close(Some(CloseFrame { code: 4000.into(), reason: "enough".into() })).await.unwrap();
         assert_eq!(close_of(backend.next().await).reason.as_str(), "enough");
         assert!(backend.next().await.is_none());
