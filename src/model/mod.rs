@@ -1,5 +1,6 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
+mod activity;
 mod drill;
 mod evidence;
 mod explain;
@@ -16,8 +17,9 @@ mod utc;
 mod view;
 mod window;
 
+pub use activity::ActivityView;
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
-pub use evidence::{Evidence, EvidenceKind};
+pub use evidence::{Evidence, EvidenceKind, Sign};
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
@@ -26,7 +28,9 @@ pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
-pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TunnelPolicy, WhenBothBad, WhenUnavailable};
+pub use policy::{
+    AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
+};
 pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};
 pub use view::{

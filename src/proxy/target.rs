@@ -24,6 +24,11 @@ impl PoolRef {
         Self { view, pool }
     }
 
+    /// The snapshot.
+    pub(super) fn view(&self) -> &Snapshot {
+        &self.view
+    }
+
     /// The pool.
     pub(super) fn get(&self) -> &Pool {
         &self.view.pools[self.pool]

@@ -141,6 +141,8 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
             within: Duration::from_secs(10),
             share: 0.5,
             recover: Duration::from_secs(10),
+            signs: Sign::ALL.to_vec(),
+            status: StatusSet::default(),
         },
         failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD, windows: vec![] },
         flap: FlapConfig { failovers: 3, within: Duration::from_secs(3600) },
@@ -162,6 +164,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         path: format!("/{}", pool.name),
         pool: pool.name.clone(),
         max_body: 1024,
+        guard: None,
     };
     Config {
         state_dir: "state".into(),
@@ -169,7 +172,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         workers: Some(2),
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
-        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None },
+        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
         access_log: None,
         dns: DnsConfig {
             servers: vec![],
