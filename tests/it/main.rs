@@ -26,6 +26,8 @@ mod scale;
 mod simulate;
 mod source;
 mod support_works;
+mod tunnels;
+mod tunnels_in_crowds;
 mod warm;
 mod watching;
 mod websocket;
