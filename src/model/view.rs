@@ -56,7 +56,7 @@ pub struct BackendView {
     pub drained: bool,
     /// Requests under way on it.
     pub in_flight: u64,
-    /// Tunnels (WebSockets and other upgrades) open on it; they count among the requests under way too.
+    /// Tunnels (WebSockets and other upgrades) open on it; not among the requests under way.
     #[serde(default)]
     pub tunnels: u64,
     /// The addresses it is reached at now.

@@ -24,6 +24,8 @@ pub(super) struct Flight {
     /// Bytes of a tunnel from the client.
     heard: u64,
     end: End,
+    /// Whether it is counted as answered already: a tunnel is, once it is open.
+    counted: bool,
     log: Option<(Box<LogEntry>, Option<Rc<Recording>>)>,
 }
 
@@ -65,6 +67,7 @@ impl Flight {
             sent: 0,
             heard: 0,
             end: End::Open,
+            counted: false,
             log: None,
         }
     }
@@ -83,6 +86,14 @@ impl Flight {
     /// The body came to its end.
     pub(super) fn complete(&mut self) {
         self.end = End::Complete;
+    }
+
+    /// It has become a tunnel, which is counted apart: as a request it is answered.
+    pub(super) fn switched(&mut self) {
+        let cell = self.target.backend().stats.cells.of(self.worker.id);
+        cell.ended.increment();
+        cell.responses[0].increment();
+        self.counted = true;
     }
 
     /// The tunnel that it became has ended, after so many bytes from the client and to it.
@@ -115,13 +126,18 @@ impl Drop for Flight {
     fn drop(&mut self) {
         let backend = self.target.backend();
         let cell = backend.stats.cells.of(self.worker.id);
-        cell.ended.increment();
+        if !self.counted {
+            cell.ended.increment();
+        }
         let Some(status) = self.status else { return };
         let now = self.worker.clock.now();
         if let Some((log, body)) = &self.log {
             let bytes = (body.as_ref().map_or(self.heard, |body| body.received()), self.sent);
             let outcome = self.end.as_str();
             self.worker.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
+        }
+        if self.counted {
+            return;
         }
         if self.end == End::Broken {
             cell.failed.increment();

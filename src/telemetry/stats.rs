@@ -107,7 +107,7 @@ pub struct BackendCell {
     pub started: Counter,
     /// Of these, those that may be evidence: the sender is known, or nobody checks who it is.
     pub weighed: Counter,
-    /// Attempts ended, in any way.
+    /// Attempts ended, in any way; one that has become a tunnel counts here.
     pub ended: Counter,
     /// Requests that ended with a response from this backend, by class: 1xx and 2xx, 3xx, 4xx, 5xx.
     pub responses: [Counter; 4],

@@ -71,7 +71,8 @@ async fn a_failover_closes_a_websocket_in_good_order_and_a_failback_drains_it() 
     let mut backend = one.websocket().await;
     echo(&mut client, &mut backend, "first").await?;
     assert!((gateway.metric("botgate_tunnels", &["one"]).await - 1.0).abs() < 0.1);
-    assert_eq!(gateway.pool("bot").await["backends"][0]["tunnels"], 1);
+    let view = gateway.pool("bot").await["backends"][0].clone();
+    assert_eq!((&view["tunnels"], &view["in_flight"]), (&1.into(), &0.into()), "a tunnel is no request under way");
 
     one.healthy(false);
     assert_eq!(close_code(&mut client).await?, 1012);
@@ -222,6 +223,28 @@ async fn a_region_that_is_killed_is_explained_to_its_clients_who_find_the_other(
     let mut again = open(&stage.gateway, &stage.site).await?;
     again.send(Message::text("hello")).await?;
     assert_eq!(again.next().await.ok_or("gone")??, Message::text("hello"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_is_not_given_up_for_websockets_that_stay_open_on_the_standby() -> Outcome<()> {
+    let _machine = together().await;
+    let stage = Stage::new(2, "kind = \"http\"").await;
+    let body = serde_json::json!({ "pool": "bot", "for": "4s", "reason": "a test says so" });
+    let reply = stage.gateway.post("/api/v1/drills", &body).await;
+    assert!(reply.status < 300, "{}", reply.text());
+    stage.gateway.until_active("bot", "two").await;
+    // More than the ten unanswered requests that give a drill up.
+    let mut clients = Vec::new();
+    for _ in 0..15 {
+        clients.push(open(&stage.gateway, &stage.site).await?);
+    }
+    stage.gateway.until_active("bot", "one").await;
+    wait_until("the drill has passed", || async {
+        stage.gateway.metric("botgate_drills_total", &["result=\"passed\""]).await > 0.9
+    })
+    .await;
+    drop(clients);
     Ok(())
 }
 

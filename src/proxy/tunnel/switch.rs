@@ -70,12 +70,13 @@ impl Open {
     fn begin(
         worker: Rc<Worker>,
         target: Target,
-        flight: Flight,
+        mut flight: Flight,
         websocket: bool,
         client: Upgraded,
         backend: Upgraded,
     ) -> Self {
         target.backend().stats.cells.of(worker.id).tunnels.increment();
+        flight.switched();
         let grace = target.pool().config.tunnel.close_grace;
         let relay = Relay::new(TokioIo::new(client), TokioIo::new(backend), websocket, grace);
         Self { worker, target, flight, relay }
