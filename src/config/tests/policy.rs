@@ -400,7 +400,7 @@ fn what_cannot_be_said_of_tunnels_is_placed_and_hinted() {
         &pool("tunnel = { on_failback = \"close\", drain = { over = \"1m\" }, idle = \"2m\", total = \"1m\" }"),
         &[
             "11:43: warning: pool[0].tunnel.drain: no move of the pool drains its tunnels (on_failover = \"drain\" or on_failback = \"drain\" keeps to it; a shutdown does in any case)",
-            "11:68: warning: pool[0].tunnel.idle: 2m is not shorter than total (1m) and has no effect (make it shorter than total, or leave it out)",
+            "11:67: warning: pool[0].tunnel.idle: 2m is not shorter than total (1m) and has no effect (make it shorter than total, or leave it out)",
         ],
     );
 }
