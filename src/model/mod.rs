@@ -12,6 +12,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod token;
 mod tunnel;
 mod utc;
 mod view;
@@ -31,6 +32,7 @@ pub use phase::{Cause, Direction, Phase};
 pub use policy::{
     AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
 };
+pub use token::TokenFault;
 pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};
 pub use view::{

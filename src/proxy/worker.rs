@@ -9,8 +9,10 @@ use tokio::sync::mpsc;
 use super::log::{Ended, LogEntry};
 use super::recording::RequestBody;
 use super::target::Target;
+use super::token::Reminder;
 use super::tunnel::Tunnels;
 use super::waits::Waits;
+use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -25,6 +27,9 @@ pub(super) struct Worker {
     pub(super) waits: Rc<Waits>,
     pub(super) tunnels: Rc<Tunnels>,
     pub(super) client_stats: Arc<ListenerStats>,
+    /// Tokens that were verified before.
+    pub(super) tokens: RefCell<TokenCache>,
+    reminder: Reminder,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
@@ -48,6 +53,8 @@ impl Worker {
             cell,
             connections: Connections::new(),
             waits: Rc::default(),
+            tokens: RefCell::default(),
+            reminder: Reminder::default(),
             tunnels: Rc::default(),
             evidence,
             client_stats,
@@ -83,6 +90,11 @@ impl Worker {
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
     pub(super) fn suspect(&self, backend: BackendId) {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
+    }
+
+    /// Whether tokens that are wanting may be spoken of again, `pause` after the last time.
+    pub(super) fn may_remind(&self, pause: std::time::Duration) -> bool {
+        self.reminder.may(self.clock.now(), pause)
     }
 
     /// Whether anyone wants to know how requests end.

@@ -26,6 +26,7 @@ mod scale;
 mod simulate;
 mod source;
 mod support_works;
+mod tokens;
 mod tunnels;
 mod tunnels_in_crowds;
 mod warm;
