@@ -338,8 +338,7 @@ fn signatures(table: &mut Table, keys: &Signers, now: i64) {
     let token = key.token(&usual);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
-    let flipped =
-        if signature.starts_with('A') { format!("B{}", &signature[1..]) } else { format!("A{}", &signature[1..]) };
+    let flipped = format!("{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
     table.add("bad signature", "signature", format!("{signed}.{flipped}"));
     table.add("no signature", "signature", format!("{signed}."));
     table.add("a short signature", "signature", format!("{signed}.{}", &signature[..200]));
