@@ -19,7 +19,7 @@ mod table;
 mod threads;
 mod ticket;
 
-pub use answer::{Answer, Need};
+pub use answer::{Answer, KeptHeaders, Need};
 pub use key::{ActivityId, Key};
 pub use table::{Entry, Ledger, Levels};
 pub use ticket::{Ticket, Waiting};

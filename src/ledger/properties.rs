@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
@@ -47,7 +47,7 @@ fn key(activity: u8) -> Key {
 }
 
 fn answer(body: usize) -> Answer {
-    Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: Some(Bytes::from(vec![b'x'; body])) }
+    Answer { status: StatusCode::OK, headers: KeptHeaders::default(), body: Some(Bytes::from(vec![b'x'; body])) }
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::*;
 use crate::config::LedgerConfig;
@@ -41,7 +41,7 @@ async fn deliver(ledger: &Arc<Ledger>, at: usize, activity: &Activity, limits: &
                 assert_eq!(activity.delivered.fetch_add(1, SeqCst), 0, "delivered again after its outcome");
                 let body = Some(Bytes::from(at.to_string()));
                 ticket.done(
-                    Answer { status: StatusCode::OK, headers: HeaderMap::new(), body },
+                    Answer { status: StatusCode::OK, headers: KeptHeaders::default(), body },
                     Need::Body,
                     clock.now(),
                 );

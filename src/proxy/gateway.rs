@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use super::client::Client;
 use super::exchange::{Exchange, target_of};
 use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
-use super::log::{Ended, LogEntry};
+use super::log::Line;
 use super::recording::{BodyLimits, Recording};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
 use super::target::PoolRef;
+use super::tracking::{self, Tracked};
 use super::worker::Worker;
 use super::{attempts, background, guard, head, plan};
 use crate::model::{Clock, Evidence, Moment};
@@ -63,14 +64,14 @@ impl Gateway {
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
         let expects = parts.headers.contains_key(EXPECT);
-        let log = worker.logs().then(|| LogEntry::begin(&parts, client, received));
+        let log = Line::begin(worker, &parts, client, received);
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
                 read_rest(body, expects).await;
                 let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
-                return self.refuse(refusal, log, id, http1);
+                return worker.refuse(refusal, log, id, http1);
             }
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
@@ -78,49 +79,40 @@ impl Gateway {
         let mut exchange = self.exchange(parts, body, admitted, client, received);
         exchange.log = log;
         if let Some(log) = &mut exchange.log {
-            log.request_id = Some(exchange.request_id.clone());
+            log.has_id(&exchange.request_id);
         }
-        match self.deliver(&mut exchange, &pool, guard).await {
+        let guarded = match guard.and_then(|at| pool.view().guards.get(at)) {
+            Some(guard) => guard::check(worker, &mut exchange, pool.get(), guard).await,
+            None => Ok(()),
+        };
+        let answered = match guarded {
+            Err(refusal) => Err(refusal),
+            Ok(()) => match tracking::identify(&mut exchange, pool.get()) {
+                Some(activity) => match tracking::serve(worker, exchange, &pool, activity, http1).await {
+                    Tracked::Answered(response) => return response,
+                    Tracked::NoRoom(untracked) => {
+                        exchange = *untracked;
+                        attempts::run(worker, &mut exchange, pool.clone()).await
+                    }
+                },
+                None => attempts::run(worker, &mut exchange, pool.clone()).await,
+            },
+        };
+        match answered {
             Ok(response) => response,
             Err(refusal) => {
-                if refusal == Refusal::AllDown {
-                    pool.get().stats.cells.of(worker.id).no_backend.increment();
-                }
                 if let Some(body) = &exchange.body {
                     read_rest(body.next_turn(), expects).await;
                 }
-                self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
+                worker.give_up(refusal, &mut exchange, &pool, http1)
             }
         }
     }
 
-    /// Guards a request, and has it tried until it is answered.
-    async fn deliver(
-        &self,
-        exchange: &mut Exchange,
-        pool: &PoolRef,
-        guard: Option<usize>,
-    ) -> Result<Response<ResponseBody>, Refusal> {
-        if let Some(guard) = guard.and_then(|at| pool.view().guards.get(at)) {
-            guard::check(&self.0, exchange, pool.get(), guard).await?;
-        }
-        attempts::run(&self.0, exchange, pool.clone()).await
-    }
-
-    fn refuse(
-        &self,
-        refusal: Refusal,
-        log: Option<Box<LogEntry>>,
-        request_id: Option<&HeaderValue>,
-        http1: bool,
-    ) -> Response<ResponseBody> {
-        let response = refusal.into_response(request_id, http1);
-        if let Some(log) = log {
-            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
-            let (now, status, outcome) = (self.0.clock.now(), response.status(), refusal.as_str());
-            self.0.log(&log, &Ended { now, status, bytes, target: None, outcome });
-        }
-        response
+    /// Waits for what goes on without its client; nothing new is expected.
+    pub async fn settle(&self) {
+        self.0.deliveries.close();
+        self.0.deliveries.wait().await;
     }
 
     /// Checks a head and finds its pool.
@@ -169,6 +161,7 @@ impl Gateway {
             log: None,
             activity: None,
             authentic: true,
+            sender: None,
             deadline: received + pool.deadline,
             target: target_of(&mut parts),
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),

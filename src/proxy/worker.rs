@@ -4,11 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::{HeaderValue, Response};
+use http_body::Body;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
-use super::log::{Ended, LogEntry};
+use super::exchange::Exchange;
+use super::log::{Ended, Line, LogEntry};
 use super::recording::RequestBody;
-use super::target::Target;
+use super::refuse::Refusal;
+use super::response::ResponseBody;
+use super::target::{PoolRef, Target};
 use super::waits::Waits;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
@@ -23,6 +29,8 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
     pub(super) client_stats: Arc<ListenerStats>,
+    /// What goes on without its client.
+    pub(super) deliveries: TaskTracker,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
@@ -46,6 +54,7 @@ impl Worker {
             waits: Rc::default(),
             evidence,
             client_stats,
+            deliveries: TaskTracker::new(),
             access_log: access_log.map(RefCell::new),
         }
     }
@@ -77,6 +86,37 @@ impl Worker {
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
     pub(super) fn suspect(&self, backend: BackendId) {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
+    }
+
+    /// Answers a request that no backend answered.
+    pub(super) fn give_up(
+        &self,
+        refusal: Refusal,
+        exchange: &mut Exchange,
+        pool: &PoolRef,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        if refusal == Refusal::AllDown {
+            pool.get().stats.cells.of(self.id).no_backend.increment();
+        }
+        self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
+    }
+
+    /// Answers a request with a refusal.
+    pub(super) fn refuse(
+        &self,
+        refusal: Refusal,
+        log: Option<Line>,
+        request_id: Option<&HeaderValue>,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        let response = refusal.into_response(request_id, http1);
+        if let Some(mut log) = log {
+            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
+            let (now, status, outcome) = (self.clock.now(), response.status(), refusal.as_str());
+            log.end(Ended { now, status, bytes, target: None, outcome });
+        }
+        response
     }
 
     /// Whether requests are logged.

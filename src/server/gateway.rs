@@ -15,6 +15,10 @@ impl Serve for Gateway {
         Gateway::serve(self, request, client).await
     }
 
+    async fn settle(&self) {
+        Gateway::settle(self).await;
+    }
+
     async fn background(&self) {
         Gateway::background(self).await;
     }

@@ -23,6 +23,11 @@ pub trait Serve: Clone + 'static {
     /// A panic in it is answered with 500, counted, and disturbs no other request.
     fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<Self::Body>>;
 
+    /// Waits for what outlives its clients, once a worker that ends has no connection left; within its grace.
+    fn settle(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
     /// What runs beside the requests of a worker for as long as it lives: reaping idle connections, say.
     fn background(&self) -> impl Future<Output = ()> {
         std::future::ready(())

@@ -11,7 +11,7 @@ mod stats;
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
 pub use control_stats::{ControlStats, JournalCounts, ParityStat, PoolState, SwitchKey};
-pub use export::{BackendSource, PoolSource, render};
+pub use export::{BackendSource, LedgerLevels, PoolSource, render};
 pub use logs::{LogError, LogFormat};
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
