@@ -21,6 +21,7 @@ mod power_cuts;
 mod regions;
 mod reload;
 mod request;
+mod resends;
 mod restart;
 mod scale;
 mod simulate;
