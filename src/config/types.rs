@@ -110,6 +110,8 @@ pub struct AdminConfig {
     pub bind: SocketAddr,
     /// The bearer token; never printed.
     pub token: Option<String>,
+    /// Whether who watches activities sees what was said in them.
+    pub activity_text: bool,
 }
 
 impl std::fmt::Debug for AdminConfig {

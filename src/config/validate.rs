@@ -139,7 +139,7 @@ fn admin(
     if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
         place.key("token").error("the token cannot be sent in a header", "ASCII without spaces and line breaks");
     }
-    AdminConfig { bind, token }
+    AdminConfig { bind, token, activity_text: raw.activity_text.unwrap_or(false) }
 }
 
 fn dns(place: &Place<'_>, raw: Option<&RawDns>) -> DnsConfig {

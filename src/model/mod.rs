@@ -1,5 +1,6 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
+mod activity;
 mod drill;
 mod evidence;
 mod explain;
@@ -15,6 +16,7 @@ mod utc;
 mod view;
 mod window;
 
+pub use activity::ActivityView;
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind, Sign};
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::client::Client;
 use super::target::Target;
 use super::worker::Worker;
-use crate::model::Moment;
+use crate::bot::Facts;
+use crate::model::{ActivityView, Moment, PoolName};
 use crate::telemetry::{AccessLog, Record};
 
 /// How a request ended whose client did not wait for that.
@@ -27,6 +28,15 @@ pub(super) struct LogEntry {
     path: String,
     request_id: Option<HeaderValue>,
     attempts: u32,
+    /// The activity that it carries, for who watches.
+    seen: Option<Seen>,
+}
+
+/// An activity, before it is known how it ends.
+pub(super) struct Seen {
+    pub(super) pool: PoolName,
+    pub(super) facts: Facts,
+    pub(super) text: Option<String>,
 }
 
 /// How it ended.
@@ -56,6 +66,29 @@ impl LogEntry {
             path: parts.uri.path().to_owned(),
             request_id: None,
             attempts: 0,
+            seen: None,
+        })
+    }
+
+    /// The activity, and how it ended; none when it is none, or nobody watched when it came.
+    pub(super) fn activity(&self, ended: &Ended<'_>) -> Option<ActivityView> {
+        let Seen { pool, facts, text } = self.seen.as_ref()?;
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        Some(ActivityView {
+            at: self.time.into(),
+            pool: pool.clone(),
+            backend: ended.target.map(|target| target.backend().config.name.clone()),
+            kind: facts.kind.to_string(),
+            channel: facts.channel_id.to_string(),
+            conversation: facts.conversation_id.to_string(),
+            id: owned(&facts.id),
+            name: owned(&facts.name),
+            text: text.clone(),
+            status: ended.status.as_u16(),
+            duration_ms: ended.now.since(self.received).as_secs_f64() * 1e3,
+            attempts: self.attempts,
+            outcome: ended.outcome.to_owned(),
+            request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
         })
     }
 
@@ -114,6 +147,13 @@ impl Line {
     pub(super) fn attempt(&mut self, number: u32) {
         if let Some(entry) = &mut self.entry {
             entry.attempts = number;
+        }
+    }
+
+    /// The request carries this activity.
+    pub(super) fn carries(&mut self, seen: Seen) {
+        if let Some(entry) = &mut self.entry {
+            entry.seen = Some(seen);
         }
     }
 

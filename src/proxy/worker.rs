@@ -18,7 +18,7 @@ use super::target::{PoolRef, Target};
 use super::waits::Waits;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
-use crate::telemetry::{AccessLog, ListenerStats, WorkerId};
+use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::Connections;
 
 /// One worker's side of everything. Never leaves its thread.
@@ -34,6 +34,7 @@ pub(super) struct Worker {
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
+    pub(super) tap: ActivityTap,
 }
 
 impl Worker {
@@ -44,6 +45,7 @@ impl Worker {
         evidence: mpsc::Sender<Evidence>,
         client_stats: Arc<ListenerStats>,
         access_log: Option<AccessLog>,
+        tap: ActivityTap,
     ) -> Self {
         Self {
             id,
@@ -56,6 +58,7 @@ impl Worker {
             client_stats,
             deliveries: TaskTracker::new(),
             access_log: access_log.map(RefCell::new),
+            tap,
         }
     }
 
@@ -119,15 +122,18 @@ impl Worker {
         response
     }
 
-    /// Whether requests are logged.
+    /// Whether anyone wants to know how requests end.
     pub(super) fn logs(&self) -> bool {
-        self.access_log.is_some()
+        self.access_log.is_some() || self.tap.is_watched()
     }
 
-    /// Writes a line of the access log, if there is one.
+    /// Writes a line of the access log, if there is one, and tells who watches activities.
     pub(super) fn log(&self, entry: &LogEntry, ended: &Ended<'_>) {
         if let Some(log) = &self.access_log {
             entry.end(&mut log.borrow_mut(), ended);
+        }
+        if let Some(activity) = entry.activity(ended) {
+            self.tap.tell(activity);
         }
     }
 }

@@ -7,6 +7,7 @@ mod export;
 mod histogram;
 mod logs;
 mod stats;
+mod tap;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
@@ -17,3 +18,4 @@ pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,
 };
+pub use tap::{ActivityTap, Watching};

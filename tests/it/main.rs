@@ -28,4 +28,5 @@ mod simulate;
 mod source;
 mod support_works;
 mod warm;
+mod watching;
 mod websocket;

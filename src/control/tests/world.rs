@@ -171,7 +171,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         workers: Some(2),
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
-        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None },
+        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
         access_log: None,
         dns: DnsConfig {
             servers: vec![],
