@@ -1,6 +1,7 @@
 //! Which regions to simulate, and where.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -30,6 +31,9 @@ pub struct RegionConfig {
     pub qna: Option<SocketAddr>,
     /// How long every answer takes even without a fault, probes too; none: no time.
     pub latency: Option<Distribution>,
+    /// A file to which the id of each activity is appended as it arrives, one a line: it outlives the process; none: no
+    /// file.
+    pub record: Option<PathBuf>,
 }
 
 fn default_control() -> SocketAddr {

@@ -1,5 +1,7 @@
 //! One service of one region: who it is, which fault is in force, what it received.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,6 +88,7 @@ pub(super) struct Service {
     latency: Option<Distribution>,
     random: Mutex<Rng>,
     received: Mutex<Received>,
+    record: Option<File>,
     answers: AtomicU64,
 }
 
@@ -95,6 +98,7 @@ impl Service {
         kind: ServiceKind,
         address: SocketAddr,
         latency: Option<Distribution>,
+        record: Option<File>,
         orders: mpsc::Sender<Order>,
     ) -> Self {
         Self {
@@ -107,6 +111,7 @@ impl Service {
             latency,
             random: Mutex::new(Rng::with_seed(u64::from(address.port()))),
             received: Mutex::default(),
+            record,
             answers: AtomicU64::new(0),
         }
     }
@@ -118,6 +123,20 @@ impl Service {
 
     pub(super) fn received(&self) -> MutexGuard<'_, Received> {
         locked(&self.received)
+    }
+
+    /// Whether arrivals are recorded.
+    pub(super) fn records(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// Appends the id of an activity to the record, in one write: what was written outlives the process.
+    pub(super) fn record(&self, id: &str) {
+        if let Some(mut file) = self.record.as_ref()
+            && let Err(error) = file.write_all(format!("{id}\n").as_bytes())
+        {
+            tracing::warn!(region = self.region, %error, "cannot record an arrival");
+        }
     }
 
     /// The number of the answer that is about to be given, from 1.

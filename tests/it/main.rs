@@ -26,6 +26,7 @@ mod restart;
 mod scale;
 mod simulate;
 mod source;
+mod storms;
 mod support_works;
 mod warm;
 mod watching;

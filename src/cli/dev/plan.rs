@@ -18,7 +18,7 @@ pub(super) fn simulated(args: &Args) -> Option<SimConfig> {
     if bot.is_none() && qna.is_none() {
         return None;
     }
-    let region = |name: &&str| RegionConfig { name: (*name).to_owned(), bot, qna, latency: None };
+    let region = |name: &&str| RegionConfig { name: (*name).to_owned(), bot, qna, latency: None, record: None };
     Some(SimConfig { control: free_or_any(args.faults_listen), regions: REGIONS.iter().map(region).collect() })
 }
 
