@@ -66,7 +66,7 @@ impl Future for Outliving {
 impl Drop for Outliving {
     fn drop(&mut self) {
         if let Some(delivering) = self.delivering.take() {
-            self.worker.deliveries.spawn_local(async move {
+            self.worker.go_on(async move {
                 // Dropped, it reads on by itself as far as its body is kept.
                 delivering.await.body_mut().client_left();
             });

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio_util::task::TaskTracker;
 
 use super::exchange::Exchange;
 use super::log::{CLIENT_LEFT, Ended, Line};
@@ -80,9 +79,9 @@ impl Flight {
         }
     }
 
-    /// Where what goes on without its client is looked after.
-    pub(super) fn deliveries(&self) -> TaskTracker {
-        self.worker.deliveries.clone()
+    /// Whose it is.
+    pub(super) fn worker(&self) -> Rc<Worker> {
+        self.worker.clone()
     }
 
     /// How long an answer that nobody waits for may take from now on.

@@ -19,9 +19,8 @@ use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
 use super::target::PoolRef;
-use super::tracking::{self, Tracked};
 use super::worker::Worker;
-use super::{attempts, background, guard, head, plan};
+use super::{attempts, background, guard, head, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -86,18 +85,17 @@ impl Gateway {
             Some(guard) => guard::check(worker, &mut exchange, pool.get(), guard).await,
             None => Ok(()),
         };
+        if guarded.is_ok()
+            && let Some(activity) = tracking::identify(&mut exchange, pool.get())
+        {
+            exchange = match tracking::serve(worker, exchange, &pool, activity, http1).await {
+                Ok(response) => return response,
+                Err(untracked) => *untracked,
+            };
+        }
         let answered = match guarded {
+            Ok(()) => attempts::run(worker, &mut exchange, pool.clone()).await,
             Err(refusal) => Err(refusal),
-            Ok(()) => match tracking::identify(&mut exchange, pool.get()) {
-                Some(activity) => match tracking::serve(worker, exchange, &pool, activity, http1).await {
-                    Tracked::Answered(response) => return response,
-                    Tracked::NoRoom(untracked) => {
-                        exchange = *untracked;
-                        attempts::run(worker, &mut exchange, pool.clone()).await
-                    }
-                },
-                None => attempts::run(worker, &mut exchange, pool.clone()).await,
-            },
         };
         match answered {
             Ok(response) => response,
@@ -112,8 +110,7 @@ impl Gateway {
 
     /// Waits for what goes on without its client; nothing new is expected.
     pub async fn settle(&self) {
-        self.0.deliveries.close();
-        self.0.deliveries.wait().await;
+        self.0.settle().await;
     }
 
     /// Checks a head and finds its pool.

@@ -180,6 +180,7 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, reques
         headers.remove(header::CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
+    headers.remove(BOTGATE_RESEND);
     append_via(headers, version);
     headers.insert(X_REQUEST_ID, request_id.clone());
 }

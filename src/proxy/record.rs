@@ -91,7 +91,7 @@ impl Record {
     }
 
     /// The body has come to its end.
-    pub(super) fn complete(self: Box<Self>) {
+    pub(super) fn complete(self) {
         self.done(true);
     }
 

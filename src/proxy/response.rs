@@ -80,11 +80,18 @@ impl ResponseBody {
 }
 
 impl Relay {
+    /// The body has come to its end, and is kept.
+    fn settle(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.complete();
+        }
+    }
+
     fn keep(&mut self, frame: &Frame<Bytes>) {
         self.record = self.record.take().and_then(|record| record.take_in(frame));
         // hyper stops asking at the last byte of a body whose length it knows.
         if self.incoming.is_end_stream() {
-            self.record.take().into_iter().for_each(Record::complete);
+            self.settle();
         }
     }
 
@@ -118,7 +125,7 @@ impl Relay {
                 Some(Err(_)) => self.flight.broken(),
                 None => {
                     self.flight.complete();
-                    self.record.take().into_iter().for_each(Record::complete);
+                    self.settle();
                 }
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(StreamError::Broken)));
@@ -155,7 +162,7 @@ impl Drop for ResponseBody {
             && let Kind::Relay(mut relay) = std::mem::replace(&mut self.0, Kind::Full(None))
         {
             relay.flight.client_left();
-            relay.flight.deliveries().spawn_local(relay.read_on());
+            relay.flight.worker().go_on(relay.read_on());
         }
     }
 }

@@ -29,14 +29,6 @@ pub(super) struct Activity {
     pub(super) need: Need,
 }
 
-/// What became of a request that carries such an activity.
-pub(super) enum Tracked {
-    /// It is answered.
-    Answered(Response<ResponseBody>),
-    /// The ledger is full: it is to be tried like any other.
-    NoRoom(Box<Exchange>),
-}
-
 /// How a resend was answered: the value of `Botgate-Resend`, and the outcome in the access log.
 #[derive(Clone, Copy)]
 enum Resend {
@@ -65,7 +57,7 @@ pub(super) fn identify(exchange: &mut Exchange, pool: &Pool) -> Option<Activity>
     let body = exchange.body.as_ref()?.whole()?;
     let id = ActivityId::new(&facts.channel_id, &facts.conversation_id, id, &body);
     let need = need(facts);
-    if !exchange.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty()) {
+    if exchange.headers.get(IDEMPOTENCY_KEY).is_none_or(HeaderValue::is_empty) {
         exchange.headers.insert(IDEMPOTENCY_KEY, id.idempotency_key());
     }
     (pool.config.ledger.entries > 0).then(|| Activity { key: id.within(scope(exchange)), need })
@@ -89,13 +81,16 @@ fn scope(exchange: &Exchange) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Delivers an activity, or answers its resend.
+///
+/// # Errors
+/// The request, when the ledger is full: it is to be tried like any other.
 pub(super) async fn serve(
     worker: &Rc<Worker>,
     mut exchange: Exchange,
     pool: &PoolRef,
     activity: Activity,
     http1: bool,
-) -> Tracked {
+) -> Result<Response<ResponseBody>, Box<Exchange>> {
     let cell: &PoolCell = pool.get().stats.cells.of(worker.id);
     let mut waited = false;
     loop {
@@ -107,7 +102,7 @@ pub(super) async fn serve(
                 }
                 exchange.may_replay = true;
                 let delivery = delivery::Delivery { exchange, pool: pool.clone(), ticket, need: activity.need, http1 };
-                return Tracked::Answered(delivery::first(worker, delivery).await);
+                return Ok(delivery::first(worker, delivery).await);
             }
             Entry::InFlight(waiting) => {
                 waited = true;
@@ -115,23 +110,23 @@ pub(super) async fn serve(
                 match tokio::time::timeout(left, waiting.outcome()).await {
                     Ok(Some(answer)) => {
                         cell.resends_waited.increment();
-                        return Tracked::Answered(answered(&mut exchange, &answer, Resend::Waited, worker));
+                        return Ok(answered(&mut exchange, &answer, Resend::Waited, worker));
                     }
                     // The first delivery failed: this one is a first now.
                     Ok(None) => {}
                     Err(_) => {
                         cell.resends_late.increment();
-                        return Tracked::Answered(worker.give_up(Refusal::TooLate, &mut exchange, pool, http1));
+                        return Ok(worker.give_up(Refusal::TooLate, &mut exchange, pool, http1));
                     }
                 }
             }
             Entry::Done(answer) => {
                 cell.resends_answered.increment();
-                return Tracked::Answered(answered(&mut exchange, &answer, Resend::Answered, worker));
+                return Ok(answered(&mut exchange, &answer, Resend::Answered, worker));
             }
             Entry::Full => {
                 cell.ledger_full.increment();
-                return Tracked::NoRoom(Box::new(exchange));
+                return Err(Box::new(exchange));
             }
         }
     }

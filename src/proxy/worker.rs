@@ -21,6 +21,10 @@ use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::Connections;
 
+/// Most deliveries of one worker that go on without their clients: who resets requests as fast as they can be sent must not
+/// have all of them delivered at once.
+const MOST_DELIVERIES: usize = 1024;
+
 /// One worker's side of everything. Never leaves its thread.
 pub(super) struct Worker {
     pub(super) id: WorkerId,
@@ -29,8 +33,7 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
     pub(super) client_stats: Arc<ListenerStats>,
-    /// What goes on without its client.
-    pub(super) deliveries: TaskTracker,
+    deliveries: TaskTracker,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
@@ -84,6 +87,19 @@ impl Worker {
         if self.evidence.try_send(evidence).is_err() {
             target.pool().stats.cells.of(self.id).evidence_dropped.increment();
         }
+    }
+
+    /// Goes on with a delivery whose client has left; past a bound it is given up.
+    pub(super) fn go_on(&self, delivery: impl Future<Output = ()> + 'static) {
+        if self.deliveries.len() < MOST_DELIVERIES {
+            self.deliveries.spawn_local(delivery);
+        }
+    }
+
+    /// Waits for the deliveries whose clients have left, once no more is expected.
+    pub(super) async fn settle(&self) {
+        self.deliveries.close();
+        self.deliveries.wait().await;
     }
 
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
