@@ -37,8 +37,8 @@ pub(super) struct Exchange {
     pub(super) activity: Option<Facts>,
     /// Whether its sender is known, or nobody checks who it is: what a backend does with it is evidence.
     pub(super) authentic: bool,
-    /// Who sent it, where a token has proved that; none where nobody checked.
-    pub(super) sender: Option<Box<str>>,
+    /// Who sent it, where a token has proved that it is one and the same; none where nobody checked, or it could be several.
+    pub(super) sender: Option<&'static str>,
     /// What the access log will tell; none when it is off.
     pub(super) log: Option<Line>,
     /// Longest pause in the client's body.

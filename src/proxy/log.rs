@@ -28,6 +28,8 @@ pub(super) struct LogEntry {
     path: String,
     request_id: Option<HeaderValue>,
     attempts: u32,
+    /// What its token was found to be, in a word; none where nobody looked.
+    token: Option<&'static str>,
     /// The activity that it carries, for who watches.
     seen: Option<Seen>,
 }
@@ -66,6 +68,7 @@ impl LogEntry {
             path: parts.uri.path().to_owned(),
             request_id: None,
             attempts: 0,
+            token: None,
             seen: None,
         })
     }
@@ -111,6 +114,7 @@ impl LogEntry {
             epoch: pool.map(|pool| pool.epoch),
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             tls: self.tls,
+            token: self.token,
             outcome: ended.outcome,
         });
     }
@@ -154,6 +158,13 @@ impl Line {
     pub(super) fn carries(&mut self, seen: Seen) {
         if let Some(entry) = &mut self.entry {
             entry.seen = Some(seen);
+        }
+    }
+
+    /// Its token was found to be so.
+    pub(super) fn token_is(&mut self, what: &'static str) {
+        if let Some(entry) = &mut self.entry {
+            entry.token = Some(what);
         }
     }
 

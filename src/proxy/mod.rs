@@ -15,6 +15,7 @@
 //! | `warmth` | connections that stand open to every backend that could take over |
 //! | `tracking`, `delivery`, `record` | an activity delivered once: its resends, a delivery that outlives its client, what is kept of its answer |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
+//! | `token` | who sends a request: the token that a guard wants |
 //! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
 //! | `rest` | the rest of a body whose request is refused |
@@ -39,6 +40,7 @@ mod refuse;
 mod response;
 mod rest;
 mod target;
+mod token;
 mod tracking;
 mod upgrade;
 mod waits;

@@ -72,7 +72,7 @@ fn need(facts: &Facts) -> Need {
 /// checked here; where none was, the backend checks it, and only the very same credentials are known to pass.
 fn scope(exchange: &Exchange) -> impl Iterator<Item = &[u8]> {
     let headers = &exchange.headers;
-    let (how, sender): (&[u8], &[u8]) = match &exchange.sender {
+    let (how, sender): (&[u8], &[u8]) = match exchange.sender {
         Some(sender) => (b"sender", sender.as_bytes()),
         None => (b"credentials", headers.get(AUTHORIZATION).map_or(b"", HeaderValue::as_bytes)),
     };

@@ -15,7 +15,9 @@ use super::recording::RequestBody;
 use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::target::{PoolRef, Target};
+use super::token::Reminder;
 use super::waits::Waits;
+use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -34,6 +36,9 @@ pub(super) struct Worker {
     pub(super) waits: Rc<Waits>,
     pub(super) client_stats: Arc<ListenerStats>,
     deliveries: TaskTracker,
+    /// Tokens that were verified before.
+    pub(super) tokens: RefCell<TokenCache>,
+    reminder: Reminder,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
@@ -57,6 +62,8 @@ impl Worker {
             cell,
             connections: Connections::new(),
             waits: Rc::default(),
+            tokens: RefCell::default(),
+            reminder: Reminder::default(),
             evidence,
             client_stats,
             deliveries: TaskTracker::new(),
@@ -136,6 +143,11 @@ impl Worker {
             log.end(Ended { now, status, bytes, target: None, outcome });
         }
         response
+    }
+
+    /// Whether tokens that are wanting may be spoken of again, `pause` after the last time.
+    pub(super) fn may_remind(&self, pause: std::time::Duration) -> bool {
+        self.reminder.may(self.clock.now(), pause)
     }
 
     /// Whether anyone wants to know how requests end.

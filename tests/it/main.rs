@@ -28,6 +28,7 @@ mod simulate;
 mod source;
 mod storms;
 mod support_works;
+mod tokens;
 mod warm;
 mod watching;
 mod websocket;
