@@ -9,6 +9,7 @@ mod probe;
 mod properties;
 mod question;
 mod secrets;
+mod tokens;
 
 use std::path::Path;
 

@@ -155,7 +155,7 @@ pub enum HostPattern {
 }
 
 /// Host and path prefix to pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteConfig {
     /// Which hosts.
     pub host: HostPattern,

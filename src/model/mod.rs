@@ -12,6 +12,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod token;
 mod utc;
 mod view;
 mod window;
@@ -28,6 +29,7 @@ pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
 pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, WhenBothBad, WhenUnavailable};
+pub use token::TokenFault;
 pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,

@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::log::Seen;
 use super::recording::{ClientFault, Recording};
 use super::refuse::Refusal;
+use super::token;
 use super::waits::{Terms, Verdict};
 use super::worker::Worker;
 use crate::bot::{Activity, Facts};
@@ -41,7 +42,7 @@ pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool,
         }
         exchange.activity = Some(read?);
     }
-    Ok(())
+    token::check(worker, exchange, pool, guard)
 }
 
 /// Reads the activity that a request carries.

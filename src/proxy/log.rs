@@ -25,6 +25,8 @@ pub(super) struct LogEntry {
     pub(super) request_id: Option<HeaderValue>,
     /// Attempts so far.
     pub(super) attempts: u32,
+    /// What its token was found to be, in a word; none where nobody looked.
+    pub(super) token: Option<&'static str>,
     /// The activity that it carries, for who watches.
     pub(super) seen: Option<Seen>,
 }
@@ -64,6 +66,7 @@ impl LogEntry {
             path: parts.uri.path().to_owned(),
             request_id: None,
             attempts: 0,
+            token: None,
             seen: None,
         })
     }
@@ -109,6 +112,7 @@ impl LogEntry {
             epoch: pool.map(|pool| pool.epoch),
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             tls: self.tls,
+            token: self.token,
             outcome: ended.outcome,
         });
     }

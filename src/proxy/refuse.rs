@@ -1,12 +1,13 @@
 //! The one place that turns an error into a response: problem details (RFC 9457), or what `voice` says instead.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::response::ResponseBody;
 use super::voice::{Said, Voice};
+use crate::model::TokenFault;
 
 /// Why a request has no response of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) enum Refusal {
     NotAnActivity(&'static str),
     /// A guarded route was sent a body that is not plain JSON; in what way.
     Unsupported(&'static str),
+    /// A guarded route was sent a token that is not accepted, or none.
+    Token(TokenFault),
     /// The request body is larger than its route allows.
     BodyTooLarge,
     /// The client sends its body too slowly.
@@ -59,6 +62,9 @@ impl Refusal {
             Self::UnknownPath => "unknown-path",
             Self::NotAnActivity(_) => "not-an-activity",
             Self::Unsupported(_) => "unsupported-media",
+            Self::Token(TokenFault::NoKeys) => "no-token-keys",
+            Self::Token(TokenFault::Endorsement) => "not-endorsed",
+            Self::Token(_) => "not-authorized",
             Self::BodyTooLarge => "body-too-large",
             Self::BodyStalled => "body-stalled",
             Self::BodyAborted => "body-aborted",
@@ -73,6 +79,9 @@ impl Refusal {
         match self {
             Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
@@ -87,6 +96,10 @@ impl Refusal {
     pub(super) const fn detail(self) -> &'static str {
         match self {
             Self::BadRequest(what) | Self::NotAnActivity(what) | Self::Unsupported(what) => what,
+            Self::Token(TokenFault::NoKeys) => "tokens cannot be checked at the moment: try again later",
+            Self::Token(TokenFault::Endorsement) => "the token is not endorsed for this channel",
+            // What exactly is wrong with it is for the log, not for who tries tokens.
+            Self::Token(_) => "a valid token is required",
             Self::Method => "this method is not served here",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",
@@ -124,7 +137,7 @@ impl Refusal {
         http1: bool,
     ) -> Response<ResponseBody> {
         let id = request_id.and_then(|id| id.to_str().ok());
-        let plain = Said { status: self.status(), body: None, retry_after: None };
+        let plain = Said::plainly(self.status());
         let said = voice.map_or(plain, |voice| voice.say(self, id.unwrap_or_default()));
         let (content_type, body) = said
             .body
@@ -136,6 +149,14 @@ impl Refusal {
         if let Some(after) = said.retry_after {
             // Whole seconds (RFC 9110, section 10.2.3), and none too early.
             headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
+        }
+        if said.status == StatusCode::UNAUTHORIZED {
+            // RFC 6750, section 3: a request without a token is told no error.
+            let challenge = match self {
+                Self::Token(TokenFault::Missing) => "Bearer",
+                _ => "Bearer error=\"invalid_token\"",
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if self == Self::Method {
             headers

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use super::log::{Ended, LogEntry};
 use super::recording::RequestBody;
 use super::target::Target;
+use super::token::Reminder;
 use super::waits::Waits;
+use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -23,6 +25,9 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
     pub(super) client_stats: Arc<ListenerStats>,
+    /// Tokens that were verified before.
+    pub(super) tokens: RefCell<TokenCache>,
+    reminder: Reminder,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
@@ -46,6 +51,8 @@ impl Worker {
             cell,
             connections: Connections::new(),
             waits: Rc::default(),
+            tokens: RefCell::default(),
+            reminder: Reminder::default(),
             evidence,
             client_stats,
             access_log: access_log.map(RefCell::new),
@@ -80,6 +87,11 @@ impl Worker {
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
     pub(super) fn suspect(&self, backend: BackendId) {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
+    }
+
+    /// Whether tokens that are wanting may be spoken of again, `pause` after the last time.
+    pub(super) fn may_remind(&self, pause: std::time::Duration) -> bool {
+        self.reminder.may(self.clock.now(), pause)
     }
 
     /// Whether anyone wants to know how requests end.

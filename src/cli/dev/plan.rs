@@ -102,6 +102,10 @@ impl Plan {
         let _ = writeln!(text, "\n[admin]\nbind = \"{admin}\"\nactivity_text = true");
         for (path, pool) in [("/api/messages", "bot-api"), ("/qnamaker", "qna"), ("/language", "qna")] {
             let _ = writeln!(text, "\n[[route]]\npath = \"{path}\"\npool = \"{pool}\"");
+            if pool == "bot-api" {
+                // A bot on its developer's machine is spoken to without tokens, or checks them itself.
+                let _ = writeln!(text, "[route.guard]\ntokens = \"off\"");
+            }
         }
         self.bots.write(&mut text, "bot-api", "bot");
         self.qna.write(&mut text, "qna", "question-answering");
