@@ -19,6 +19,7 @@ use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
 use super::target::PoolRef;
+use super::voice::Voice;
 use super::worker::Worker;
 use super::{attempts, background, guard, head, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
@@ -67,11 +68,12 @@ impl Gateway {
         let log = Line::begin(worker, &parts, client, received);
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
-            Err(refusal) => {
+            Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
                 read_rest(body, expects).await;
                 let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
-                return worker.refuse(refusal, log, id, http1);
+                let voice = pool.as_ref().map(|pool| Voice::of(&pool.get().config, None));
+                return worker.refuse(refusal, voice.as_ref(), log, id, http1);
             }
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
@@ -113,8 +115,17 @@ impl Gateway {
         self.0.settle().await;
     }
 
-    /// Checks a head and finds its pool.
-    fn admit(&self, parts: &Parts) -> Result<Admitted, Refusal> {
+    /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
+    fn admit(&self, parts: &Parts) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let admitted = self.route(parts).map_err(|refusal| (refusal, None))?;
+        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > admitted.most_body) {
+            return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
+        }
+        Ok(admitted)
+    }
+
+    fn route(&self, parts: &Parts) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
         head::transfer_coding(&parts.headers)?;
         let host = head::host(parts)?;
@@ -125,10 +136,6 @@ impl Gateway {
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > most_body) {
-            return Err(Refusal::BodyTooLarge);
-        }
         Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard })
     }
 

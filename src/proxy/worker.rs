@@ -16,6 +16,7 @@ use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::target::{PoolRef, Target};
 use super::token::Reminder;
+use super::voice::Voice;
 use super::waits::Waits;
 use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
@@ -125,18 +126,21 @@ impl Worker {
         if refusal == Refusal::AllDown {
             pool.get().stats.cells.of(self.id).no_backend.increment();
         }
-        self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
+        let log = exchange.log.take();
+        let voice = Voice::of(&pool.get().config, exchange.activity.as_ref());
+        self.refuse(refusal, Some(&voice), log, Some(&exchange.request_id), http1)
     }
 
     /// Answers a request with a refusal.
     pub(super) fn refuse(
         &self,
         refusal: Refusal,
+        voice: Option<&Voice<'_>>,
         log: Option<Line>,
         request_id: Option<&HeaderValue>,
         http1: bool,
     ) -> Response<ResponseBody> {
-        let response = refusal.into_response(request_id, http1);
+        let response = refusal.voiced(voice, request_id, http1);
         if let Some(mut log) = log {
             let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
             let (now, status, outcome) = (self.clock.now(), response.status(), refusal.as_str());

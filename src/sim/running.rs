@@ -93,11 +93,7 @@ impl Sim {
                 let (orders, inbox) = mpsc::channel(16);
                 let record = region.record.as_ref().filter(|_| kind == ServiceKind::Bot);
                 let record = record.map(|path| recorder(path)).transpose()?;
-                parts.push((
-                    Arc::new(Service::new(&region.name, kind, address, region.latency, record, orders)),
-                    socket,
-                    inbox,
-                ));
+                parts.push((Arc::new(Service::new(kind, address, region, record, orders)), socket, inbox));
             }
             regions.push(addresses);
         }
