@@ -12,7 +12,11 @@ fn table(count: usize) -> RouteTable {
     RouteTable::new((0..count).map(|at| {
         let host = HostPattern::Exact(format!("bot{}.contoso.com", at / 10));
         let path = format!("/api/messages/{}", at % 10);
-        Route { config: RouteConfig { host, path, pool: "bot-api".into(), max_body: 1 << 20 }, pool: at }
+        Route {
+            config: RouteConfig { host, path, pool: "bot-api".into(), max_body: 1 << 20, guard: None },
+            pool: at,
+            guard: None,
+        }
     }))
 }
 
@@ -29,7 +33,7 @@ fn routes(c: &mut Criterion) {
 }
 
 fn snapshot(c: &mut Criterion) {
-    let empty = || Snapshot { generation: 0, routes: RouteTable::default(), pools: Vec::new() };
+    let empty = || Snapshot { generation: 0, routes: RouteTable::default(), pools: Vec::new(), guards: Arc::default() };
     let cell: Arc<SnapshotCell> = SnapshotCell::new(empty());
     let mut reader = cell.reader();
     c.bench_function("snapshot load", |b| b.iter(|| black_box(reader.load()).generation));

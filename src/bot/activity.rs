@@ -2,62 +2,66 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use super::members::{Member, Members};
 
-/// An activity as it is posted to a messaging endpoint. Fields that decide nothing here are not read.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An activity as it is posted to a messaging endpoint. Members that decide nothing here are not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity<'a> {
     /// `message`, `event`, `invoke`, `typing` …
-    #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
     /// The channel's id of the activity; may be absent (typing).
-    #[serde(borrow)]
     pub id: Option<Cow<'a, str>>,
     /// `msteams`, `directline` …
-    #[serde(borrow)]
     pub channel_id: Option<Cow<'a, str>>,
-    /// Where it was said.
-    #[serde(borrow)]
-    pub conversation: Option<Conversation<'a>>,
+    /// The id of the conversation that it was said in, unique in its channel.
+    pub conversation_id: Option<Cow<'a, str>>,
+    /// Where replies go.
+    pub service_url: Option<Cow<'a, str>>,
     /// What was said.
-    #[serde(borrow)]
     pub text: Option<Cow<'a, str>>,
     /// The name of an event or an invoke.
-    #[serde(borrow)]
     pub name: Option<Cow<'a, str>>,
     /// How the sender wants its replies.
-    #[serde(default, borrow)]
-    pub delivery_mode: DeliveryMode<'a>,
-}
-
-/// The conversation of an activity.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Conversation<'a> {
-    /// Unique in its channel.
-    #[serde(borrow)]
-    pub id: Cow<'a, str>,
+    pub delivery_mode: DeliveryMode,
 }
 
 /// `deliveryMode`: how the sender wants its replies.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(from = "Option<Cow<'a, str>>")]
-pub enum DeliveryMode<'a> {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
     /// Replies go to `serviceUrl`: `normal`, or not given.
     #[default]
     Normal,
     /// Replies go into the response: `expectReplies`.
     ExpectReplies,
     /// Anything else: `notification`, `ephemeral` …
-    Other(Cow<'a, str>),
+    Other,
 }
 
-impl<'a> From<Option<Cow<'a, str>>> for DeliveryMode<'a> {
-    fn from(text: Option<Cow<'a, str>>) -> Self {
-        match text.as_deref() {
-            None | Some("normal") => Self::Normal,
-            Some("expectReplies") => Self::ExpectReplies,
-            Some(_) => text.map_or(Self::Normal, Self::Other),
+/// Why a body is no activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoActivity {
+    /// Not a JSON object, or not JSON at all.
+    NotAnObject,
+    /// A member that is read here is there twice, or in another case than it is written in: readers of JSON differ about
+    /// which of them counts, so what one of them checked another might not obey.
+    Ambiguous,
+    /// `type` is absent or no string.
+    NoType,
+    /// `channelId` is absent or no string.
+    NoChannel,
+    /// `conversation.id` is absent or no string.
+    NoConversation,
+}
+
+impl NoActivity {
+    /// What is wrong, for the one who sent it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "the request body is not a JSON object",
+            Self::Ambiguous => "a member of the activity is given twice, or not spelt as the protocol spells it",
+            Self::NoType => "the activity has no string `type`",
+            Self::NoChannel => "the activity has no string `channelId`",
+            Self::NoConversation => "the activity has no string `conversation.id`",
         }
     }
 }
@@ -66,15 +70,72 @@ impl<'a> Activity<'a> {
     /// Reads an activity from a request body.
     ///
     /// # Errors
-    /// When it is not a JSON object with a string `type`, or a field read here has another type than it should.
-    pub fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+    /// [`NoActivity`]: it is not a JSON object with a string `type`, or one that can be read in two ways.
+    pub fn parse(body: &'a [u8]) -> Result<Self, NoActivity> {
+        let mut read: Members<'a> = serde_json::from_slice(body).map_err(|_| NoActivity::NotAnObject)?;
+        if read.ambiguous {
+            return Err(NoActivity::Ambiguous);
+        }
+        Ok(Self {
+            kind: read.take(Member::Type).ok_or(NoActivity::NoType)?,
+            id: read.take(Member::Id),
+            channel_id: read.take(Member::ChannelId),
+            conversation_id: read.take(Member::Conversation),
+            service_url: read.take(Member::ServiceUrl),
+            text: read.take(Member::Text),
+            name: read.take(Member::Name),
+            delivery_mode: match read.take(Member::DeliveryMode).as_deref() {
+                None | Some("normal") => DeliveryMode::Normal,
+                Some("expectReplies") => DeliveryMode::ExpectReplies,
+                Some(_) => DeliveryMode::Other,
+            },
+        })
     }
 
     /// What identifies it across deliveries: channel, conversation and activity id; none when one of them is absent.
     pub fn key(&self) -> Option<String> {
-        let (channel, conversation, id) = (self.channel_id.as_ref()?, self.conversation.as_ref()?, self.id.as_ref()?);
-        Some(format!("{channel}/{}/{id}", conversation.id))
+        let (channel, conversation, id) =
+            (self.channel_id.as_ref()?, self.conversation_id.as_ref()?, self.id.as_ref()?);
+        Some(format!("{channel}/{conversation}/{id}"))
+    }
+}
+
+/// What a gateway knows of an activity that it passes on, the body aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// `message`, `event`, `invoke`, `typing` …
+    pub kind: Box<str>,
+    /// `msteams`, `directline` …
+    pub channel_id: Box<str>,
+    /// The id of the conversation, unique in its channel.
+    pub conversation_id: Box<str>,
+    /// The channel's id of the activity; may be absent (typing).
+    pub id: Option<Box<str>>,
+    /// Where replies go.
+    pub service_url: Option<Box<str>>,
+    /// The name of an event or an invoke.
+    pub name: Option<Box<str>>,
+    /// How the sender wants its replies.
+    pub delivery_mode: DeliveryMode,
+}
+
+impl Facts {
+    /// Reads what a messaging endpoint must be sent.
+    ///
+    /// # Errors
+    /// [`NoActivity`].
+    pub fn read(body: &[u8]) -> Result<Self, NoActivity> {
+        let activity = Activity::parse(body)?;
+        let boxed = |text: Option<Cow<'_, str>>| text.map(|text| Box::from(text.as_ref()));
+        Ok(Self {
+            kind: activity.kind.as_ref().into(),
+            channel_id: boxed(activity.channel_id).ok_or(NoActivity::NoChannel)?,
+            conversation_id: boxed(activity.conversation_id).ok_or(NoActivity::NoConversation)?,
+            id: boxed(activity.id),
+            service_url: boxed(activity.service_url),
+            name: boxed(activity.name),
+            delivery_mode: activity.delivery_mode,
+        })
     }
 }
 
@@ -82,12 +143,16 @@ impl<'a> Activity<'a> {
 mod tests {
     use super::*;
 
+    const WHOLE: &str = r#"{"type":"message","id":"7","channelId":"msteams","conversation":{"id":"a:1","name":"x"},
+        "serviceUrl":"https://s","deliveryMode":"expectReplies","text":"a\nb","extra":[1,{"type":2}]}"#;
+
     #[test]
     fn an_activity_is_known_by_channel_conversation_and_id() {
-        let body = br#"{"type":"message","id":"7","channelId":"msteams","conversation":{"id":"a:1"},"deliveryMode":"expectReplies","extra":[1]}"#;
-        let activity = Activity::parse(body).unwrap();
+        let activity = Activity::parse(WHOLE.as_bytes()).unwrap();
         assert_eq!(activity.key().as_deref(), Some("msteams/a:1/7"));
         assert_eq!(activity.delivery_mode, DeliveryMode::ExpectReplies);
+        assert_eq!(activity.text.as_deref(), Some("a\nb"));
+        assert_eq!(Facts::read(WHOLE.as_bytes()).unwrap().service_url.as_deref(), Some("https://s"));
     }
 
     #[test]
@@ -98,8 +163,51 @@ mod tests {
 
     #[test]
     fn what_is_not_an_activity_is_refused() {
-        for body in ["", "[]", "{}", r#"{"type":1}"#, r#"{"type":"message","conversation":"x"}"#] {
-            assert!(Activity::parse(body.as_bytes()).is_err(), "{body}");
+        use NoActivity::{NoChannel, NoConversation, NoType, NotAnObject};
+        for (body, why) in [
+            ("", NotAnObject),
+            ("[]", NotAnObject),
+            ("null", NotAnObject),
+            ("\"type\"", NotAnObject),
+            ("{\"type\":\"message\"", NotAnObject),
+            ("{\"type\":\"message\"} x", NotAnObject),
+            ("{\"type\":\"\u{7f}\\ud800\",\"channelId\":\"c\",\"conversation\":{\"id\":\"1\"}}", NotAnObject),
+            ("{}", NoType),
+            (r#"{"type":1}"#, NoType),
+            (r#"{"type":null,"channelId":"c"}"#, NoType),
+            (r#"{"type":"message","conversation":{"id":"1"}}"#, NoChannel),
+            (r#"{"type":"message","channelId":["c"],"conversation":{"id":"1"}}"#, NoChannel),
+            (r#"{"type":"message","channelId":"c"}"#, NoConversation),
+            (r#"{"type":"message","channelId":"c","conversation":"1"}"#, NoConversation),
+            (r#"{"type":"message","channelId":"c","conversation":{"id":1}}"#, NoConversation),
+            (r#"{"type":"message","channelId":"c","conversation":[{"id":"1"}]}"#, NoConversation),
+        ] {
+            assert_eq!(Facts::read(body.as_bytes()).unwrap_err(), why, "{body}");
         }
+        let deep = format!(r#"{{"type":"message","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Facts::read(deep.as_bytes()).unwrap_err(), NotAnObject);
+    }
+
+    #[test]
+    fn what_two_readers_could_read_in_two_ways_is_refused() {
+        for body in [
+            r#"{"type":"message","type":"event","channelId":"c","conversation":{"id":"1"}}"#,
+            r#"{"type":"message","channelId":"c","ChannelId":"d","conversation":{"id":"1"}}"#,
+            r#"{"type":"message","CHANNELID":"d","conversation":{"id":"1"}}"#,
+            r#"{"type":"message","channel\u0049d":"c","channelId":"d","conversation":{"id":"1"}}"#,
+            r#"{"type":"message","channelId":"c","conversation":{"id":"1","id":"2"}}"#,
+            r#"{"type":"message","channelId":"c","conversation":{"ID":"1"}}"#,
+            r#"{"type":"message","channelId":"c","conversation":{"id":"1"},"conversation":{"id":"2"}}"#,
+            r#"{"type":"message","channelId":"c","conversation":{"id":"1"},"serviceUrl":"a","ſerviceUrl":"b"}"#,
+        ] {
+            assert_eq!(Facts::read(body.as_bytes()).unwrap_err(), NoActivity::Ambiguous, "{body}");
+        }
+    }
+
+    #[test]
+    fn members_of_the_wrong_type_that_are_not_required_count_as_absent() {
+        let body = r#"{"type":"message","id":7,"channelId":"c","conversation":{"id":"1"},"serviceUrl":{},"text":null}"#;
+        let facts = Facts::read(body.as_bytes()).unwrap();
+        assert_eq!((facts.id, facts.service_url), (None, None));
     }
 }

@@ -1,5 +1,6 @@
 //! What a bot speaks: activities and question answering.
 
 mod activity;
+mod members;
 
-pub use activity::{Activity, Conversation, DeliveryMode};
+pub use activity::{Activity, DeliveryMode, Facts, NoActivity};

@@ -10,6 +10,7 @@ use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
 use super::{backend, follow, parity, policy, probe, values};
+use crate::model::Sign;
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -31,7 +32,7 @@ pub(super) fn unique_name<'n>(place: &Place<'_>, name: Option<&'n String>, taken
 /// A pool, or none when it has no usable name, or no usable backend.
 pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) -> Option<PoolConfig> {
     let kind = raw.kind.unwrap_or_default();
-    let Preset { deadline: total, attempt_timeout, replay, retry_status, .. } = preset(kind);
+    let Preset { deadline: total, attempt_timeout, replay, retry_status, evidence_status, .. } = preset(kind);
     let seconds = Duration::from_secs;
     let total = deadline(&place.key("deadline"), raw.deadline.as_ref(), total);
     let attempt = match &raw.attempt_timeout {
@@ -47,7 +48,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         let message = format!("{attempt:?} is longer than deadline ({total:?}) and has no effect");
         place.key("attempt_timeout").warning(message, "make it a fraction of deadline, or leave it out");
     }
-    let evidence = evidence(&place.key("evidence"), raw.evidence.as_ref());
+    let evidence = evidence(&place.key("evidence"), raw.evidence.as_ref(), evidence_status);
     if raw.evidence.as_ref().is_some_and(|raw| raw.suspect_after.is_some()) && evidence.suspect_after >= total {
         let message = format!("{:?} is not shorter than deadline ({total:?})", evidence.suspect_after);
         place.key("evidence").key("suspect_after").warning(message, "no attempt ever waits that long");
@@ -102,14 +103,21 @@ fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet) -> RetryC
     }
 }
 
-fn evidence(place: &Place<'_>, raw: Option<&RawEvidence>) -> EvidenceConfig {
+fn evidence(place: &Place<'_>, raw: Option<&RawEvidence>, preset: StatusSet) -> EvidenceConfig {
     let none = RawEvidence::default();
     let raw = raw.unwrap_or(&none);
+    let status = raw.status.as_ref().and_then(|raw| place.key("status").take(values::statuses(raw)));
+    if let Some(range) = status.iter().flat_map(|set| &set.0).find(|range| *range.start() < 500) {
+        let hint = "what a client did wrong would then speak against the backend: leave it to retry.status";
+        place.key("status").warning(format!("{} is no status of a failing backend", range.start()), hint);
+    }
     EvidenceConfig {
         suspect_after: deadline(&place.key("suspect_after"), raw.suspect_after.as_ref(), Duration::from_millis(100)),
         failures: Some(number(raw.failures, 10)).filter(|failures| *failures > 0),
         within: deadline(&place.key("within"), raw.within.as_ref(), Duration::from_secs(2)),
         share: raw.share.as_ref().and_then(|raw| place.key("share").take(values::share(raw))).unwrap_or(0.5),
         recover: span(&place.key("recover"), raw.recover.as_ref(), Duration::from_secs(10)),
+        signs: raw.signs.clone().unwrap_or_else(|| Sign::ALL.to_vec()),
+        status: status.unwrap_or(preset),
     }
 }

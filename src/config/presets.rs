@@ -12,6 +12,11 @@ pub(super) struct Preset {
     pub(super) replay: Replay,
     pub(super) retry_status: StatusSet,
     pub(super) max_body: u64,
+    /// Statuses that count as evidence against a backend: what it says of itself, not of the request. 501 is a bot's
+    /// answer to an invoke that it does not know, 429 asks for patience.
+    pub(super) evidence_status: StatusSet,
+    /// Whether its routes are guarded.
+    pub(super) guard: bool,
 }
 
 /// The defaults of a kind.
@@ -24,6 +29,8 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             replay: Replay::Safe,
             retry_status: StatusSet(Vec::new()),
             max_body: 10 * MIB,
+            evidence_status: StatusSet(Vec::new()),
+            guard: false,
         },
         // The channel gives up after 15 s: an answer after that is an answer to nobody.
         PoolKind::Bot => Preset {
@@ -32,6 +39,8 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             replay: Replay::Keyed,
             retry_status: StatusSet(vec![502..=504]),
             max_body: MIB,
+            evidence_status: StatusSet(vec![502..=504]),
+            guard: true,
         },
         // Its POSTs are questions: asking another region twice changes nothing.
         PoolKind::QuestionAnswering => Preset {
@@ -40,6 +49,8 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             replay: Replay::All,
             retry_status: StatusSet(vec![429..=429, 500..=504]),
             max_body: 10 * MIB,
+            evidence_status: StatusSet(vec![500..=500, 502..=504]),
+            guard: false,
         },
     }
 }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
 use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
 
@@ -128,6 +129,8 @@ pub(super) struct RawRoute {
     /// The name of the pool that serves it.
     #[schemars(required)]
     pub(super) pool: Option<String>,
+    /// What a request must be before a backend sees it. Default: on when the pool's kind is "bot".
+    pub(super) guard: Option<RawGuard>,
     /// Most bytes of a request body. Default "1MiB" when the pool's kind is "bot", else "10MiB".
     pub(super) max_body: Option<RawSize>,
 }

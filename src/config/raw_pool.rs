@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
-use crate::model::{AllDown, PoolKind, Replay, WhenBothBad};
+use crate::model::{AllDown, PoolKind, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
 #[derive(Deserialize, JsonSchema)]
@@ -98,6 +98,12 @@ pub(super) struct RawEvidence {
     pub(super) share: Option<RawShare>,
     /// How long such a verdict stands before good probes may lift it. Default "10s".
     pub(super) recover: Option<RawDuration>,
+    /// Which failed attempts count: no connection ("dial"), no TLS ("tls"), a connection that broke before the response
+    /// head ("broken"), no head in time ("timeout"), a body that broke off ("stream"). Default: all.
+    pub(super) signs: Option<Vec<Sign>>,
+    /// Statuses that count as failed. Default: none; bot 502-504; question-answering
+    /// 500, 502-504.
+    pub(super) status: Option<RawStatus>,
 }
 
 /// One regional deployment.

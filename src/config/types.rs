@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::certificate::CertificateConfig;
+use super::types_guard::GuardConfig;
 use super::types_pool::PoolConfig;
 use crate::model::PoolName;
 
@@ -162,4 +163,6 @@ pub struct RouteConfig {
     pub pool: PoolName,
     /// Most bytes of a request body.
     pub max_body: u64,
+    /// What a request must be before a backend sees it; none lets everything through.
+    pub guard: Option<GuardConfig>,
 }

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
-use crate::model::{AllDown, PoolKind, PoolName, Replay, WhenBothBad};
+use crate::model::{AllDown, PoolKind, PoolName, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,4 +149,16 @@ pub struct EvidenceConfig {
     pub share: f64,
     /// How long such a verdict stands before good probes may lift it.
     pub recover: Duration,
+    /// Which failed attempts are failures in this sense.
+    pub signs: Vec<Sign>,
+    /// Statuses that are failures in this sense.
+    pub status: StatusSet,
+}
+
+impl EvidenceConfig {
+    /// Whether an attempt that failed so speaks against its backend. `authentic` is whether the sender is known, or nobody
+    /// checks who it is.
+    pub fn counts(&self, sign: Sign, authentic: bool) -> bool {
+        (authentic || sign.is_before_the_request()) && self.signs.contains(&sign)
+    }
 }

@@ -8,13 +8,13 @@ use super::defaulted::{deadline, size, span};
 use super::findings::Place;
 use super::pool::unique_name;
 use super::pool_names::PoolNames;
-use super::presets::preset;
+use super::presets::{Preset, preset};
 use super::raw::{RawAdmin, RawConfig, RawDns, RawJournal, RawListener, RawRoute};
 use super::resolve::Outside;
 use super::types::{
     AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
 };
-use super::{address, follow, pool, values};
+use super::{address, follow, guard, pool, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
@@ -191,7 +191,7 @@ fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<Rout
             pools.check(&place.key("pool"), name);
         }
         let kind = raw.pool.as_deref().and_then(|name| pools.get(name)).and_then(|pool| pool.kind).unwrap_or_default();
-        let Some(route) = route(&place, raw, preset(kind).max_body) else { continue };
+        let Some(route) = route(&place, raw, &preset(kind)) else { continue };
         let key = (route.host.clone(), route.path.trim_end_matches('/').to_owned());
         match taken.get(&key) {
             Some(other) => place.error(format!("{other} has the same host and path"), "leave one of them out"),
@@ -210,14 +210,15 @@ fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<Rout
     routes
 }
 
-fn route(place: &Place<'_>, raw: &RawRoute, max_body: u64) -> Option<RouteConfig> {
+fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset) -> Option<RouteConfig> {
     let host = match &raw.host {
         Some(host) => place.key("host").take(address::host_pattern(host)),
         None => Some(HostPattern::Any),
     };
     let path = raw.path.as_deref().unwrap_or("/");
     let good = place.key("path").take(address::path(path));
-    let max_body = size(&place.key("max_body"), raw.max_body.as_ref(), max_body);
+    let max_body = size(&place.key("max_body"), raw.max_body.as_ref(), preset.max_body);
+    let guard = guard::validate(&place.key("guard"), raw.guard.as_ref(), preset.guard);
     good?;
-    Some(RouteConfig { host: host?, path: path.to_owned(), pool: raw.pool.as_deref()?.into(), max_body })
+    Some(RouteConfig { host: host?, path: path.to_owned(), pool: raw.pool.as_deref()?.into(), max_body, guard })
 }

@@ -9,8 +9,7 @@ use super::parity::Errand;
 use super::registry::Place;
 use super::{Control, views};
 use crate::model::{
-    AttemptPhase, BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName,
-    Utc,
+    BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName, Sign, Utc,
 };
 use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
 use crate::telemetry::{ParityStat, SwitchKey};
@@ -109,7 +108,7 @@ impl Control {
         for evidence in batch {
             let said = said.entry(evidence.backend).or_default();
             said.failures += u64::from(evidence.kind != EvidenceKind::Slow);
-            said.dial |= evidence.kind == EvidenceKind::Failed(AttemptPhase::Dial);
+            said.dial |= evidence.kind == EvidenceKind::Failed(Sign::Dial);
         }
         let now = self.time.now();
         for (id, said) in said {
@@ -148,8 +147,8 @@ impl Control {
             return;
         }
         let backend = &mut pool.backends[place.backend];
-        let started = backend.stats.cells.sum(|cell| &cell.started);
-        let attempts = started.wrapping_sub(std::mem::replace(&mut backend.attempts, started));
+        let weighed = backend.stats.cells.sum(|cell| &cell.weighed);
+        let attempts = weighed.wrapping_sub(std::mem::replace(&mut backend.attempts, weighed));
         if attempts > 0 || failures > 0 {
             let counted = Tally { failures, attempts };
             self.observe(place.pool, Observation::Evidence { backend: place.backend, counted });

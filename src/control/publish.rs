@@ -26,7 +26,7 @@ impl Registry {
     /// The snapshot of what [`Registry::refresh`] brought up to date.
     pub(super) fn snapshot(&self, generation: u64) -> Snapshot {
         let pools = self.pools.iter().filter_map(|pool| pool.published.clone()).collect();
-        Snapshot { generation, routes: self.routes.clone(), pools }
+        Snapshot { generation, routes: self.routes.clone(), pools, guards: self.guards.clone() }
     }
 }
 

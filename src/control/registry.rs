@@ -8,7 +8,7 @@ use super::names::Names;
 use super::parity::{ParityState, ParityTls, plan_tls};
 use crate::config::{BackendConfig, Config, PoolConfig};
 use crate::model::{BackendId, Moment, Now, PoolName, Utc};
-use crate::snapshot::{Pool, Route, RouteTable};
+use crate::snapshot::{Guard, Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Saved, Schedule, Steering};
 use crate::telemetry::{self, BackendStats, ControlStats, PoolStats};
 use crate::upstream::{Origin, TlsClient};
@@ -19,6 +19,7 @@ pub(super) struct Registry {
     pub(super) config: Arc<Config>,
     pub(super) pools: Vec<PoolState>,
     pub(super) routes: RouteTable,
+    pub(super) guards: Arc<[Guard]>,
     pub(super) routes_changed: bool,
     places: HashMap<BackendId, Place>,
     next_id: u32,
@@ -88,7 +89,7 @@ impl Registry {
     /// Nothing yet: [`Registry::apply`] brings the first config in like any other.
     pub(super) fn new(workers: usize, config: Arc<Config>) -> Self {
         let (pools, places, routes) = (Vec::new(), HashMap::new(), RouteTable::default());
-        Self { config, pools, routes, routes_changed: true, places, next_id: 1, workers }
+        Self { config, pools, routes, guards: Arc::default(), routes_changed: true, places, next_id: 1, workers }
     }
 
     /// Sets up TLS to every backend of `next`, without changing anything. What did not change is shared, so that its
@@ -141,7 +142,7 @@ impl Registry {
         self.index();
         self.routes_changed |= self.config.routes != config.routes || self.config.pools != config.pools;
         if self.routes_changed {
-            self.routes = route_table(&config);
+            (self.routes, self.guards) = route_table(&config);
         }
         self.config = config;
         self.lead_all(now, &mut decisions);
@@ -312,10 +313,18 @@ fn names_files(backend: &BackendConfig) -> bool {
     backend.ca.is_some() || backend.client_certificate.is_some()
 }
 
-fn route_table(config: &Config) -> RouteTable {
+fn route_table(config: &Config) -> (RouteTable, Arc<[Guard]>) {
     let index: HashMap<&PoolName, usize> = config.pools.iter().enumerate().map(|(i, pool)| (&pool.name, i)).collect();
-    // A route to a pool that is not there cannot pass validation.
-    let route =
-        |route: &crate::config::RouteConfig| Some(Route { config: route.clone(), pool: *index.get(&route.pool)? });
-    RouteTable::new(config.routes.iter().filter_map(route))
+    let mut guards = Vec::new();
+    let mut routes = Vec::new();
+    for route in &config.routes {
+        // A route to a pool that is not there cannot pass validation.
+        let Some(pool) = index.get(&route.pool) else { continue };
+        let guard = route.guard.as_ref().map(|guard| {
+            guards.push(Guard { config: guard.clone() });
+            guards.len() - 1
+        });
+        routes.push(Route { config: route.clone(), pool: *pool, guard });
+    }
+    (RouteTable::new(routes), guards.into())
 }

@@ -16,7 +16,7 @@ mod view;
 mod window;
 
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
-pub use evidence::{Evidence, EvidenceKind};
+pub use evidence::{Evidence, EvidenceKind, Sign};
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;
@@ -25,7 +25,7 @@ pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
-pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, WhenBothBad, WhenUnavailable};
+pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, WhenBothBad, WhenUnavailable};
 pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,

@@ -62,3 +62,8 @@ name! {
 /// counters and health belong to it, and survive a reload when the identity did not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendId(pub u32);
+
+impl BackendId {
+    /// No backend has this id: control counts from 1.
+    pub const NOBODY: Self = Self(0);
+}

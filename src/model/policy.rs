@@ -47,6 +47,19 @@ choice! {
 }
 
 choice! {
+    /// What becomes of a request whose token is wanting.
+    TokenMode {
+        /// It is refused: 401, or 403 when its channel is not endorsed.
+        Enforce = "enforce",
+        /// It is counted, logged and let through.
+        Report = "report",
+        /// Tokens are not looked at.
+        #[default]
+        Off = "off",
+    }
+}
+
+choice! {
     /// What to do with requests when no backend is available.
     AllDown {
         /// Treat all backends as available, by priority (Traffic Manager's habit).

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::Response;
 use hyper::body::Incoming;
@@ -13,7 +14,7 @@ use super::refuse::Refusal;
 use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
-use crate::model::{AttemptPhase, Failure, Fate, Side};
+use crate::model::{AttemptPhase, Failure, Fate, Side, Sign};
 use crate::upstream::{Alpn, Lease, Opening, open};
 
 /// How one attempt is made.
@@ -54,6 +55,23 @@ impl Failed {
         Self { failure, refusal, reused: false, rescued: false }
     }
 
+    /// What it says against the backend, if it is the backend's fault.
+    pub(super) fn sign(&self) -> Option<Sign> {
+        let Failure { side, phase, fate } = self.failure;
+        // A kept connection that its backend has closed since says nothing.
+        let stale = self.reused && fate == Fate::Unsent;
+        if side != Side::Backend || stale || self.rescued {
+            return None;
+        }
+        Some(match phase {
+            AttemptPhase::Dial => Sign::Dial,
+            AttemptPhase::Tls => Sign::Tls,
+            _ if self.refusal == Refusal::TooLate => Sign::Timeout,
+            AttemptPhase::Send | AttemptPhase::Wait => Sign::Broken,
+            AttemptPhase::Stream => Sign::Stream,
+        })
+    }
+
     fn client(phase: AttemptPhase, refusal: Refusal) -> Self {
         let failure = Failure { side: Side::Client, phase, fate: Fate::Begun };
         Self { failure, refusal, reused: false, rescued: false }
@@ -76,7 +94,8 @@ pub(super) async fn attempt(
         deadline: exchange.deadline,
         attempt_timeout: pool.attempt_timeout,
         body_timeout: exchange.body_timeout,
-        suspect_after: pool.evidence.suspect_after,
+        // A stranger's request may be slow of itself.
+        suspect_after: if exchange.authentic { pool.evidence.suspect_after } else { Duration::MAX },
         replayable: exchange.may_replay,
         rescuable: manner.rescuable,
     };

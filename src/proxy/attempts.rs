@@ -16,7 +16,8 @@ use super::response::{Relay, ResponseBody};
 use super::target::{PoolRef, Target};
 use super::upgrade;
 use super::worker::Worker;
-use crate::model::{BackendId, EvidenceKind, Fate, Side};
+use crate::config::EvidenceConfig;
+use crate::model::{BackendId, EvidenceKind, Fate};
 use crate::telemetry::Counter;
 
 /// Most bytes read of a refused response so that its connection can be used again.
@@ -42,9 +43,9 @@ pub(super) async fn run(
         if let Some(log) = &mut exchange.log {
             log.attempts = manner.number;
         }
-        let flight = Flight::begin(worker, &target, exchange.received);
+        let flight = Flight::begin(worker, &target, exchange);
         let outcome = attempt(worker, exchange, &target, manner).await;
-        note(worker, &target, &outcome);
+        note(worker, exchange, &target, &outcome);
         if let Ok(answer) = outcome.as_ref()
             && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
         {
@@ -105,24 +106,31 @@ fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, a
 }
 
 /// Counts how an attempt ended, and tells control what it says about the backend.
-fn note(worker: &Worker, target: &Target, outcome: &Result<Answer, Failed>) {
+fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<Answer, Failed>) {
     let cell = target.backend().stats.cells.of(worker.id);
+    let config = &target.pool().config;
+    if let Some(kind) = evidence(&config.evidence, exchange.authentic, outcome) {
+        worker.tell(target, kind);
+    }
     let counter: &Counter = match outcome {
-        Ok(answer) if target.pool().config.retry.status.contains(answer.response.status().as_u16()) => {
-            worker.tell(target, EvidenceKind::Refused(answer.response.status().as_u16()));
-            &cell.refused
-        }
+        Ok(answer) if config.retry.status.contains(answer.response.status().as_u16()) => &cell.refused,
         Ok(_) => &cell.answered,
         Err(failed) if failed.rescued => &cell.rescued,
-        Err(failed) => {
-            let stale = failed.reused && failed.failure.fate == Fate::Unsent;
-            if failed.failure.side == Side::Backend && !stale {
-                worker.tell(target, EvidenceKind::Failed(failed.failure.phase));
-            }
-            if failed.failure.fate == Fate::Unsent { &cell.unsent } else { &cell.ambiguous }
-        }
+        Err(failed) if failed.failure.fate == Fate::Unsent => &cell.unsent,
+        Err(_) => &cell.ambiguous,
     };
     counter.increment();
+}
+
+/// What an attempt says against its backend: the table of README, "What counts as evidence".
+fn evidence(rules: &EvidenceConfig, authentic: bool, outcome: &Result<Answer, Failed>) -> Option<EvidenceKind> {
+    match outcome {
+        Ok(answer) => {
+            let status = answer.response.status().as_u16();
+            (authentic && rules.status.contains(status)).then_some(EvidenceKind::Status(status))
+        }
+        Err(failed) => failed.sign().filter(|sign| rules.counts(*sign, authentic)).map(EvidenceKind::Failed),
+    }
 }
 
 /// Hands a backend's response to the client.

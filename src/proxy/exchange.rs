@@ -12,6 +12,7 @@ use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
 use super::log::LogEntry;
 use super::recording::{Recording, RequestBody};
 use super::target::Target;
+use crate::bot::Facts;
 use crate::model::Moment;
 
 /// A request, fit to be sent to any backend of its pool, any number of times.
@@ -32,6 +33,10 @@ pub(super) struct Exchange {
     pub(super) body: Option<Rc<Recording>>,
     /// Whether the replay rule of its pool lets it be tried elsewhere once written.
     pub(super) may_replay: bool,
+    /// The activity that it carries, where a guard has read it.
+    pub(super) activity: Option<Facts>,
+    /// Whether its sender is known, or nobody checks who it is: what a backend does with it is evidence.
+    pub(super) authentic: bool,
     /// What the access log will tell; none when it is off.
     pub(super) log: Option<Box<LogEntry>>,
     /// Longest pause in the client's body.

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::exchange::Exchange;
 use super::log::{Ended, LogEntry};
 use super::recording::Recording;
 use super::target::Target;
 use super::waits::{Terms, Wait};
 use super::worker::Worker;
-use crate::model::{AttemptPhase, EvidenceKind, Moment};
+use crate::model::{EvidenceKind, Moment, Sign};
 
 /// Counts an attempt at a backend from its begin to its end, and its response when there is one.
 pub(super) struct Flight {
     worker: Rc<Worker>,
     target: Target,
     received: Moment,
+    authentic: bool,
     status: Option<StatusCode>,
     sent: u64,
     end: End,
@@ -43,12 +45,17 @@ impl End {
 
 impl Flight {
     /// An attempt begins.
-    pub(super) fn begin(worker: &Rc<Worker>, target: &Target, received: Moment) -> Self {
-        target.backend().stats.cells.of(worker.id).started.increment();
+    pub(super) fn begin(worker: &Rc<Worker>, target: &Target, exchange: &Exchange) -> Self {
+        let cell = target.backend().stats.cells.of(worker.id);
+        cell.started.increment();
+        if exchange.authentic {
+            cell.weighed.increment();
+        }
         Self {
             worker: worker.clone(),
             target: target.clone(),
-            received,
+            received: exchange.received,
+            authentic: exchange.authentic,
             status: None,
             sent: 0,
             end: End::Open,
@@ -106,7 +113,9 @@ impl Drop for Flight {
         }
         if self.end == End::Broken {
             cell.failed.increment();
-            self.worker.tell(&self.target, EvidenceKind::Failed(AttemptPhase::Stream));
+            if self.target.pool().config.evidence.counts(Sign::Stream, self.authentic) {
+                self.worker.tell(&self.target, EvidenceKind::Failed(Sign::Stream));
+            }
         } else {
             let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
             cell.responses[class].increment();

@@ -20,7 +20,7 @@ use super::response::ResponseBody;
 use super::rest::read_rest;
 use super::target::PoolRef;
 use super::worker::Worker;
-use super::{attempts, background, head, plan};
+use super::{attempts, background, guard, head, plan};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ListenerStats, WorkerId};
@@ -34,6 +34,8 @@ struct Admitted {
     pool: PoolRef,
     host: String,
     most_body: u64,
+    /// Its place among the guards of the snapshot.
+    guard: Option<usize>,
 }
 
 impl Gateway {
@@ -71,14 +73,14 @@ impl Gateway {
                 return self.refuse(refusal, log, id, http1);
             }
         };
-        let pool = admitted.pool.clone();
+        let (pool, guard) = (admitted.pool.clone(), admitted.guard);
         pool.get().stats.cells.of(worker.id).requests.increment();
         let mut exchange = self.exchange(parts, body, admitted, client, received);
         exchange.log = log;
         if let Some(log) = &mut exchange.log {
             log.request_id = Some(exchange.request_id.clone());
         }
-        match attempts::run(worker, &mut exchange, pool.clone()).await {
+        match self.deliver(&mut exchange, &pool, guard).await {
             Ok(response) => response,
             Err(refusal) => {
                 if refusal == Refusal::AllDown {
@@ -90,6 +92,19 @@ impl Gateway {
                 self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
             }
         }
+    }
+
+    /// Guards a request, and has it tried until it is answered.
+    async fn deliver(
+        &self,
+        exchange: &mut Exchange,
+        pool: &PoolRef,
+        guard: Option<usize>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        if let Some(guard) = guard.and_then(|at| pool.view().guards.get(at)) {
+            guard::check(&self.0, exchange, pool.get(), guard).await?;
+        }
+        attempts::run(&self.0, exchange, pool.clone()).await
     }
 
     fn refuse(
@@ -119,12 +134,12 @@ impl Gateway {
             Miss::Host => Refusal::UnknownHost,
             Miss::Path => Refusal::UnknownPath,
         })?;
-        let (pool, most_body) = (route.pool, route.config.max_body);
+        let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > most_body) {
             return Err(Refusal::BodyTooLarge);
         }
-        Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body })
+        Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard })
     }
 
     fn exchange(
@@ -152,6 +167,8 @@ impl Gateway {
         Exchange {
             received,
             log: None,
+            activity: None,
+            authentic: true,
             deadline: received + pool.deadline,
             target: target_of(&mut parts),
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),

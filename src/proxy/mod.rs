@@ -5,6 +5,7 @@
 //! | `gateway` | a request from its head to its response |
 //! | `worker` | what the requests of one worker share |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
+//! | `guard` | what a request must be before a bot sees it |
 //! | `headers` | what changes in headers on the way through |
 //! | `exchange` | one request, and what its attempts share |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
@@ -25,6 +26,7 @@ mod client;
 mod exchange;
 mod flight;
 mod gateway;
+mod guard;
 mod head;
 mod headers;
 mod log;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
@@ -16,7 +16,7 @@ use crate::model::{Clock, Moment};
 /// The body of a request, as attempts read it: each from its first byte.
 pub(super) struct Recording<S = Incoming> {
     clock: Clock,
-    total: Option<u64>,
+    total: Cell<Option<u64>>,
     inner: RefCell<Inner<S>>,
     state: Cell<State>,
     /// When a part last passed, or the client was last asked for one.
@@ -78,12 +78,37 @@ where
         let inner = Inner { received: 0, held: 0, chunks: Vec::new(), trailers: None, limits, source };
         Rc::new(Self {
             clock,
-            total: inner.source.size_hint().exact(),
+            total: Cell::new(inner.source.size_hint().exact()),
             inner: RefCell::new(inner),
             state: Cell::new(State::Flowing),
             since: Cell::new(clock.now()),
             turn: Cell::new(0),
         })
+    }
+
+    /// All of it, in one piece: read before any attempt, and held whatever its size.
+    pub(super) fn poll_whole(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, ClientFault>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.limits.held = usize::MAX;
+        while self.state.get() != State::Ended {
+            let (state, pulled) = match inner.pull(cx) {
+                Poll::Pending => (State::Starved, Poll::Pending),
+                Poll::Ready(Err(fault)) => (State::Failed(fault), Poll::Ready(Err(fault))),
+                Poll::Ready(Ok(None)) => (State::Ended, Poll::Ready(Ok(()))),
+                Poll::Ready(Ok(Some(_))) if inner.source.is_end_stream() => (State::Ended, Poll::Ready(Ok(()))),
+                Poll::Ready(Ok(Some(_))) => (State::Flowing, Poll::Ready(Ok(()))),
+            };
+            if self.state.replace(state) != state || state == State::Flowing {
+                self.since.set(self.clock.now());
+            }
+            ready!(pulled)?;
+        }
+        if inner.chunks.len() > 1 {
+            let whole = inner.chunks.concat();
+            inner.chunks = vec![Bytes::from(whole)];
+        }
+        self.total.set(Some(inner.received));
+        Poll::Ready(Ok(inner.chunks.first().cloned().unwrap_or_default()))
     }
 
     /// The body for the next attempt, from its first byte. The one before reads nothing more.
@@ -104,9 +129,9 @@ impl<S> Recording<S> {
         inner.held as u64 == inner.received
     }
 
-    /// Whether its length was not declared.
+    /// Whether its length was not declared, and is not known yet.
     pub(super) fn is_open_ended(&self) -> bool {
-        self.total.is_none()
+        self.total.get().is_none()
     }
 
     /// Bytes that came from the client so far.
@@ -282,7 +307,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             None => SizeHint::with_exact(0),
-            Some(turn) => match turn.recording.total {
+            Some(turn) => match turn.recording.total.get() {
                 Some(total) => SizeHint::with_exact(total.saturating_sub(turn.sent)),
                 None => SizeHint::default(),
             },

@@ -18,6 +18,10 @@ pub(super) enum Refusal {
     UnknownHost,
     /// The host is served, this path is not.
     UnknownPath,
+    /// A guarded route was sent something that is no activity; in what way.
+    NotAnActivity(&'static str),
+    /// A guarded route was sent a body that is not plain JSON; in what way.
+    Unsupported(&'static str),
     /// The request body is larger than its route allows.
     BodyTooLarge,
     /// The client sends its body too slowly.
@@ -52,6 +56,8 @@ impl Refusal {
             Self::Method => "method-not-served",
             Self::UnknownHost => "unknown-host",
             Self::UnknownPath => "unknown-path",
+            Self::NotAnActivity(_) => "not-an-activity",
+            Self::Unsupported(_) => "unsupported-media",
             Self::BodyTooLarge => "body-too-large",
             Self::BodyStalled => "body-stalled",
             Self::BodyAborted => "body-aborted",
@@ -64,7 +70,8 @@ impl Refusal {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BodyAborted => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
+            Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
@@ -78,7 +85,7 @@ impl Refusal {
 
     const fn detail(self) -> &'static str {
         match self {
-            Self::BadRequest(what) => what,
+            Self::BadRequest(what) | Self::NotAnActivity(what) | Self::Unsupported(what) => what,
             Self::Method => "this method is not served here",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",

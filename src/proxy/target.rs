@@ -1,7 +1,7 @@
 //! A backend in a snapshot.
 
 use crate::model::PoolName;
-use crate::snapshot::{Backend, Pool, View};
+use crate::snapshot::{Backend, Pool, Snapshot, View};
 
 /// Points at a backend of the snapshot that a request read, and keeps that snapshot.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ impl PoolRef {
     /// The pool that a route of this snapshot numbers so.
     pub(super) fn new(view: View, pool: usize) -> Self {
         Self { view, pool }
+    }
+
+    /// The snapshot.
+    pub(super) fn view(&self) -> &Snapshot {
+        &self.view
     }
 
     /// The pool.

@@ -49,6 +49,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// Waiting for the client alone: for the rest of its body.
+    pub(super) const fn of_the_client(deadline: Moment, body_timeout: Duration) -> Self {
+        Self { body_timeout, ..Self::of_a_part(BackendId::NOBODY, deadline) }
+    }
+
     /// Waiting for the next part of a response body, which ends by [`Verdict::Deadline`] and in no other way: nothing may
     /// be tried elsewhere any more.
     pub(super) const fn of_a_part(backend: BackendId, deadline: Moment) -> Self {

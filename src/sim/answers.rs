@@ -57,7 +57,7 @@ struct ReplyConversation<'a> {
 pub(super) fn activity(region: &str, body: &[u8]) -> Response<Full<Bytes>> {
     let activity = match Activity::parse(body) {
         Ok(activity) => activity,
-        Err(e) => return error(StatusCode::BAD_REQUEST, &format!("the body is not an activity: {e}")),
+        Err(e) => return error(StatusCode::BAD_REQUEST, &format!("the body is not an activity: {}", e.as_str())),
     };
     if activity.kind == "invoke" {
         return json(StatusCode::OK, &json!({ "region": region, "invoked": activity.name }));
@@ -71,7 +71,7 @@ pub(super) fn activity(region: &str, body: &[u8]) -> Response<Full<Bytes>> {
         input_hint: "acceptingInput",
         reply_to_id: activity.id.as_deref(),
         channel_id: activity.channel_id.as_deref(),
-        conversation: activity.conversation.as_ref().map(|conversation| ReplyConversation { id: &conversation.id }),
+        conversation: activity.conversation_id.as_deref().map(|id| ReplyConversation { id }),
     };
     let replies = std::slice::from_ref(&reply);
     json(StatusCode::OK, &Replies { activities: if activity.kind == "message" { replies } else { &[] } })

@@ -10,7 +10,7 @@ pub use cell::{SnapshotCell, SnapshotReader, View};
 use http::HeaderValue;
 pub use routes::{Miss, RouteTable};
 
-use crate::config::{BackendConfig, PoolConfig, RouteConfig};
+use crate::config::{BackendConfig, GuardConfig, PoolConfig, RouteConfig};
 use crate::model::{BackendId, Health};
 use crate::telemetry::{BackendStats, PoolStats};
 use crate::upstream::{Origin, Reach, TlsClient};
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub routes: RouteTable,
     /// The pools, as [`Route::pool`] numbers them.
     pub pools: Vec<Arc<Pool>>,
+    /// The guards, as [`Route::guard`] numbers them.
+    pub guards: Arc<[Guard]>,
 }
 
 /// A route as a request sees it.
@@ -33,6 +35,26 @@ pub struct Route {
     pub config: RouteConfig,
     /// The index of its pool in [`Snapshot::pools`].
     pub pool: usize,
+    /// The index of its guard in [`Snapshot::guards`]; none lets everything through.
+    pub guard: Option<usize>,
+}
+
+/// What a request must be before a backend sees it.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// As written.
+    pub config: GuardConfig,
+}
+
+impl Guard {
+    /// Whether this path is let through unchecked. It must be so as it was sent: what an escape or another case stands
+    /// for is the bot's own business, so such a path is checked.
+    pub fn is_open(&self, path: &str) -> bool {
+        let below =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.config.open.iter().any(|prefix| below(prefix.trim_end_matches('/')))
+            && !path.split('/').any(|segment| segment == ".." || segment == "." || segment.contains(['%', '\\', ';']))
+    }
 }
 
 /// A pool as a request sees it.

@@ -91,7 +91,11 @@ mod tests {
     use crate::config::RouteConfig;
 
     fn route(host: HostPattern, path: &str, pool: usize) -> Route {
-        Route { config: RouteConfig { host, path: path.into(), pool: "p".into(), max_body: 0 }, pool }
+        Route {
+            config: RouteConfig { host, path: path.into(), pool: "p".into(), max_body: 0, guard: None },
+            pool,
+            guard: None,
+        }
     }
 
     fn table() -> RouteTable {

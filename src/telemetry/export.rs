@@ -141,12 +141,13 @@ impl Scrape {
 
     fn pool(&self, pool: &PoolSource) {
         let name = || label("pool", pool.name.as_str());
-        let picks: [(&'static str, PoolPick); 6] = [
+        let picks: [(&'static str, PoolPick); 7] = [
             ("botgate_pool_requests_total", |cell| &cell.requests),
             ("botgate_retries_total", |cell| &cell.retries),
             ("botgate_rescued_total", |cell| &cell.rescued),
             ("botgate_retry_budget_spent_total", |cell| &cell.budget_spent),
             ("botgate_no_backend_total", |cell| &cell.no_backend),
+            ("botgate_malformed_total", |cell| &cell.malformed),
             ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
         ];
         for (metric, pick) in picks {
@@ -227,6 +228,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_rescued_total", "Requests taken from a backend that was given up and sent to the new active one."),
         ("botgate_retry_budget_spent_total", "Requests that wanted another attempt beyond the retry budget."),
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
+        ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),

@@ -78,6 +78,8 @@ pub struct PoolCell {
     pub budget_spent: Counter,
     /// Requests that no backend could be tried for.
     pub no_backend: Counter,
+    /// Requests that a guard refused because they are no activities.
+    pub malformed: Counter,
     /// Evidence that control was too busy to take.
     pub evidence_dropped: Counter,
 }
@@ -96,6 +98,8 @@ pub struct PoolStats {
 pub struct BackendCell {
     /// Attempts begun.
     pub started: Counter,
+    /// Of these, those that may be evidence: the sender is known, or nobody checks who it is.
+    pub weighed: Counter,
     /// Attempts ended, in any way.
     pub ended: Counter,
     /// Requests that ended with a response from this backend, by class: 1xx and 2xx, 3xx, 4xx, 5xx.

@@ -11,6 +11,7 @@ mod bad_input;
 mod body;
 mod drills;
 mod failover;
+mod guard;
 mod journal;
 mod layers;
 mod names;

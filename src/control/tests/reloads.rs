@@ -246,6 +246,7 @@ fn large() -> Config {
         path: "/api".into(),
         pool: format!("pool-{}", i % 100).as_str().into(),
         max_body: 1024,
+        guard: None,
     };
     config.routes = (0..1000).map(route).collect();
     config

@@ -140,6 +140,8 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
             within: Duration::from_secs(10),
             share: 0.5,
             recover: Duration::from_secs(10),
+            signs: Sign::ALL.to_vec(),
+            status: StatusSet::default(),
         },
         failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD, windows: vec![] },
         flap: FlapConfig { failovers: 3, within: Duration::from_secs(3600) },
@@ -160,6 +162,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         path: format!("/{}", pool.name),
         pool: pool.name.clone(),
         max_body: 1024,
+        guard: None,
     };
     Config {
         state_dir: "state".into(),

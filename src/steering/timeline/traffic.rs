@@ -12,7 +12,7 @@ use super::meets::{Meeting, meet};
 use super::request::{Request, Wait};
 use super::world::World;
 use crate::config::Condition;
-use crate::model::{Health, Moment, Replay};
+use crate::model::{Health, Moment, Replay, Sign};
 
 impl World<'_> {
     /// Counts the requests that arrived up to now and met nothing.
@@ -62,17 +62,24 @@ impl World<'_> {
             target.attempts += 1;
             request.met = request.met.or(target.fault);
             let meeting = meet(target.condition, &mut self.random);
-            let unsent = match meeting {
+            let rules = &state.config.evidence;
+            let (unsent, told) = match meeting {
                 Meeting::Served(Duration::ZERO) => return self.finish(pool, &request, false),
                 Meeting::Status(status) if !state.config.retry.status.contains(status) => {
+                    if rules.status.contains(status) {
+                        self.queue.push(now, Due::Evidence { pool, backend, slow: false });
+                    }
                     return self.finish(pool, &request, status >= 500);
                 }
                 Meeting::Served(after) => return self.wait(pool, backend, request, Some(after)),
                 Meeting::Silence => return self.wait(pool, backend, request, None),
-                Meeting::Status(_) | Meeting::Reset => false,
-                Meeting::Refused => true,
+                Meeting::Status(status) => (false, rules.status.contains(status)),
+                Meeting::Reset => (false, rules.counts(Sign::Broken, true)),
+                Meeting::Refused => (true, rules.counts(Sign::Dial, true)),
             };
-            self.queue.push(now, Due::Evidence { pool, backend, slow: false });
+            if told {
+                self.queue.push(now, Due::Evidence { pool, backend, slow: false });
+            }
             if !self.may_try_again(pool, unsent, &request) {
                 return self.finish(pool, &request, true);
             }
@@ -107,10 +114,12 @@ impl World<'_> {
         }
     }
 
-    /// The attempt, or the whole request, is out of time.
-    pub(super) fn out_of_time(&mut self, pool: usize, wait: u64, deadline: bool) {
+    /// The attempt, or the whole request, is out of time, or its connection broke.
+    pub(super) fn give_up(&mut self, pool: usize, wait: u64, deadline: bool, sign: Sign) {
         let Some(Wait { request, backend, .. }) = self.pools[pool].waits.remove(&wait) else { return };
-        self.queue.push(self.now.at, Due::Evidence { pool, backend, slow: false });
+        if self.pools[pool].config.evidence.counts(sign, true) {
+            self.queue.push(self.now.at, Due::Evidence { pool, backend, slow: false });
+        }
         if !deadline && self.may_try_again(pool, false, &request) {
             self.send(pool, request);
         } else {
@@ -131,7 +140,7 @@ impl World<'_> {
                     self.queue.push(self.now.at + by, Due::Answer { pool, wait: number });
                     self.pools[pool].waits.get_mut(&number).into_iter().for_each(|wait| wait.silent = false);
                 }
-                _ if cut => self.out_of_time(pool, number, false),
+                _ if cut => self.give_up(pool, number, false, Sign::Broken),
                 _ => self.answer(pool, number),
             }
         }

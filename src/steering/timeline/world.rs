@@ -12,7 +12,7 @@ use super::meets::Running;
 use super::request::Wait;
 use super::{Entry, FaultReport, Happened, Timeline};
 use crate::config::{Condition, Config, Deed, PoolConfig, Script, ScriptOrder};
-use crate::model::{BackendName, Health, Moment, Now, ParityGate, ParityVerdict};
+use crate::model::{BackendName, Health, Moment, Now, ParityGate, ParityVerdict, Sign};
 use crate::telemetry::RetryBudget;
 
 /// Who gives the orders of a script.
@@ -172,8 +172,8 @@ impl<'a> World<'a> {
             Due::Evidence { pool, backend, slow } => self.take_evidence(pool, backend, slow),
             Due::Suspect { pool, wait } => self.suspect(pool, wait),
             Due::Answer { pool, wait } => self.answer(pool, wait),
-            Due::Timeout { pool, wait } => self.out_of_time(pool, wait, false),
-            Due::Deadline { pool, wait } => self.out_of_time(pool, wait, true),
+            Due::Timeout { pool, wait } => self.give_up(pool, wait, false, Sign::Timeout),
+            Due::Deadline { pool, wait } => self.give_up(pool, wait, true, Sign::Timeout),
         }
         for pool in 0..self.pools.len() {
             self.follow_requests(pool);

@@ -1,0 +1,21 @@
+//! What a guard means.
+
+use super::address;
+use super::findings::Place;
+use super::raw_guard::{RawGuard, RawGuardTable};
+use super::types_guard::GuardConfig;
+
+/// The guard of a route; `preset` is whether its pool's kind has one. None is off.
+pub(super) fn validate(place: &Place<'_>, raw: Option<&RawGuard>, preset: bool) -> Option<GuardConfig> {
+    let none = RawGuardTable::default();
+    let raw = match raw {
+        Some(RawGuard::Switch(false)) => return None,
+        None if !preset => return None,
+        Some(RawGuard::Switch(true)) | None => &none,
+        Some(RawGuard::Table(table)) => table,
+    };
+    let open = place.key("open");
+    let paths = raw.open.iter().flatten().enumerate();
+    let paths = paths.filter_map(|(at, path)| open.index(at).take(address::path(path)).map(|()| path.clone()));
+    Some(GuardConfig { open: paths.collect(), tokens: raw.tokens.unwrap_or_default() })
+}
