@@ -15,7 +15,7 @@ pub const WEST: &str = "westeurope";
 /// The standby.
 pub const NORTH: &str = "northeurope";
 
-/// A gateway over TLS in front of two bots of one SDK.
+/// A gateway over TLS in front of two bots.
 pub struct Regions {
     pub gateway: Gateway,
     pub west: Bot,
@@ -23,23 +23,45 @@ pub struct Regions {
     pub site: Site,
 }
 
+/// What a config has beside the usual.
+#[derive(Default)]
+pub struct More<'a> {
+    /// Keys and tables of the route.
+    pub route: &'a str,
+    /// Keys of the pool.
+    pub pool: &'a str,
+    /// Tables at the end.
+    pub end: &'a str,
+}
+
 impl Regions {
     /// Starts both bots, then the gateway, and waits until it is ready. The pool probes every 500 ms with a timeout of
     /// 250 ms, gives up a backend after two, and fails back after a hold of one second.
     pub async fn start(sdk: Sdk) -> Self {
+        Self::start_with(sdk, &More::default()).await
+    }
+
+    /// The same with more in the config.
+    pub async fn start_with(sdk: Sdk, more: &More<'_>) -> Self {
         let site = Site::new();
         let west = Bot::start(sdk, WEST, site.dir());
         let north = Bot::start(sdk, NORTH, site.dir());
-        let pool = format!(
-            "[[route]]\npath = \"/api/messages\"\npool = \"{POOL}\"\n\n\
+        Self::around(site, west, north, more).await
+    }
+
+    /// Starts a gateway in front of these bots.
+    pub async fn around(site: Site, west: Bot, north: Bot, more: &More<'_>) -> Self {
+        let More { route, pool, end } = more;
+        let config = format!(
+            "[[route]]\npath = \"/api/messages\"\npool = \"{POOL}\"\n{route}\n\n\
              [[pool]]\nname = \"{POOL}\"\nkind = \"bot\"\nreplay = \"keyed\"\n{PROBE}\n\
-             failback = {{ mode = \"auto\", hold = \"1s\" }}\n\n\
+             failback = {{ mode = \"auto\", hold = \"1s\" }}\n{pool}\n\n\
              [[pool.backend]]\nname = \"{WEST}\"\nurl = \"{}\"\n\n\
-             [[pool.backend]]\nname = \"{NORTH}\"\nurl = \"{}\"\n",
+             [[pool.backend]]\nname = \"{NORTH}\"\nurl = \"{}\"\n\n{end}",
             west.url(),
             north.url(),
         );
-        let gateway = Gateway::start(&site, &(site.head("") + &pool)).await;
+        let gateway = Gateway::start(&site, &(site.head("") + &config)).await;
         Self { gateway, west, north, site }
     }
 

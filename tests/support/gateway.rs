@@ -32,12 +32,23 @@ impl Gateway {
         gateway
     }
 
+    /// [`Gateway::start`] with variables of its environment.
+    pub async fn start_env(site: &Site, config: &str, environment: &[(&str, &str)]) -> Self {
+        let gateway = Self::launch(site, "botgate.toml", config, &[], environment).await;
+        gateway.ready().await;
+        gateway
+    }
+
     /// Starts the gateway and does not wait for its first probes.
     pub async fn start_unready(site: &Site, file: &str, config: &str, arguments: &[&str]) -> Self {
+        Self::launch(site, file, config, arguments, &[]).await
+    }
+
+    async fn launch(site: &Site, file: &str, config: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let path = site.write(file, config);
         let text = path.to_str().unwrap().to_owned();
         let all = [&["run", "--config", &text, "--json"], arguments].concat();
-        let mut process = Process::start("gateway", &all, site.dir());
+        let mut process = Process::start_env("gateway", &all, site.dir(), environment);
         let said = process.announcement("listening").await;
         let listening = said["listening"].as_array().unwrap();
         let listening = listening.iter().map(|address| address.as_str().unwrap().parse().unwrap()).collect();

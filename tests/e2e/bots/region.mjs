@@ -35,14 +35,14 @@ export const trust =
 export const reply = (text) => `${region}: you said '${text ?? ''}'`;
 
 const received = new Map();
-// One id a line, written before the bot sees the activity: what a SIGKILL must not take along.
+// One `MILLISECONDS ID` a line, written before the bot sees the activity: what a SIGKILL must not take along.
 const record = values.record === undefined ? undefined : openSync(values.record, 'a');
 
 /** Records that an activity reached this region. */
 export function note(id) {
   if (typeof id !== 'string') return;
   received.set(id, (received.get(id) ?? 0) + 1);
-  if (record !== undefined) writeSync(record, `${id}\n`);
+  if (record !== undefined) writeSync(record, `${Date.now()} ${id}\n`);
 }
 
 /**

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import sys
+import time
 import traceback
 
 from aiohttp import web
@@ -77,7 +78,7 @@ async def messages(request: web.Request) -> web.Response:
     try:
         activity_id = (await request.json()).get("id")
         if record and isinstance(activity_id, str):
-            record.write(activity_id + "\n")
+            record.write(f"{time.time_ns() // 1_000_000} {activity_id}\n")
     except (ValueError, AttributeError):
         pass
     response = await adapter.process(request, bot)
