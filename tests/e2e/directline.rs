@@ -30,6 +30,7 @@ async fn a_direct_line_conversation_goes_on_when_its_region_is_killed_and_when_i
     talk(&mut person, conversation, "before", WEST).await;
     regions.west.kill();
     talk(&mut person, conversation, "without the first region", NORTH).await;
+    regions.gateway.until_active(POOL, NORTH).await;
     regions.west.restart();
     regions.gateway.until_active(POOL, WEST).await;
     talk(&mut person, conversation, "after", WEST).await;
@@ -51,6 +52,7 @@ async fn a_direct_line_conversation_goes_on_when_its_region_hangs_and_when_it_go
     talk(&mut person, conversation, "before", WEST).await;
     regions.west.freeze();
     talk(&mut person, conversation, "without the first region", NORTH).await;
+    regions.gateway.until_active(POOL, NORTH).await;
     regions.west.thaw();
     regions.gateway.until_active(POOL, WEST).await;
     talk(&mut person, conversation, "after", WEST).await;

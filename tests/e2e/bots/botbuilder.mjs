@@ -2,7 +2,7 @@
 // over HTTP and over the SDK's streaming protocol on a WebSocket.
 import botbuilder from 'botbuilder';
 import connector from 'botframework-connector';
-import { note, region, reply, serve, trust } from './region.mjs';
+import { note, pause, region, reply, serve, trust } from './region.mjs';
 
 const { ActivityHandler, CloudAdapter, ConfigurationBotFrameworkAuthentication, MessageFactory } = botbuilder;
 const { MicrosoftAppCredentials, PasswordServiceClientCredentialFactory } = connector;
@@ -39,6 +39,7 @@ class EchoBot extends ActivityHandler {
   constructor() {
     super();
     this.onMessage(async (context, next) => {
+      await pause(context.activity.text);
       await context.sendActivity(MessageFactory.text(reply(context.activity.text)));
       await next();
     });

@@ -34,6 +34,12 @@ export const trust =
 /** What an echo bot says: the region first, so that a test can tell who answered. */
 export const reply = (text) => `${region}: you said '${text ?? ''}'`;
 
+/** Waits where a message begins with `wait MILLISECONDS`: a bot that thinks. */
+export function pause(text) {
+  const [, milliseconds] = /^wait (\d+)/.exec(text ?? '') ?? [];
+  return milliseconds && new Promise((resolve) => setTimeout(resolve, Number(milliseconds)));
+}
+
 const received = new Map();
 // One `MILLISECONDS ID` a line, written before the bot sees the activity: what a SIGKILL must not take along.
 const record = values.record === undefined ? undefined : openSync(values.record, 'a');
