@@ -14,7 +14,7 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// Starts a gateway that logs all it can.
     pub async fn gateway(site: &Site, config: &str) -> Gateway {
-        Gateway::start_env(site, config, &[("BOTGATE_LOG", "debug")]).await
+        Gateway::start_in(site, config, &[("BOTGATE_LOG", "debug")]).await
     }
 
     /// A search of this gateway; its files are those below the site, but for its config.
@@ -99,10 +99,4 @@ impl<'a> Search<'a> {
 
 fn entries(folder: &Path) -> Vec<std::path::PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
-}
-
-/// The parts of a token that are secret: the signature, and the whole.
-pub fn of_token(token: &str) -> Vec<String> {
-    let signature = token.rsplit('.').next().unwrap_or_default();
-    vec![token.to_owned(), signature.to_owned()]
 }

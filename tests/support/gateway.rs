@@ -32,23 +32,23 @@ impl Gateway {
         gateway
     }
 
-    /// [`Gateway::start`] with variables of its environment.
-    pub async fn start_env(site: &Site, config: &str, environment: &[(&str, &str)]) -> Self {
-        let gateway = Self::launch(site, "botgate.toml", config, &[], environment).await;
+    /// Starts the gateway and does not wait for its first probes.
+    pub async fn start_unready(site: &Site, file: &str, config: &str, arguments: &[&str]) -> Self {
+        Self::spawn(site, file, config, arguments, &[]).await
+    }
+
+    /// Starts the gateway with this config and environment, and waits until it is ready.
+    pub async fn start_in(site: &Site, config: &str, env: &[(&str, &str)]) -> Self {
+        let gateway = Self::spawn(site, "botgate.toml", config, &[], env).await;
         gateway.ready().await;
         gateway
     }
 
-    /// Starts the gateway and does not wait for its first probes.
-    pub async fn start_unready(site: &Site, file: &str, config: &str, arguments: &[&str]) -> Self {
-        Self::launch(site, file, config, arguments, &[]).await
-    }
-
-    async fn launch(site: &Site, file: &str, config: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    async fn spawn(site: &Site, file: &str, config: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let path = site.write(file, config);
         let text = path.to_str().unwrap().to_owned();
         let all = [&["run", "--config", &text, "--json"], arguments].concat();
-        let mut process = Process::start_env("gateway", &all, site.dir(), environment);
+        let mut process = Process::start_with("gateway", &all, site.dir(), env);
         let said = process.announcement("listening").await;
         let listening = said["listening"].as_array().unwrap();
         let listening = listening.iter().map(|address| address.as_str().unwrap().parse().unwrap()).collect();

@@ -32,18 +32,17 @@ pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 impl Process {
     /// Starts `botgate ARGUMENTS…`; `name` is for messages, `dir` takes its standard error.
     pub fn start(name: &str, arguments: &[&str], dir: &Path) -> Self {
-        Self::start_env(name, arguments, dir, &[])
+        Self::start_with(name, arguments, dir, &[])
     }
 
-    /// The same with variables of its environment.
-    pub fn start_env(name: &str, arguments: &[&str], dir: &Path, environment: &[(&str, &str)]) -> Self {
+    /// The same with further environment variables.
+    pub fn start_with(name: &str, arguments: &[&str], dir: &Path, env: &[(&str, &str)]) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let stderr = dir.join(format!("{name}-{count}.stderr"));
         let file = std::fs::File::create(&stderr).unwrap();
         let mut command = Command::new(binary());
-        command.args(arguments).envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
+        command.args(arguments).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().unwrap();
         let stdout = Arc::new(Mutex::new(Vec::new()));
         let pipe = child.stdout.take().unwrap();
