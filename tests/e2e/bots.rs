@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::install::{folder, packages, python};
-use super::issuer::Trust;
 use super::service::Service;
 use super::support::Client;
+use super::trust::Trust;
 
 /// Which SDK a bot is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,11 @@ impl Bot {
         let service = Service::start(move |port| {
             let mut command = sdk.command();
             command.args(["--region", &name, "--port", &port.to_string(), "--record"]).arg(&to);
-            if let Some(Trust { app_id, metadata, emulator_metadata }) = &trust {
-                command.args(["--app-id", app_id, "--metadata", metadata, "--emulator-metadata", emulator_metadata]);
+            if let Some(Trust { app_ids, skill, metadata, entra_metadata }) = &trust {
+                for id in app_ids {
+                    command.args(["--app-id", id]);
+                }
+                command.args(["--skill", skill, "--metadata", metadata, "--entra-metadata", entra_metadata]);
             }
             // What the SDKs say of each refused token is not news.
             let log = std::fs::File::options().create(true).append(true).open(&errors).unwrap();

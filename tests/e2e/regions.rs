@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::bots::{Bot, Sdk};
+use super::secrets::Search;
 use super::support::site::PROBE;
 use super::support::{Gateway, Site};
 
@@ -32,6 +33,8 @@ pub struct More<'a> {
     pub pool: &'a str,
     /// Tables at the end.
     pub end: &'a str,
+    /// Whether the gateway logs all it can.
+    pub debug: bool,
 }
 
 impl Regions {
@@ -51,7 +54,7 @@ impl Regions {
 
     /// Starts a gateway in front of these bots.
     pub async fn around(site: Site, west: Bot, north: Bot, more: &More<'_>) -> Self {
-        let More { route, pool, end } = more;
+        let More { route, pool, end, debug } = more;
         let config = format!(
             "[[route]]\npath = \"/api/messages\"\npool = \"{POOL}\"\n{route}\n\n\
              [[pool]]\nname = \"{POOL}\"\nkind = \"bot\"\nreplay = \"keyed\"\n{PROBE}\n\
@@ -61,7 +64,8 @@ impl Regions {
             west.url(),
             north.url(),
         );
-        let gateway = Gateway::start(&site, &(site.head("") + &config)).await;
+        let config = site.head("") + &config;
+        let gateway = if *debug { Search::gateway(&site, &config).await } else { Gateway::start(&site, &config).await };
         Self { gateway, west, north, site }
     }
 

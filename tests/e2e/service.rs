@@ -38,9 +38,15 @@ impl Service {
         self.child.wait().unwrap();
     }
 
-    /// Whether it ended.
-    pub fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    /// Whether it ends within a second: a process that dies of a request has closed its connections before.
+    pub fn until_ended(&mut self) -> bool {
+        for _ in 0..100 {
+            if self.child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        false
     }
 
     /// SIGSTOP: connections stay open, and the kernel goes on accepting new ones; nothing answers.

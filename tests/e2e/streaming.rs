@@ -1,10 +1,11 @@
 //! The SDK's streaming protocol: activities and replies as requests both ways on one WebSocket through the gateway.
 
 use super::bots::{Bot, Sdk};
-use super::issuer::{Issuer, Token};
 use super::regions::{More, NORTH, POOL, Regions, WEST};
 use super::session::Session;
+use super::support::issuer::Issuer;
 use super::support::{Site, together};
+use super::trust::{Trust, guard};
 
 /// "Service restart" (RFC 6455's registry): open another connection, at once.
 const SERVICE_RESTART: u64 = 1012;
@@ -23,13 +24,13 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
-        let (site, issuer) = (Site::new(), Issuer::start());
-        let trust = issuer.trust();
+        let (site, issuer) = (Site::new(), Issuer::start().await);
+        let trust = Trust::of(&issuer);
         let west = Bot::start_with(Sdk::BotBuilder, WEST, site.dir(), Some(&trust));
         let north = Bot::start_with(Sdk::BotBuilder, NORTH, site.dir(), Some(&trust));
-        let more = More { route: &issuer.guard(), pool: POLICY, ..More::default() };
+        let more = More { route: &guard(&issuer), pool: POLICY, ..More::default() };
         let regions = Regions::around(site, west, north, &more).await;
-        let token = issuer.mint(&Token::connector()).await;
+        let token = issuer.token();
         let url = regions.url().replace("https:", "wss:");
         let mut channel = Session::node("streaming.mjs", &regions.ca(), &[&url, &token]);
         assert_eq!(channel.event("opened").await["opened"], 1);

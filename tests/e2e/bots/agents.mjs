@@ -7,7 +7,9 @@ import { loginService } from './login-service.mjs';
 import { region, reply, serve, trust } from './region.mjs';
 
 // In production the SDK will not start without a client id; without token checks it is never used.
-const config = { clientId: trust?.appId ?? '00000000-0000-0000-0000-000000000001' };
+const [clientId, ...others] = trust?.appIds ?? ['00000000-0000-0000-0000-000000000001'];
+const config = getAuthConfigWithDefaults({ clientId });
+for (const id of others) config.connections.set(id, getAuthConfigWithDefaults({ clientId: id }));
 if (trust !== undefined) await loginService(trust);
 
 /** Answers as who asked is checked, and sends no token outwards: the channels of these tests take none. */
@@ -21,7 +23,7 @@ class Adapter extends CloudAdapter {
   }
 }
 
-const adapter = new Adapter(config);
+const adapter = new Adapter({ clientId });
 adapter.onTurnError = async (_context, error) => {
   console.error(`${region}: ${error.stack ?? error}`);
   throw error;
@@ -48,7 +50,7 @@ const anonymous = (req, _res, next) => {
   next();
 };
 serve([
-  trust === undefined ? anonymous : authorizeJWT(getAuthConfigWithDefaults(config)),
+  trust === undefined ? anonymous : authorizeJWT(config),
   (req, res, next) => {
     adapter.process(req, res, (context) => agent.run(context)).catch(next);
   },

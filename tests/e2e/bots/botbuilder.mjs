@@ -5,10 +5,14 @@ import connector from 'botframework-connector';
 import { note, pause, region, reply, serve, trust } from './region.mjs';
 
 const { ActivityHandler, CloudAdapter, ConfigurationBotFrameworkAuthentication, MessageFactory } = botbuilder;
-const { MicrosoftAppCredentials, PasswordServiceClientCredentialFactory } = connector;
+const { MicrosoftAppCredentials, PasswordServiceClientCredentialFactory, allowedCallersClaimsValidator } = connector;
 
 /** Checks tokens as any bot does, and sends none outwards: the channels of these tests take none. */
 class Credentials extends PasswordServiceClientCredentialFactory {
+  async isValidAppId(appId) {
+    return trust.appIds.includes(appId);
+  }
+
   async createCredentials() {
     return MicrosoftAppCredentials.Empty;
   }
@@ -22,13 +26,17 @@ const cloud = trust && {
   OAuthUrl: 'https://api.botframework.com',
   CallerId: 'urn:botframework:azure',
   ToBotFromChannelOpenIdMetadataUrl: trust.metadata,
-  ToBotFromEmulatorOpenIdMetadataUrl: trust.emulatorMetadata,
+  ToBotFromEmulatorOpenIdMetadataUrl: trust.entraMetadata,
 };
 
 const authentication =
   trust === undefined
     ? new ConfigurationBotFrameworkAuthentication({})
-    : new ConfigurationBotFrameworkAuthentication(cloud, new Credentials(trust.appId, 'sends nothing outwards'));
+    : new ConfigurationBotFrameworkAuthentication(
+        cloud,
+        new Credentials(trust.appIds[0], 'sends nothing outwards'),
+        { requiredEndorsements: [], validateClaims: allowedCallersClaimsValidator(trust.callers) },
+      );
 const adapter = new CloudAdapter(authentication);
 adapter.onTurnError = async (_context, error) => {
   console.error(`${region}: ${error.stack ?? error}`);

@@ -7,11 +7,11 @@ import https from 'node:https';
 import net from 'node:net';
 
 /** From now on every HTTPS request of this process goes to the issuer of these metadata documents. */
-export async function loginService({ metadata, emulatorMetadata }) {
+export async function loginService({ metadata, entraMetadata }) {
   const server = createServer(async (request, response) => {
     const isConnector = request.headers.host.startsWith('login.botframework.');
     try {
-      const document = await (await fetch(isConnector ? metadata : emulatorMetadata)).json();
+      const document = await (await fetch(isConnector ? metadata : entraMetadata)).json();
       const keys = await fetch(document.jwks_uri);
       response.writeHead(keys.status, { 'content-type': 'application/json' }).end(await keys.text());
     } catch (error) {

@@ -1,10 +1,11 @@
 // What every bot of these tests has besides its SDK: a name for its region, a health endpoint, and a record of the
 // activities that reached it, so that "delivered once" can be proven from the bot's side.
 //
-//   node <bot>.mjs --region westeurope [--port 0] [--record FILE] [--app-id ID --metadata URL --emulator-metadata URL]
+//   node <bot>.mjs --region westeurope [--port 0] [--record FILE]
+//                  [--app-id ID]... [--skill ID]... [--metadata URL --entra-metadata URL]
 //
-// or REGION, PORT and RECORD in the environment. With an app id the bot checks tokens, by the keys that the metadata
-// names; without one the SDKs leave token checks out.
+// or REGION, PORT and RECORD in the environment. With app ids the bot checks tokens, by the keys that the metadata names,
+// and lets the bots of --skill call it; without one the SDKs leave token checks out.
 //
 // Prints one JSON line when it listens: {"region":"westeurope","port":40001,"pid":123}
 import { openSync, writeSync } from 'node:fs';
@@ -16,20 +17,26 @@ const { values } = parseArgs({
     region: { type: 'string', default: process.env.REGION ?? 'local' },
     port: { type: 'string', default: process.env.PORT ?? '0' },
     record: { type: 'string', default: process.env.RECORD },
-    'app-id': { type: 'string' },
+    'app-id': { type: 'string', multiple: true },
+    skill: { type: 'string', multiple: true, default: [] },
     metadata: { type: 'string' },
-    'emulator-metadata': { type: 'string' },
+    'entra-metadata': { type: 'string' },
   },
 });
 
 /** The name of the region that this process plays. */
 export const region = values.region;
 
-/** Whom the bot believes: its own app id, and where the keys of the connector and of the emulator are published. */
+/** Whom the bot believes: its own app ids, its callers, and where the keys of the connector and of Entra are published. */
 export const trust =
   values['app-id'] === undefined
     ? undefined
-    : { appId: values['app-id'], metadata: values.metadata, emulatorMetadata: values['emulator-metadata'] };
+    : {
+        appIds: values['app-id'],
+        callers: values.skill,
+        metadata: values.metadata,
+        entraMetadata: values['entra-metadata'],
+      };
 
 /** What an echo bot says: the region first, so that a test can tell who answered. */
 export const reply = (text) => `${region}: you said '${text ?? ''}'`;

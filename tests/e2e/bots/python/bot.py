@@ -1,10 +1,11 @@
 """A real bot of the Bot Framework SDK for Python (botbuilder-integration-aiohttp 4.17.1): echoes what it hears, with its
 region in front.
 
-    python bot.py --region NAME [--port 0] [--record FILE] [--app-id ID --metadata URL --emulator-metadata URL]
+    python bot.py --region NAME [--port 0] [--record FILE]
+                  [--app-id ID]... [--skill ID]... [--metadata URL --entra-metadata URL]
 
-With an app id it checks tokens, by the keys that the metadata names. Prints one JSON line when it listens:
-{"region":"westeurope","port":40001,"pid":123}
+With app ids it checks tokens, by the keys that the metadata names, and lets the bots of --skill call it. Prints one JSON
+line when it listens: {"region":"westeurope","port":40001,"pid":123}
 """
 
 import argparse
@@ -19,15 +20,22 @@ import traceback
 from aiohttp import web
 from botbuilder.core import ActivityHandler, TurnContext
 from botbuilder.integration.aiohttp import CloudAdapter, ConfigurationBotFrameworkAuthentication
-from botframework.connector.auth import MicrosoftAppCredentials, PasswordServiceClientCredentialFactory
+from botframework.connector.auth import (
+    AuthenticationConfiguration,
+    JwtTokenValidation,
+    MicrosoftAppCredentials,
+    PasswordServiceClientCredentialFactory,
+    SkillValidation,
+)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--region", default="local")
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--record")
-parser.add_argument("--app-id")
+parser.add_argument("--app-id", action="append", default=[])
+parser.add_argument("--skill", action="append", default=[])
 parser.add_argument("--metadata")
-parser.add_argument("--emulator-metadata")
+parser.add_argument("--entra-metadata")
 options = parser.parse_args()
 
 
@@ -41,11 +49,14 @@ class Cloud:
         OAUTH_URL = "https://api.botframework.com"
         CALLER_ID = "urn:botframework:azure"
         TO_BOT_FROM_CHANNEL_OPENID_METADATA_URL = options.metadata
-        TO_BOT_FROM_EMULATOR_OPENID_METADATA_URL = options.emulator_metadata
+        TO_BOT_FROM_EMULATOR_OPENID_METADATA_URL = options.entra_metadata
 
 
 class Credentials(PasswordServiceClientCredentialFactory):
     """Checks tokens as any bot does, and sends none outwards: the channels of these tests take none."""
+
+    async def is_valid_app_id(self, app_id):
+        return app_id in options.app_id
 
     async def create_credentials(self, *_arguments, **_more):
         return MicrosoftAppCredentials.empty()
@@ -59,7 +70,20 @@ class EchoBot(ActivityHandler):
             await turn_context.send_activity(f"{options.region}: you said '{turn_context.activity.text}'")
 
 
-adapter = CloudAdapter(ConfigurationBotFrameworkAuthentication(Cloud, credentials_factory=Credentials(options.app_id)))
+async def known_callers(claims):
+    """Lets in every channel, and the skills' callers that are named."""
+    if SkillValidation.is_skill_claim(claims[0]):
+        if JwtTokenValidation.get_app_id_from_claims(claims[0]) not in options.skill:
+            raise PermissionError("a caller that is not named")
+
+
+adapter = CloudAdapter(
+    ConfigurationBotFrameworkAuthentication(
+        Cloud,
+        credentials_factory=Credentials(options.app_id[0] if options.app_id else None),
+        auth_configuration=AuthenticationConfiguration(claims_validator=known_callers),
+    )
+)
 bot = EchoBot()
 record = open(options.record, "a", encoding="utf-8", buffering=1) if options.record else None
 
@@ -96,7 +120,8 @@ async def main():
     app = web.Application(client_max_size=1 << 20)
     app.router.add_post("/api/messages", messages)
     app.router.add_get("/healthz", healthz)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60)
+    # A token may be longer than the 8 KiB that a header may have by default: what is tested is who reads it.
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60, max_field_size=1 << 16)
     await runner.setup()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
