@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::config::{AccessLogConfig, Config};
-use crate::control::{self, Command, Handle, Loaded, Outside, Watch};
+use crate::control::{self, Command, Handle, Loaded, Outside, Participant, Prepared, Watch};
 use crate::model::{Clock, ReloadOutcome};
 use crate::proxy::Gateway;
 use crate::server::{Drained, Running, Server, ServerError, Takeover};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{self, AccessLog, AccessLogGuard, BackendSource, ListenerStats, PoolSource};
+use crate::telemetry::{self, AccessLog, AccessLogGuard, ActivityTap, BackendSource, ListenerStats, PoolSource};
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
@@ -93,12 +93,13 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Some(AccessLogConfig::Stdout) => split(AccessLog::stdout()),
         Some(AccessLogConfig::File(path)) => split(AccessLog::file(path)?),
     };
+    let tap = ActivityTap::new(config.admin.activity_text);
     let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
     let started = control::start(control::Setup {
         loaded: setup.loaded,
         outside: setup.outside,
         watch: setup.watch,
-        participants: vec![server.participant()],
+        participants: vec![server.participant(), Arc::new(tap.clone())],
         workers,
         clock,
         state_dir: setup.state_dir,
@@ -113,7 +114,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
-    let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, stop_admin.clone())?;
+    let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, tap.clone(), stop_admin.clone())?;
     let admin_address = serve_admin(&config, setup.takeover, admin_state, stop_admin.clone())?;
     let stop_control = CancellationToken::new();
     spawn_local(control.run(stop_control.clone()));
@@ -121,7 +122,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let addresses = server.addresses();
     let make = move |worker| {
         let (snapshots, evidence) = (snapshots.clone(), evidence.clone());
-        Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone())
+        Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone(), tap.clone())
     };
     let mut running = server.start(make)?;
     let listening_now = Listening { listeners: addresses, admin: admin_address, control: handle.clone() };
@@ -177,6 +178,14 @@ fn serve_admin(
 
 fn split((log, guard): (AccessLog, AccessLogGuard)) -> (Option<AccessLog>, Option<AccessLogGuard>) {
     (Some(log), Some(guard))
+}
+
+/// A reload decides anew whether who watches activities sees what was said.
+impl Participant for ActivityTap {
+    fn prepare(&self, next: &Config) -> Result<Prepared, Vec<String>> {
+        let (tap, text) = (self.clone(), next.admin.activity_text);
+        Ok(Prepared { commit: Box::new(move || tap.tell_text(text)), needs_restart: Vec::new() })
+    }
 }
 
 /// The pools of a snapshot, as the metrics want them.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
@@ -28,29 +29,55 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         (status = 200, description = "A stream of decisions", body = DecisionView, content_type = "text/event-stream"),
         (status = 503, description = "Too many streams", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn events(State(state): State<AdminState>) -> Result<impl IntoResponse, Problem> {
+    let decisions = state.control.events();
+    stream(&state, decisions)
+}
+
+/// Something whose items go out as events.
+pub(super) trait Feed: Send + 'static {
+    /// The name of each event.
+    const NAME: &'static str;
+    /// What each event holds, as JSON.
+    type Item: Serialize;
+
+    /// The next item. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Self::Item, RecvError>> + Send;
+}
+
+impl Feed for Receiver<DecisionView> {
+    const NAME: &'static str = "decision";
+    type Item = DecisionView;
+
+    async fn next(&mut self) -> Result<DecisionView, RecvError> {
+        self.recv().await
+    }
+}
+
+/// A stream of what the feed brings, while fewer than [`MAX_SUBSCRIBERS`] are open.
+pub(super) fn stream<F: Feed>(state: &AdminState, feed: F) -> Result<impl IntoResponse + use<F>, Problem> {
     let permit = Arc::clone(&state.subscribers).try_acquire_owned().map_err(|_| {
         let detail = format!("{MAX_SUBSCRIBERS} event streams are open, and no more are served; close one");
         Problem::new(Kind::TooManySubscribers, detail)
     })?;
-    let subscriber = Subscriber { events: state.control.events(), shutdown: state.shutdown, _permit: permit };
+    let subscriber = Subscriber { feed, shutdown: state.shutdown.clone(), _permit: permit };
     Ok(Sse::new(stream_of(subscriber)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-struct Subscriber {
-    events: Receiver<DecisionView>,
+struct Subscriber<F> {
+    feed: F,
     shutdown: CancellationToken,
     /// Given back when the stream is dropped.
     _permit: OwnedSemaphorePermit,
 }
 
-fn stream_of(subscriber: Subscriber) -> impl Stream<Item = Result<Event, Infallible>> {
+fn stream_of<F: Feed>(subscriber: Subscriber<F>) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(subscriber, |mut subscriber| async move {
         let received = tokio::select! {
             () = subscriber.shutdown.cancelled() => return None,
-            received = subscriber.events.recv() => received,
+            received = subscriber.feed.next() => received,
         };
         let event = match received {
-            Ok(decision) => Event::default().event("decision").json_data(&decision).ok()?,
+            Ok(item) => Event::default().event(F::NAME).json_data(&item).ok()?,
             Err(RecvError::Lagged(missed)) => Event::default().event("lagged").data(missed.to_string()),
             Err(RecvError::Closed) => return None,
         };

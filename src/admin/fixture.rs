@@ -20,6 +20,7 @@ use crate::model::{
     DrillState, ExplainView, FailbackView, FlapView, Health, JournalEntry, JournalQuery, OrderView, Phase, PoolView,
     Readiness, ReloadOutcome, ServiceLevel, Utc, Verdict,
 };
+use crate::telemetry::ActivityTap;
 
 /// A pool whose first priority is down.
 pub(crate) fn pool() -> PoolView {
@@ -157,9 +158,9 @@ impl Gate {
         let (events, _) = broadcast::channel(4);
         tokio::spawn(control(inbox, script));
         let shutdown = CancellationToken::new();
-        let config = AdminConfig { bind: addr, token: token.map(str::to_owned) };
+        let config = AdminConfig { bind: addr, token: token.map(str::to_owned), activity_text: false };
         let handle = Handle::new(commands, events.clone());
-        let state = AdminState::new(handle, &config, render, shutdown.clone()).unwrap();
+        let state = AdminState::new(handle, &config, render, ActivityTap::new(false), shutdown.clone()).unwrap();
         let serving = tokio::spawn(serve(listener, router(state), shutdown.clone()));
         Self { addr, events, shutdown, serving }
     }

@@ -165,11 +165,16 @@ mod tests {
     use super::*;
 
     fn local() -> Guard {
-        Guard::new(&AdminConfig { bind: "127.0.0.1:9443".parse().unwrap(), token: None }).unwrap()
+        Guard::new(&AdminConfig { bind: "127.0.0.1:9443".parse().unwrap(), token: None, activity_text: false }).unwrap()
     }
 
     fn with_token() -> Guard {
-        Guard::new(&AdminConfig { bind: "0.0.0.0:9443".parse().unwrap(), token: Some("s3cret".into()) }).unwrap()
+        Guard::new(&AdminConfig {
+            bind: "0.0.0.0:9443".parse().unwrap(),
+            token: Some("s3cret".into()),
+            activity_text: false,
+        })
+        .unwrap()
     }
 
     fn ask(guard: &Guard, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, u16> {
@@ -184,7 +189,7 @@ mod tests {
     #[test]
     fn an_open_network_without_a_token_is_refused_at_construction() {
         for token in [None, Some(String::new())] {
-            let config = AdminConfig { bind: "0.0.0.0:9443".parse().unwrap(), token };
+            let config = AdminConfig { bind: "0.0.0.0:9443".parse().unwrap(), token, activity_text: false };
             assert!(Guard::new(&config).is_err());
         }
     }

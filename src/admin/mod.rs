@@ -4,6 +4,7 @@
 //! as the types of [`crate::model`]. Every refusal is a problem document (RFC 9457). Who may ask is decided in one place,
 //! `guard.rs`, before any handler runs.
 
+mod activities;
 mod actor;
 mod bodies;
 mod drills;

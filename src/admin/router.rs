@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::problem::{Problem, normalise};
 use super::shared::Refusal;
 use super::state::AdminState;
-use super::{drills, events, guard, health, journal, orders, pools, reload};
+use super::{activities, drills, events, guard, health, journal, orders, pools, reload};
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
@@ -89,7 +89,7 @@ fn described() -> OpenApiRouter<AdminState> {
         .routes(routes!(reload::reload))
         .routes(routes!(openapi_json))
         .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
-    let endless = OpenApiRouter::default().routes(routes!(events::events));
+    let endless = OpenApiRouter::default().routes(routes!(events::events)).routes(routes!(activities::activities));
     bounded.merge(endless)
 }
 

@@ -10,6 +10,7 @@ use super::guard::{Guard, InsecureBind};
 use super::problem::{Kind, Problem};
 use crate::config::AdminConfig;
 use crate::control::{Command, ControlError, Handle, Reply};
+use crate::telemetry::ActivityTap;
 
 /// Renders the metrics in Prometheus' text format. Called for every scrape; must not block for long.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -25,6 +26,7 @@ pub struct AdminState {
     pub(super) render: RenderMetrics,
     pub(super) subscribers: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
+    pub(super) tap: ActivityTap,
 }
 
 impl AdminState {
@@ -37,10 +39,11 @@ impl AdminState {
         control: Handle,
         config: &AdminConfig,
         render: RenderMetrics,
+        tap: ActivityTap,
         shutdown: CancellationToken,
     ) -> Result<Self, InsecureBind> {
         let guard = Guard::new(config)?;
-        Ok(Self { control, guard, render, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), shutdown })
+        Ok(Self { control, guard, render, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), shutdown, tap })
     }
 
     /// Asks control, and waits no longer than `patience`.

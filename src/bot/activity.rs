@@ -184,8 +184,14 @@ mod tests {
         ] {
             assert_eq!(Facts::read(body.as_bytes()).unwrap_err(), why, "{body}");
         }
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
         let deep = format!(r#"{{"type":"message","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(Facts::read(deep.as_bytes()).unwrap_err(), NotAnObject);
+        assert_eq!(Facts::read(deep.as_bytes()).unwrap_err(), NoActivity::NoChannel);
+        let deep = format!(r#"{{"type":{}1{}}}"#, "{\"id\":".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(Facts::read(deep.as_bytes()).unwrap_err(), NoActivity::NotAnObject);
     }
 
     #[test]

@@ -2,5 +2,6 @@
 
 mod activity;
 mod members;
+pub mod token;
 
 pub use activity::{Activity, DeliveryMode, Facts, NoActivity};

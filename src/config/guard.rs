@@ -1,12 +1,18 @@
 //! What a guard means.
 
-use super::address;
 use super::findings::Place;
 use super::raw_guard::{RawGuard, RawGuardTable};
+use super::resolve::Outside;
 use super::types_guard::GuardConfig;
+use super::{address, guard_tokens};
 
 /// The guard of a route; `preset` is whether its pool's kind has one. None is off.
-pub(super) fn validate(place: &Place<'_>, raw: Option<&RawGuard>, preset: bool) -> Option<GuardConfig> {
+pub(super) fn validate(
+    place: &Place<'_>,
+    raw: Option<&RawGuard>,
+    preset: bool,
+    outside: &Outside<'_>,
+) -> Option<GuardConfig> {
     let none = RawGuardTable::default();
     let raw = match raw {
         Some(RawGuard::Switch(false)) => return None,
@@ -17,5 +23,5 @@ pub(super) fn validate(place: &Place<'_>, raw: Option<&RawGuard>, preset: bool) 
     let open = place.key("open");
     let paths = raw.open.iter().flatten().enumerate();
     let paths = paths.filter_map(|(at, path)| open.index(at).take(address::path(path)).map(|()| path.clone()));
-    Some(GuardConfig { open: paths.collect(), tokens: raw.tokens.unwrap_or_default() })
+    Some(GuardConfig { open: paths.collect(), tokens: guard_tokens::validate(place, raw, outside).map(Box::new) })
 }

@@ -90,6 +90,8 @@ pub(super) struct RawAdmin {
     pub(super) bind: Option<String>,
     /// The bearer token.
     pub(super) token: Option<RawSecret>,
+    /// Whether `botgate watch --activities` shows what users wrote. Default false.
+    pub(super) activity_text: Option<bool>,
 }
 
 /// The access log.

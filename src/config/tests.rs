@@ -7,6 +7,7 @@ mod parity;
 mod policy;
 mod properties;
 mod secrets;
+mod tokens;
 
 use std::path::Path;
 

@@ -110,6 +110,8 @@ pub struct AdminConfig {
     pub bind: SocketAddr,
     /// The bearer token; never printed.
     pub token: Option<String>,
+    /// Whether who watches activities sees what was said in them.
+    pub activity_text: bool,
 }
 
 impl std::fmt::Debug for AdminConfig {
@@ -153,7 +155,7 @@ pub enum HostPattern {
 }
 
 /// Host and path prefix to pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteConfig {
     /// Which hosts.
     pub host: HostPattern,

@@ -49,7 +49,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         admin,
         access_log,
         dns: dns(&place.key("dns"), raw.dns.as_ref()),
-        routes: routes(place, raw, &names),
+        routes: routes(place, raw, &names, outside),
         pools,
     }
 }
@@ -139,7 +139,7 @@ fn admin(
     if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
         place.key("token").error("the token cannot be sent in a header", "ASCII without spaces and line breaks");
     }
-    AdminConfig { bind, token }
+    AdminConfig { bind, token, activity_text: raw.activity_text.unwrap_or(false) }
 }
 
 fn dns(place: &Place<'_>, raw: Option<&RawDns>) -> DnsConfig {
@@ -180,7 +180,7 @@ fn journal(place: &Place<'_>, raw: Option<&RawJournal>) -> JournalConfig {
     JournalConfig { max_age, max_size }
 }
 
-fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<RouteConfig> {
+fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>, outside: &Outside<'_>) -> Vec<RouteConfig> {
     let mut used = HashSet::new();
     let mut taken: HashMap<(HostPattern, String), String> = HashMap::new();
     let mut routes = Vec::new();
@@ -191,7 +191,7 @@ fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<Rout
             pools.check(&place.key("pool"), name);
         }
         let kind = raw.pool.as_deref().and_then(|name| pools.get(name)).and_then(|pool| pool.kind).unwrap_or_default();
-        let Some(route) = route(&place, raw, &preset(kind)) else { continue };
+        let Some(route) = route(&place, raw, &preset(kind), outside) else { continue };
         let key = (route.host.clone(), route.path.trim_end_matches('/').to_owned());
         match taken.get(&key) {
             Some(other) => place.error(format!("{other} has the same host and path"), "leave one of them out"),
@@ -210,7 +210,7 @@ fn routes(place: &Place<'_>, raw: &RawConfig, pools: &PoolNames<'_>) -> Vec<Rout
     routes
 }
 
-fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset) -> Option<RouteConfig> {
+fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset, outside: &Outside<'_>) -> Option<RouteConfig> {
     let host = match &raw.host {
         Some(host) => place.key("host").take(address::host_pattern(host)),
         None => Some(HostPattern::Any),
@@ -218,7 +218,7 @@ fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset) -> Option<RouteConf
     let path = raw.path.as_deref().unwrap_or("/");
     let good = place.key("path").take(address::path(path));
     let max_body = size(&place.key("max_body"), raw.max_body.as_ref(), preset.max_body);
-    let guard = guard::validate(&place.key("guard"), raw.guard.as_ref(), preset.guard);
+    let guard = guard::validate(&place.key("guard"), raw.guard.as_ref(), preset.guard, outside);
     good?;
     Some(RouteConfig { host: host?, path: path.to_owned(), pool: raw.pool.as_deref()?.into(), max_body, guard })
 }

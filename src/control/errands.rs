@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
 use super::parity::Tag;
-use crate::config::DnsConfig;
+use crate::config::{DnsConfig, KeySourceConfig};
 use crate::model::BackendId;
 use crate::steering::Sample;
 
@@ -43,6 +43,13 @@ pub(super) enum Done {
         /// How.
         answer: Result<Addresses, String>,
     },
+    /// The keys of an issuer were fetched, or not.
+    Keys {
+        /// From this place.
+        source: KeySourceConfig,
+        /// The text of the set.
+        result: Result<String, String>,
+    },
     /// The config was read again.
     Load(Result<Loaded, Unloadable>),
 }
@@ -57,6 +64,9 @@ const BEGINS: Duration = Duration::from_millis(50);
 /// The resolver bounds each question by `dns.timeout` itself, and may then answer with what it has: past this it did not
 /// come back at all.
 const LOOKUP_MARGIN: Duration = Duration::from_millis(500);
+
+/// The metadata and the keys of an issuer, over two connections at most, are fetched within this.
+const KEYS: Duration = Duration::from_secs(15);
 
 /// The errands under way: at most one probe per backend, one look-up per host, and one reading of the config.
 #[derive(Debug)]
@@ -77,6 +87,7 @@ enum About {
     Probe(BackendId),
     Parity(BackendId, Tag),
     Lookup(String),
+    Keys(KeySourceConfig),
     Load,
 }
 
@@ -118,6 +129,18 @@ impl Errands {
         self.about.insert(task.id(), About::Lookup(host));
     }
 
+    /// Fetches the keys of an issuer, as soon as there is room; its time runs from then on.
+    pub(super) fn keys(&mut self, outside: &Arc<dyn Outside>, source: KeySourceConfig, dns: &DnsConfig) {
+        let (fetch, room, about) = (outside.keys(source.clone(), dns), self.room.clone(), source.clone());
+        let task = self.tasks.spawn(async move {
+            let place = room.acquire().await;
+            let late = |_| Err(format!("no answer within {KEYS:?}"));
+            let result = holding(place, timeout(KEYS, fetch)).await.unwrap_or_else(late);
+            Done::Keys { source, result }
+        });
+        self.about.insert(task.id(), About::Keys(about));
+    }
+
     /// Reads the config again, on a thread where a file system that hangs holds nothing up.
     pub(super) fn load(&mut self, outside: &Arc<dyn Outside>) {
         let outside = outside.clone();
@@ -150,6 +173,7 @@ impl Errands {
                     About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
                     About::Parity(backend, tag) => Done::Parity { backend, tag, result: Err(why()) },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
+                    About::Keys(source) => Done::Keys { source, result: Err(why()) },
                     About::Load => Done::Load(Err(Unloadable { errors: vec![why()], files: Vec::new() })),
                 })
             }

@@ -13,6 +13,7 @@ mod explain;
 mod files;
 mod handle;
 mod journal;
+mod keys;
 mod names;
 mod network;
 mod observe;

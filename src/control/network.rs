@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
-use super::parity;
 use super::probe::probe;
-use crate::config::DnsConfig;
+use super::{keys, parity};
+use crate::config::{DnsConfig, KeySourceConfig};
 use crate::steering::Sample;
 use crate::upstream::Resolver;
 
@@ -56,6 +56,11 @@ impl Outside for Network {
 
     fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>> {
         Box::pin(parity::fetch(target))
+    }
+
+    fn keys(&self, source: KeySourceConfig, dns: &DnsConfig) -> BoxFuture<'static, Result<String, String>> {
+        let resolver = self.resolver(dns);
+        Box::pin(async move { keys::fetch(source, &*resolver?).await })
     }
 
     fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {

@@ -179,6 +179,7 @@ impl Control {
                     self.compare_parity(place.pool);
                 }
             }
+            Done::Keys { source, result } => self.take_keys(&source, result),
             Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
                 if self.names.answered(&host, answer, &self.dns().dns, now) {
@@ -209,6 +210,9 @@ impl Control {
             }
         }
         let config = self.dns();
+        for source in self.registry.keys.take_due(now) {
+            self.errands.keys(&self.outside, source, &config.dns);
+        }
         for host in self.names.take_due(now) {
             self.errands.lookup(&self.outside, host, &config.dns);
         }

@@ -40,7 +40,7 @@ impl Control {
     /// what was lost with it (a pin, a drain) is not found out otherwise.
     pub(super) fn trouble(&self) -> Vec<String> {
         let past = self.damage.iter().map(|damage| format!("when botgate was started: {damage}"));
-        self.journal.trouble().into_iter().chain(past).collect()
+        self.journal.trouble().into_iter().chain(past).chain(self.registry.keys.trouble()).collect()
     }
 
     fn order(&mut self, order: PoolOrder) {

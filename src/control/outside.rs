@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{BackendConfig, Config, DnsConfig, ParityRequest, ProbeConfig, Take};
+use crate::config::{BackendConfig, Config, DnsConfig, KeySourceConfig, ParityRequest, ProbeConfig, Take};
 use crate::steering::Sample;
 use crate::upstream::TlsClient;
 
@@ -81,6 +81,10 @@ pub trait Outside: Send + Sync + 'static {
 
     /// Asks one question of a parity check, for no longer than its timeout. The error says why there is no value.
     fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>>;
+
+    /// Fetches the keys that are published at this place, resolving its name in the way that `dns` says; control bounds the
+    /// time it takes. Gives the text of the set (JWKS); the error says why there is none.
+    fn keys(&self, source: KeySourceConfig, dns: &DnsConfig) -> BoxFuture<'static, Result<String, String>>;
 
     /// Asks for the addresses of a name once, in the way that `dns` says. The error says what was wrong.
     fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>>;

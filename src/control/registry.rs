@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::keys::Keys;
 use super::names::Names;
 use super::parity::{ParityState, ParityTls, plan_tls};
 use crate::config::{BackendConfig, Config, PoolConfig};
@@ -21,6 +22,8 @@ pub(super) struct Registry {
     pub(super) routes: RouteTable,
     pub(super) guards: Arc<[Guard]>,
     pub(super) routes_changed: bool,
+    /// The keys that guards check tokens with.
+    pub(super) keys: Keys,
     places: HashMap<BackendId, Place>,
     next_id: u32,
     workers: usize,
@@ -87,9 +90,10 @@ impl PoolState {
 
 impl Registry {
     /// Nothing yet: [`Registry::apply`] brings the first config in like any other.
-    pub(super) fn new(workers: usize, config: Arc<Config>) -> Self {
+    pub(super) fn new(workers: usize, config: Arc<Config>, keys: Keys) -> Self {
         let (pools, places, routes) = (Vec::new(), HashMap::new(), RouteTable::default());
-        Self { config, pools, routes, guards: Arc::default(), routes_changed: true, places, next_id: 1, workers }
+        let guards = Arc::default();
+        Self { config, pools, routes, guards, routes_changed: true, keys, places, next_id: 1, workers }
     }
 
     /// Sets up TLS to every backend of `next`, without changing anything. What did not change is shared, so that its
@@ -140,13 +144,21 @@ impl Registry {
             self.pools.push(state);
         }
         self.index();
+        self.keys.follow(&config, now.at);
         self.routes_changed |= self.config.routes != config.routes || self.config.pools != config.pools;
         if self.routes_changed {
-            (self.routes, self.guards) = route_table(&config);
+            (self.routes, self.guards) = route_table(&config, &self.keys);
         }
         self.config = config;
         self.lead_all(now, &mut decisions);
         decisions
+    }
+
+    /// Has guards check tokens with the keys that are known now.
+    pub(super) fn rekey(&mut self) {
+        let config = self.config.clone();
+        (self.routes, self.guards) = route_table(&config, &self.keys);
+        self.routes_changed = true;
     }
 
     /// Shows every pool that follows another where that one is, leaders before their followers.
@@ -313,7 +325,7 @@ fn names_files(backend: &BackendConfig) -> bool {
     backend.ca.is_some() || backend.client_certificate.is_some()
 }
 
-fn route_table(config: &Config) -> (RouteTable, Arc<[Guard]>) {
+fn route_table(config: &Config, keys: &Keys) -> (RouteTable, Arc<[Guard]>) {
     let index: HashMap<&PoolName, usize> = config.pools.iter().enumerate().map(|(i, pool)| (&pool.name, i)).collect();
     let mut guards = Vec::new();
     let mut routes = Vec::new();
@@ -321,7 +333,8 @@ fn route_table(config: &Config) -> (RouteTable, Arc<[Guard]>) {
         // A route to a pool that is not there cannot pass validation.
         let Some(pool) = index.get(&route.pool) else { continue };
         let guard = route.guard.as_ref().map(|guard| {
-            guards.push(Guard { config: guard.clone() });
+            let keys = guard.tokens.as_deref().and_then(|tokens| keys.published(tokens));
+            guards.push(Guard { config: Arc::new(guard.clone()), keys });
             guards.len() - 1
         });
         routes.push(Route { config: route.clone(), pool: *pool, guard });

@@ -16,6 +16,7 @@ use super::errands::Errands;
 use super::files::Files;
 use super::handle::{Command, Handle};
 use super::journal::{Journal, Restored};
+use super::keys::Keys;
 use super::names::Names;
 use super::outside::{Loaded, Outside, Watch};
 use super::registry::Registry;
@@ -111,7 +112,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let Setup { loaded, outside, watch, participants, workers, clock, state_dir } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
-    let mut registry = Registry::new(workers, config.clone());
+    let mut registry = Registry::new(workers, config.clone(), Keys::new(state_dir.as_deref()));
     let tls = registry.plan_tls(&config)?;
 
     let (mut names, mut errands) = (Names::default(), Errands::default());
@@ -174,6 +175,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         started: config,
     };
     control.take_over(decided);
+    control.show_keys();
     control.restore_drills().await;
     Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
 }
@@ -197,6 +199,7 @@ impl Control {
     /// Runs until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
+        let missed = self.registry.keys.bell();
         loop {
             self.turn();
             let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
@@ -215,6 +218,8 @@ impl Control {
                     }
                 }
                 ack = self.journal.acknowledged() => self.durable.acknowledged(ack),
+                // A token named a key that is not known: the next turn sees to it.
+                () = missed.notified() => {}
                 () = self.files.changed() => self.reload(None),
                 () = sleep_until(wakeup) => {}
             }
@@ -252,6 +257,7 @@ impl Control {
             self.reloads.wakeup(),
             self.durable.wakeup(),
             self.drills.wakeup(),
+            self.registry.keys.wakeup(),
             Some(self.next_sample),
         ];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)

@@ -1,5 +1,6 @@
 //! The words of the design, as types. Rank 0: imports nothing of botgate.
 
+mod activity;
 mod drill;
 mod evidence;
 mod explain;
@@ -11,10 +12,12 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod token;
 mod utc;
 mod view;
 mod window;
 
+pub use activity::ActivityView;
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind, Sign};
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
@@ -26,6 +29,7 @@ pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
 pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, WhenBothBad, WhenUnavailable};
+pub use token::TokenFault;
 pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,

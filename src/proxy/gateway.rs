@@ -23,7 +23,7 @@ use super::worker::Worker;
 use super::{attempts, background, guard, head, plan};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
-use crate::telemetry::{AccessLog, ListenerStats, WorkerId};
+use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 
 /// The data plane of one worker; a clone is another handle on it.
 #[derive(Clone)]
@@ -47,8 +47,9 @@ impl Gateway {
         evidence: mpsc::Sender<Evidence>,
         client_stats: Arc<ListenerStats>,
         access_log: Option<AccessLog>,
+        tap: ActivityTap,
     ) -> Self {
-        Self(Rc::new(Worker::new(worker, clock, cell, evidence, client_stats, access_log)))
+        Self(Rc::new(Worker::new(worker, clock, cell, evidence, client_stats, access_log, tap)))
     }
 
     /// Runs beside the requests, for as long as the worker does: deadlines, rescues, upkeep.

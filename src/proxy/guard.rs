@@ -12,14 +12,18 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::exchange::Exchange;
+use super::log::Seen;
 use super::recording::{ClientFault, Recording};
 use super::refuse::Refusal;
+use super::token;
 use super::waits::{Terms, Verdict};
 use super::worker::Worker;
-use crate::bot::Facts;
+use crate::bot::{Activity, Facts};
 use crate::model::AttemptPhase;
 use crate::snapshot::{Guard, Pool};
 
+/// Most characters of a text that are shown.
+const TEXT_SHOWN: usize = 200;
 const MEDIA_TYPE: &str = "the Content-Type of an activity is application/json, in UTF-8";
 const ENCODED: &str = "an activity is sent without Content-Encoding";
 
@@ -32,28 +36,38 @@ pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool,
         return Ok(());
     }
     if exchange.method == Method::POST {
-        let read = read(worker, exchange).await;
+        let read = read(worker, exchange, pool).await;
         if matches!(read, Err(Refusal::NotAnActivity(_) | Refusal::Unsupported(_))) {
             pool.stats.cells.of(worker.id).malformed.increment();
         }
         exchange.activity = Some(read?);
     }
-    Ok(())
+    token::check(worker, exchange, pool, guard)
 }
 
 /// Reads the activity that a request carries.
-async fn read(worker: &Worker, exchange: &mut Exchange) -> Result<Facts, Refusal> {
+async fn read(worker: &Worker, exchange: &mut Exchange, pool: &Pool) -> Result<Facts, Refusal> {
     is_plain_json(&exchange.headers)?;
     let body = match &exchange.body {
         Some(body) => whole(worker, exchange, body).await?,
         None => Bytes::new(),
     };
     let facts = Facts::read(&body).map_err(|why| Refusal::NotAnActivity(why.as_str()))?;
+    if let Some(log) = exchange.log.as_mut().filter(|_| worker.tap.is_watched()) {
+        let text = worker.tap.tells_text().then(|| beginning_of_text(&body)).flatten();
+        log.seen = Some(Seen { pool: pool.config.name.clone(), facts: facts.clone(), text });
+    }
     // Its length is known now: bots want it told.
     if !exchange.headers.contains_key(CONTENT_LENGTH) {
         exchange.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     Ok(facts)
+}
+
+/// What was said, as far as it is shown to who watches. Read once more: who does not watch does not pay for it.
+fn beginning_of_text(body: &[u8]) -> Option<String> {
+    let text = Activity::parse(body).ok()?.text?;
+    Some(text.chars().take(TEXT_SHOWN).collect())
 }
 
 /// A bot reads a body only as its headers tell it to: what they hide from the bot's parser must not pass for an activity.

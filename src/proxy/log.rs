@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::client::Client;
 use super::target::Target;
-use crate::model::Moment;
+use crate::bot::Facts;
+use crate::model::{ActivityView, Moment, PoolName};
 use crate::telemetry::{AccessLog, Record};
 
 /// What is known of a request before it ends.
@@ -24,6 +25,17 @@ pub(super) struct LogEntry {
     pub(super) request_id: Option<HeaderValue>,
     /// Attempts so far.
     pub(super) attempts: u32,
+    /// What its token was found to be, in a word; none where nobody looked.
+    pub(super) token: Option<&'static str>,
+    /// The activity that it carries, for who watches.
+    pub(super) seen: Option<Seen>,
+}
+
+/// An activity, before it is known how it ends.
+pub(super) struct Seen {
+    pub(super) pool: PoolName,
+    pub(super) facts: Facts,
+    pub(super) text: Option<String>,
 }
 
 /// How it ended.
@@ -54,6 +66,30 @@ impl LogEntry {
             path: parts.uri.path().to_owned(),
             request_id: None,
             attempts: 0,
+            token: None,
+            seen: None,
+        })
+    }
+
+    /// The activity, and how it ended; none when it is none, or nobody watched when it came.
+    pub(super) fn activity(&self, ended: &Ended<'_>) -> Option<ActivityView> {
+        let Seen { pool, facts, text } = self.seen.as_ref()?;
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        Some(ActivityView {
+            at: self.time.into(),
+            pool: pool.clone(),
+            backend: ended.target.map(|target| target.backend().config.name.clone()),
+            kind: facts.kind.to_string(),
+            channel: facts.channel_id.to_string(),
+            conversation: facts.conversation_id.to_string(),
+            id: owned(&facts.id),
+            name: owned(&facts.name),
+            text: text.clone(),
+            status: ended.status.as_u16(),
+            duration_ms: ended.now.since(self.received).as_secs_f64() * 1e3,
+            attempts: self.attempts,
+            outcome: ended.outcome.to_owned(),
+            request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
         })
     }
 
@@ -76,6 +112,7 @@ impl LogEntry {
             epoch: pool.map(|pool| pool.epoch),
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             tls: self.tls,
+            token: self.token,
             outcome: ended.outcome,
         });
     }

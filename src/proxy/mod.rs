@@ -14,6 +14,7 @@
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
 //! | `warmth` | connections that stand open to every backend that could take over |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
+//! | `token` | who sends a request: the token that a guard wants |
 //! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
 //! | `rest` | the rest of a body whose request is refused |
@@ -36,6 +37,7 @@ mod refuse;
 mod response;
 mod rest;
 mod target;
+mod token;
 mod upgrade;
 mod waits;
 mod warmth;

@@ -1,11 +1,12 @@
 //! The one place that turns an error into a response: problem details (RFC 9457).
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::response::ResponseBody;
+use crate::model::TokenFault;
 
 /// Why a request has no response of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Refusal {
     NotAnActivity(&'static str),
     /// A guarded route was sent a body that is not plain JSON; in what way.
     Unsupported(&'static str),
+    /// A guarded route was sent a token that is not accepted, or none.
+    Token(TokenFault),
     /// The request body is larger than its route allows.
     BodyTooLarge,
     /// The client sends its body too slowly.
@@ -58,6 +61,9 @@ impl Refusal {
             Self::UnknownPath => "unknown-path",
             Self::NotAnActivity(_) => "not-an-activity",
             Self::Unsupported(_) => "unsupported-media",
+            Self::Token(TokenFault::NoKeys) => "no-token-keys",
+            Self::Token(TokenFault::Endorsement) => "not-endorsed",
+            Self::Token(_) => "not-authorized",
             Self::BodyTooLarge => "body-too-large",
             Self::BodyStalled => "body-stalled",
             Self::BodyAborted => "body-aborted",
@@ -72,6 +78,9 @@ impl Refusal {
         match self {
             Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
@@ -86,6 +95,10 @@ impl Refusal {
     const fn detail(self) -> &'static str {
         match self {
             Self::BadRequest(what) | Self::NotAnActivity(what) | Self::Unsupported(what) => what,
+            Self::Token(TokenFault::NoKeys) => "tokens cannot be checked at the moment: try again later",
+            Self::Token(TokenFault::Endorsement) => "the token is not endorsed for this channel",
+            // What exactly is wrong with it is for the log, not for who tries tokens.
+            Self::Token(_) => "a valid token is required",
             Self::Method => "this method is not served here",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",
@@ -119,8 +132,16 @@ impl Refusal {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self == Self::AllDown {
+        if matches!(self, Self::AllDown | Self::Token(TokenFault::NoKeys)) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 6750, section 3: a request without a token is told no error.
+            let challenge = match self {
+                Self::Token(TokenFault::Missing) => "Bearer",
+                _ => "Bearer error=\"invalid_token\"",
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if self == Self::Method {
             headers

@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 use super::log::{Ended, LogEntry};
 use super::recording::RequestBody;
 use super::target::Target;
+use super::token::Reminder;
 use super::waits::Waits;
+use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
-use crate::telemetry::{AccessLog, ListenerStats, WorkerId};
+use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::Connections;
 
 /// One worker's side of everything. Never leaves its thread.
@@ -23,9 +25,13 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
     pub(super) client_stats: Arc<ListenerStats>,
+    /// Tokens that were verified before.
+    pub(super) tokens: RefCell<TokenCache>,
+    reminder: Reminder,
     reader: RefCell<SnapshotReader>,
     evidence: mpsc::Sender<Evidence>,
     access_log: Option<RefCell<AccessLog>>,
+    pub(super) tap: ActivityTap,
 }
 
 impl Worker {
@@ -36,6 +42,7 @@ impl Worker {
         evidence: mpsc::Sender<Evidence>,
         client_stats: Arc<ListenerStats>,
         access_log: Option<AccessLog>,
+        tap: ActivityTap,
     ) -> Self {
         Self {
             id,
@@ -44,9 +51,12 @@ impl Worker {
             cell,
             connections: Connections::new(),
             waits: Rc::default(),
+            tokens: RefCell::default(),
+            reminder: Reminder::default(),
             evidence,
             client_stats,
             access_log: access_log.map(RefCell::new),
+            tap,
         }
     }
 
@@ -79,15 +89,23 @@ impl Worker {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
     }
 
-    /// Whether requests are logged.
-    pub(super) fn logs(&self) -> bool {
-        self.access_log.is_some()
+    /// Whether tokens that are wanting may be spoken of again, `pause` after the last time.
+    pub(super) fn may_remind(&self, pause: std::time::Duration) -> bool {
+        self.reminder.may(self.clock.now(), pause)
     }
 
-    /// Writes a line of the access log, if there is one.
+    /// Whether anyone wants to know how requests end.
+    pub(super) fn logs(&self) -> bool {
+        self.access_log.is_some() || self.tap.is_watched()
+    }
+
+    /// Writes a line of the access log, if there is one, and tells who watches activities.
     pub(super) fn log(&self, entry: &LogEntry, ended: &Ended<'_>) {
         if let Some(log) = &self.access_log {
             entry.end(&mut log.borrow_mut(), ended);
+        }
+        if let Some(activity) = entry.activity(ended) {
+            self.tap.tell(activity);
         }
     }
 }

@@ -100,7 +100,7 @@ async fn other_activities_get_200_and_nonsense_gets_400() {
     assert_eq!((status, &body["invoked"]), (StatusCode::OK, &json!("task/fetch")));
     let (status, body) = call(to, "POST", "/api/messages", "{}").await;
     assert_eq!(status, 400);
-    assert!(body["error"]["message"].as_str().unwrap().contains("missing field `type`"), "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("no string `type`"), "{body}");
     assert_eq!(call(to, "GET", "/api/messages", "").await.0, 405);
     assert_eq!(
         call(to, "GET", "/healthz", "").await,

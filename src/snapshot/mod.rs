@@ -1,6 +1,7 @@
 //! The immutable view that a request reads, and its one swap cell.
 
 mod cell;
+mod keys;
 mod routes;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 pub use cell::{SnapshotCell, SnapshotReader, View};
 use http::HeaderValue;
+pub use keys::{GuardKeys, Missed, PublishedKeys};
 pub use routes::{Miss, RouteTable};
 
 use crate::config::{BackendConfig, GuardConfig, PoolConfig, RouteConfig};
@@ -43,7 +45,9 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub struct Guard {
     /// As written.
-    pub config: GuardConfig,
+    pub config: Arc<GuardConfig>,
+    /// What tokens are checked with; none where they are not looked at.
+    pub keys: Option<GuardKeys>,
 }
 
 impl Guard {

@@ -46,6 +46,8 @@ pub struct Record<'a> {
     pub request_id: &'a str,
     /// Whether the client's connection was encrypted.
     pub tls: bool,
+    /// What a guard found its token to be: "valid", or what was wrong with it; none where it was not looked at.
+    pub token: Option<&'a str>,
     /// How it ended, as the metrics say it.
     pub outcome: &'a str,
 }
@@ -122,6 +124,7 @@ mod tests {
             epoch: Some(3),
             request_id: "r1",
             tls: true,
+            token: None,
             outcome: "2xx",
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::LATENCY_BOUNDS;
-use crate::model::{BackendName, Cause, Direction, Phase, PoolName};
+use crate::model::{BackendName, Cause, Direction, Phase, PoolName, Utc};
 
 /// The counters of the control plane.
 #[derive(Debug, Default)]
@@ -22,6 +22,20 @@ pub struct ControlStats {
     pools: Mutex<BTreeMap<PoolName, PoolState>>,
     journal: Mutex<(JournalCounts, bool)>,
     parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
+    keys: Mutex<Vec<KeyStat>>,
+}
+
+/// The keys of one token issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStat {
+    /// The URL of its metadata.
+    pub metadata: String,
+    /// How many keys are used.
+    pub count: usize,
+    /// When they were fetched; none: never.
+    pub fetched: Option<Utc>,
+    /// Whether there are keys, and the last attempt to fetch them was good.
+    pub fresh: bool,
 }
 
 /// What one parity check says of one backend.
@@ -171,6 +185,16 @@ impl ControlStats {
     /// Says what the parity checks of a pool found.
     pub fn set_parity(&self, pool: &PoolName, found: Vec<ParityStat>) {
         lock(&self.parity).insert(pool.clone(), found);
+    }
+
+    /// Says which keys of token issuers are used.
+    pub fn set_keys(&self, keys: Vec<KeyStat>) {
+        *lock(&self.keys) = keys;
+    }
+
+    /// The keys of token issuers.
+    pub fn keys(&self) -> Vec<KeyStat> {
+        lock(&self.keys).clone()
     }
 
     /// What the parity checks found, by pool.

@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
-use crate::model::{BackendName, Health, PoolName};
+use crate::model::{BackendName, Health, PoolName, TokenFault, Utc};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
@@ -126,6 +126,15 @@ impl Scrape {
                 self.gauge("botgate_parity", labels, verdict);
             }
         }
+        for keys in control.keys() {
+            let metadata = || vec![label("metadata", &keys.metadata)];
+            self.gauge("botgate_token_keys", metadata(), keys.count as f64);
+            self.gauge("botgate_token_keys_fresh", metadata(), f64::from(u8::from(keys.fresh)));
+            if let Some(fetched) = keys.fetched {
+                let age = Utc::now().since(fetched).as_secs_f64();
+                self.gauge("botgate_token_keys_age_seconds", metadata(), age);
+            }
+        }
         for (key, count) in control.switches() {
             let labels = vec![
                 label("pool", key.pool.as_str()),
@@ -152,6 +161,13 @@ impl Scrape {
         ];
         for (metric, pick) in picks {
             self.counter(metric, vec![name()], pool.stats.cells.sum(pick));
+        }
+        let tokens = |result, value| {
+            self.counter("botgate_tokens_total", vec![name(), label("result", result)], value);
+        };
+        tokens("valid", pool.stats.cells.sum(|cell| &cell.tokens_valid));
+        for fault in TokenFault::ALL {
+            tokens(fault.as_str(), pool.stats.cells.sum(|cell| &cell.tokens_faulty[fault.index()]));
         }
         self.gauge("botgate_epoch", vec![name()], pool.epoch as f64);
         for backend in &pool.backends {
@@ -228,6 +244,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_rescued_total", "Requests taken from a backend that was given up and sent to the new active one."),
         ("botgate_retry_budget_spent_total", "Requests that wanted another attempt beyond the retry budget."),
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
+        ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
@@ -252,6 +269,9 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections", "Connections open now, by side."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
+        ("botgate_token_keys", "Keys of a token issuer that are used."),
+        ("botgate_token_keys_age_seconds", "Since the keys of a token issuer were fetched."),
+        ("botgate_token_keys_fresh", "1 while the keys of a token issuer could be fetched when it was last tried."),
         ("botgate_drill_active", "1 while a drill of the pool is under way."),
         ("botgate_phase", "1 for the phase that a pool is in."),
         ("botgate_backend_ready", "1 when a backend could take over now."),

@@ -7,13 +7,15 @@ mod export;
 mod histogram;
 mod logs;
 mod stats;
+mod tap;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_stats::{ControlStats, JournalCounts, ParityStat, PoolState, SwitchKey};
+pub use control_stats::{ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
 pub use export::{BackendSource, PoolSource, render};
 pub use logs::{LogError, LogFormat};
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,
 };
+pub use tap::{ActivityTap, Watching};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::model::TokenFault;
+
 /// Which worker writes: 0 to the number of workers less one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub usize);
@@ -80,6 +82,10 @@ pub struct PoolCell {
     pub no_backend: Counter,
     /// Requests that a guard refused because they are no activities.
     pub malformed: Counter,
+    /// Tokens that were valid.
+    pub tokens_valid: Counter,
+    /// Tokens that were not, by [`TokenFault::index`].
+    pub tokens_faulty: [Counter; TokenFault::ALL.len()],
     /// Evidence that control was too busy to take.
     pub evidence_dropped: Counter,
 }

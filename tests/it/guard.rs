@@ -9,6 +9,9 @@ use crate::support::site::{PROBE, Site, pool_of};
 use crate::support::wait::together;
 use crate::support::{Gateway, Outcome};
 
+/// A body, its content type, and what it is answered with.
+type Case = (&'static str, Option<(&'static str, &'static str)>, StatusCode);
+
 const ACTIVITY: &str = r#"{"type":"message","id":"1","channelId":"test","conversation":{"id":"c"},"text":"hi"}"#;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -23,7 +26,7 @@ async fn what_is_no_activity_is_refused_and_no_bot_sees_it() -> Outcome<()> {
     let _machine = together().await;
     let (site, one) = (Site::new(), Backend::start("one").await);
     let gateway = guarded(&site, &one, "").await;
-    let refused: &[(&str, Option<(&str, &str)>, StatusCode)] = &[
+    let refused: &[Case] = &[
         ("", Some(JSON), StatusCode::BAD_REQUEST),
         ("{}", Some(JSON), StatusCode::BAD_REQUEST),
         ("[]", Some(JSON), StatusCode::BAD_REQUEST),

@@ -26,5 +26,7 @@ mod scale;
 mod simulate;
 mod source;
 mod support_works;
+mod tokens;
 mod warm;
+mod watching;
 mod websocket;

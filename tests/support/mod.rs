@@ -15,6 +15,7 @@ pub mod backend;
 pub mod client;
 pub mod dns;
 pub mod gateway;
+pub mod issuer;
 pub mod load;
 pub mod process;
 pub mod raw;

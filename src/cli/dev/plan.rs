@@ -93,9 +93,13 @@ impl Plan {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "shutdown_grace = \"2s\"\n\n[[listener]]\nbind = \"{listen}\"");
         let _ = writeln!(text, "certificates = [{{ chain = {}, key = {} }}]", quoted(chain), quoted(key));
-        let _ = writeln!(text, "\n[admin]\nbind = \"{admin}\"");
+        let _ = writeln!(text, "\n[admin]\nbind = \"{admin}\"\nactivity_text = true");
         for (path, pool) in [("/api/messages", "bot-api"), ("/qnamaker", "qna"), ("/language", "qna")] {
             let _ = writeln!(text, "\n[[route]]\npath = \"{path}\"\npool = \"{pool}\"");
+            if pool == "bot-api" {
+                // A bot on its developer's machine is spoken to without tokens, or checks them itself.
+                let _ = writeln!(text, "[route.guard]\ntokens = \"off\"");
+            }
         }
         self.bots.write(&mut text, "bot-api", "bot");
         self.qna.write(&mut text, "qna", "question-answering");

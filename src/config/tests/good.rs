@@ -32,6 +32,7 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
             .chain(["max_", "handshake_", "header_", "body_", "idle_", "deadline = ", "dial_", "stream_", "keep_"])
             .chain(["replay", "evidence = ", "flap = ", "all_down = ", "http2 = ", "warm = "])
             .chain(["journal = ", "when_both_bad = ", "pin = ", "drill = "])
+            .chain(["tokens = ", "open = ", "cloud = ", "emulator = ", "skills = ", "tenants = ", "skew = "])
             .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));
         // Those of [dns] stand under a header that is commented out too.
         if is_default && !line.contains("max_ttl") {
@@ -167,8 +168,9 @@ kind = "question-answering"
     let directory = directory();
     let Loaded { config, warnings, .. } = in_directory(text, directory.path()).unwrap();
     assert_eq!(config.pools.iter().map(|pool| pool.backends.len()).collect::<Vec<_>>(), [2, 1]);
-    // It has no route to its second pool, and says so.
-    let [route] = &warnings.lines()[..] else { panic!("{warnings}") };
+    // It asks for no tokens, has no route to its second pool, and says so.
+    let [guard, route] = &warnings.lines()[..] else { panic!("{warnings}") };
+    assert!(guard.contains("no token is asked for"), "{warnings}");
     assert!(route.contains("no route uses the pool \"qna\""), "{warnings}");
 }
 

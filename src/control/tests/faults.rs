@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::world::*;
-use crate::model::{AttemptPhase, Cause, EvidenceKind, Health, Phase};
+use crate::model::{Cause, EvidenceKind, Health, Phase, Sign};
 use crate::telemetry::WorkerId;
 
-const REFUSED_DIAL: EvidenceKind = EvidenceKind::Failed(AttemptPhase::Dial);
+const REFUSED_DIAL: EvidenceKind = EvidenceKind::Failed(Sign::Dial);
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_starts_on_its_first_priority_with_its_names_resolved() {
@@ -97,8 +97,8 @@ async fn a_backend_that_is_slow_and_whose_probes_are_good_is_not_probed_without_
 async fn failed_traffic_gives_a_backend_up_whatever_its_probes_say() {
     let mut rig = Rig::start(two()).await;
     for _ in 0..5 {
-        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
-        rig.say(0, EvidenceKind::Refused(503));
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).weighed.increment();
+        rig.say(0, EvidenceKind::Status(503));
     }
     assert_eq!(rig.decision().await.cause, Cause::Evidence);
     assert_eq!(rig.active(), "neu");
@@ -108,10 +108,10 @@ async fn failed_traffic_gives_a_backend_up_whatever_its_probes_say() {
 async fn a_few_failures_among_many_attempts_give_nobody_up() {
     let rig = Rig::start(two()).await;
     for _ in 0..100 {
-        rig.pool().backends[0].stats.cells.of(WorkerId(1)).started.increment();
+        rig.pool().backends[0].stats.cells.of(WorkerId(1)).weighed.increment();
     }
     for _ in 0..20 {
-        rig.say(0, EvidenceKind::Refused(503));
+        rig.say(0, EvidenceKind::Status(503));
     }
     sleep(Duration::from_secs(5)).await;
     assert_eq!(rig.view().await.phase, Phase::Steady);
@@ -122,12 +122,12 @@ async fn a_few_failures_among_many_attempts_give_nobody_up() {
 async fn attempts_of_a_quiet_hour_do_not_outweigh_failures_of_now() {
     let mut rig = Rig::start(two()).await;
     for _ in 0..1000 {
-        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).weighed.increment();
     }
     sleep(Duration::from_secs(60)).await;
     for _ in 0..5 {
-        rig.pool().backends[0].stats.cells.of(WorkerId(0)).started.increment();
-        rig.say(0, EvidenceKind::Failed(AttemptPhase::Wait));
+        rig.pool().backends[0].stats.cells.of(WorkerId(0)).weighed.increment();
+        rig.say(0, EvidenceKind::Failed(Sign::Broken));
     }
     assert_eq!(rig.decision().await.cause, Cause::Evidence);
 }

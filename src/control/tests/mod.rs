@@ -2,6 +2,7 @@
 
 mod drills;
 mod faults;
+mod keys;
 mod orders;
 mod parity;
 mod reloads;

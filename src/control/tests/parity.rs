@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::world::*;
 use crate::config::{Config, Difference, ParityConfig, ParityRequest, ParityRule, Take};
-use crate::model::{AttemptPhase, EvidenceKind, ParityGate, ParityVerdict, ParityView};
+use crate::model::{EvidenceKind, ParityGate, ParityVerdict, ParityView, Sign};
 use crate::steering::Sample;
 
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -101,7 +101,7 @@ async fn after_a_switch_the_new_active_is_the_truth_and_all_are_asked_anew() {
     say(&rig, "neu", Ok("12480"));
     until(&rig, [InStep, Drifted]).await;
     rig.world.set("weu", Mood::Refuses);
-    rig.say(0, EvidenceKind::Failed(AttemptPhase::Dial));
+    rig.say(0, EvidenceKind::Failed(Sign::Dial));
     rig.decision().await;
     assert!(until(&rig, [Drifted, InStep]).await < Duration::from_secs(1));
     say(&rig, "weu", Ok("12480"));
@@ -133,7 +133,7 @@ async fn a_verdict_that_moves_the_pool_leaves_no_verdict_of_before_the_move() {
     let rig = Rig::start(config).await;
     say(&rig, "neu", Ok("2026-11-20T00:00:00Z"));
     rig.world.set("weu", Mood::Refuses);
-    rig.say(0, EvidenceKind::Failed(AttemptPhase::Dial));
+    rig.say(0, EvidenceKind::Failed(Sign::Dial));
     while rig.active() != "neu" {
         sleep(Duration::from_millis(10)).await;
     }

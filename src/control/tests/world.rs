@@ -12,7 +12,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
     AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
-    HostPattern, JournalConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig, RouteConfig, StatusSet,
+    HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig,
+    RouteConfig, StatusSet,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
@@ -43,6 +44,14 @@ pub(super) struct World {
     pub(super) probes: Mutex<HashMap<String, u32>>,
     /// What parity checks are answered, by backend.
     pub(super) values: Mutex<HashMap<String, Result<Sample, String>>>,
+    pub(super) keys: Mutex<Published>,
+}
+
+/// What token issuers publish, by the URL of their metadata, and how often anybody asked.
+#[derive(Default)]
+pub(super) struct Published {
+    pub(super) published: HashMap<String, Result<String, String>>,
+    pub(super) asked: u32,
 }
 
 impl World {
@@ -91,6 +100,16 @@ impl Outside for World {
         Box::pin(async move {
             sleep(Duration::from_millis(1)).await;
             known.unwrap_or(Err("connection refused".into()))
+        })
+    }
+
+    fn keys(&self, source: KeySourceConfig, _: &DnsConfig) -> BoxFuture<'static, Result<String, String>> {
+        let mut keys = self.keys.lock().unwrap();
+        keys.asked += 1;
+        let answer = keys.published.get(&source.to_string()).cloned().unwrap_or(Err("connection refused".into()));
+        Box::pin(async move {
+            sleep(Duration::from_millis(20)).await;
+            answer
         })
     }
 
@@ -170,7 +189,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         workers: Some(2),
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
-        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None },
+        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
         access_log: None,
         dns: DnsConfig {
             servers: vec![],
@@ -200,6 +219,7 @@ fn world(config: &Config, before: impl FnOnce(&World)) -> Arc<World> {
         file: Mutex::new(Ok(config.clone())),
         probes: Mutex::default(),
         values: Mutex::default(),
+        keys: Mutex::default(),
     };
     world.resolve("weu.example", Ok("10.0.0.1"));
     world.resolve("neu.example", Ok("10.0.0.2"));

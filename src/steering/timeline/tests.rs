@@ -98,7 +98,7 @@ fn a_backend_whose_probes_are_spared_is_convicted_by_its_traffic() {
     let causes: Vec<Cause> = decisions(&timeline).into_iter().map(|(_, _, _, cause)| cause).collect();
     assert_eq!(causes, [Cause::Evidence, Cause::Recovered, Cause::HoldOver]);
     assert_eq!(timeline.faults[0].clients.failed, 0, "retried elsewhere");
-    let unsafe_status = simulate(&bot("retry = { status = [] }"), "for = \"1m\"", &events);
+    let unsafe_status = simulate(&bot("retry = { status = [] }\nevidence = { status = [] }"), "for = \"1m\"", &events);
     let fault = &unsafe_status.faults[0];
     assert_eq!(
         (fault.moved, fault.clients.failed),

@@ -1,5 +1,7 @@
 //! `botgate watch [POOL]`
 
+mod activity;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,23 +12,28 @@ use super::client::{AdminArgs, Client, ClientError, converse};
 use super::print::{self, Style, Tone};
 use super::sse::{SseEvent, SseParser};
 use super::{EXIT_CODES, Exit, journal};
-use crate::model::{DecisionView, Direction, JournalEntry, Phase, Utc};
+use crate::model::{ActivityView, DecisionView, Direction, JournalEntry, Phase, Utc};
 
 /// Between two tries to reach botgate again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Most decisions that are fetched after an interruption.
 const MISSED: usize = 1_000;
 
-/// Print every decision of steering as it is taken, one line each
+/// Print every decision of steering as it is taken, or every activity as it is answered, one line each
 ///
-/// Each line says when, who decided (`steering`, or an operator), which way the pool went, and why. Runs until it is
+/// A decision's line says when, who decided (`steering`, or an operator), which way the pool went, and why. Runs until it is
 /// interrupted, until nobody reads its output, or until botgate stops (exit code 3); with --reconnect it waits for botgate
 /// to come back, and fetches from the journal what it missed.
+///
+/// With --activities each line is an activity of a guarded route at its end: when, status, how long it took, which backend
+/// answered (-- when none saw it), channel, type and text. Tokens are never shown, the text only where the config has
+/// `admin.activity_text = true` (`botgate dev` has). What passes while the stream is interrupted is not told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("Examples:
   botgate watch
   botgate watch bot-api --json | jq -r .cause
   botgate watch --reconnect >> decisions.log
+  botgate watch --activities
 
 {EXIT_CODES}"))]
 pub(super) struct Args {
@@ -36,11 +43,21 @@ pub(super) struct Args {
     /// Go on when the stream breaks off: reach botgate again, once a second, and print what was decided meanwhile
     #[arg(long)]
     reconnect: bool,
-    /// Print each decision as one line of JSON
+    /// Print activities instead of decisions
+    #[arg(long)]
+    activities: bool,
+    /// Print each as one line of JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     admin: AdminArgs,
+}
+
+impl Args {
+    /// The path of the stream to read.
+    fn stream(&self) -> &'static str {
+        if self.activities { "/api/v1/activities" } else { "/api/v1/events" }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -76,10 +93,10 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Prints decisions until the stream or the reader ends.
     async fn listen(&mut self) -> Result<Exit, ClientError> {
-        let mut body = self.client.open(Method::GET, "/api/v1/events", Bytes::new()).await?.into_body();
+        let mut body = self.client.open(Method::GET, self.args.stream(), Bytes::new()).await?.into_body();
         // Opened first, so that nothing falls between the journal and the stream.
         let again = std::mem::replace(&mut self.again, true);
-        if again && !self.catch_up().await? {
+        if again && !self.args.activities && !self.catch_up().await? {
             return Ok(Exit::Done);
         }
         let caught = again.then_some(self.seen);
@@ -115,12 +132,24 @@ impl Watch<'_> {
                 let wanted = self.args.pool.as_deref().is_none_or(|pool| pool == decision.pool.as_str());
                 Ok(known || !wanted || self.show(&decision))
             }
+            "activity" => {
+                let activity: ActivityView = self.client.parse(event.data.as_bytes())?;
+                let wanted = self.args.pool.as_deref().is_none_or(|pool| pool == activity.pool.as_str());
+                Ok(!wanted || self.show_activity(&activity))
+            }
             "lagged" => {
-                let text = format!("{} decisions were lost: this reader is too slow", event.data);
+                let text = format!("{} lines were lost: this reader is too slow", event.data);
                 print::fail(Exit::Done, &text);
                 Ok(true)
             }
             _ => Ok(true),
+        }
+    }
+
+    fn show_activity(&self, activity: &ActivityView) -> bool {
+        match self.args.json {
+            true => print::json_line(activity),
+            false => print::out(&activity::line(activity, Style::of_stdout())),
         }
     }
 

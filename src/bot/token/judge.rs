@@ -1,0 +1,49 @@
+//! What a token must say to be accepted, before its signature is looked at: issuer, audience, caller, times.
+
+use std::time::Duration;
+
+use super::check::{Caller, IssuerKind};
+use super::claims::Claims;
+use crate::config::TokensConfig;
+use crate::model::{TokenFault, Utc};
+
+/// Who issued the token, by its own word.
+pub(super) fn issuer(claims: &Claims, config: &TokensConfig) -> Result<IssuerKind, TokenFault> {
+    let names = |all: &[String]| all.contains(&claims.iss);
+    match &config.entra {
+        _ if names(&config.channel.names) => Ok(IssuerKind::Channel),
+        Some(entra) if names(&entra.names) => Ok(IssuerKind::Entra),
+        _ => Err(TokenFault::Issuer),
+    }
+}
+
+/// For whom it was issued, and at whose request.
+pub(super) fn caller(claims: &Claims, issuer: IssuerKind, config: &TokensConfig) -> Result<Caller, TokenFault> {
+    if !config.app_ids.contains(&claims.aud) {
+        return Err(TokenFault::Audience);
+    }
+    match (issuer, &claims.caller) {
+        (IssuerKind::Channel, None) => Ok(Caller::Channel),
+        // The SDKs take what names another caller for a token of a skill, which the connector does not issue.
+        (IssuerKind::Channel, Some(caller)) if *caller == claims.aud => Ok(Caller::Channel),
+        (IssuerKind::Channel, Some(_)) => Err(TokenFault::Issuer),
+        (IssuerKind::Entra, Some(caller)) if *caller == claims.aud && config.emulator => Ok(Caller::Emulator),
+        (IssuerKind::Entra, Some(caller)) if *caller != claims.aud && config.skills.contains(caller) => {
+            Ok(Caller::Skill)
+        }
+        (IssuerKind::Entra, _) => Err(TokenFault::Caller),
+    }
+}
+
+/// When it may be used: the last moment is the one before `exp` + skew, the first one is `nbf` - skew.
+pub(super) fn times(claims: &Claims, skew: Duration, now: Utc) -> Result<(), TokenFault> {
+    let skew = i64::try_from(skew.as_millis()).unwrap_or(i64::MAX);
+    let (now, millis) = (now.millis(), |seconds: i64| seconds.saturating_mul(1000));
+    if now >= millis(claims.exp).saturating_add(skew) {
+        return Err(TokenFault::Expired);
+    }
+    // An `iat` to come is a clock that is wrong, or a token made up; `nbf` after `exp` is never valid.
+    let begins = [claims.nbf, claims.iat].into_iter().flatten().max();
+    let early = begins.is_some_and(|begins| millis(begins) > now.saturating_add(skew));
+    if early || claims.nbf.is_some_and(|nbf| nbf > claims.exp) { Err(TokenFault::TooEarly) } else { Ok(()) }
+}
