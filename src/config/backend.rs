@@ -3,6 +3,7 @@
 use super::address;
 use super::defaulted::number;
 use super::findings::Place;
+use super::question;
 use super::raw_pool::RawBackend;
 use super::resolve::Outside;
 use super::types_backend::{BackendConfig, RewriteConfig};
@@ -28,7 +29,8 @@ pub(super) fn validate(
     let ca = raw.ca.as_ref().filter(|_| !plain).and_then(|path| outside.roots(&place.key("ca"), path));
     let client = raw.client_certificate.as_ref().filter(|_| !plain);
     let client_certificate = client.and_then(|raw| outside.certificate(&place.key("client_certificate"), raw));
-    let headers = outside.headers(&place.key("headers"), raw.headers.as_ref());
+    let mut headers = outside.headers(&place.key("headers"), raw.headers.as_ref());
+    let question = question::validate(place, raw, &mut headers, outside);
     let host = raw.host.as_ref().and_then(|host| host_header(&place.key("host"), host));
     let server_name = raw.server_name.as_ref().filter(|name| {
         let good = rustls::pki_types::ServerName::try_from(name.as_str()).is_ok();
@@ -54,6 +56,7 @@ pub(super) fn validate(
         server_name: server_name.cloned(),
         headers,
         rewrite,
+        question,
         ca,
         client_certificate,
         http2: url.tls && raw.http2.unwrap_or(true),

@@ -10,7 +10,7 @@ use super::defaulted::span;
 use super::findings::{Fault, Place, fault};
 use super::raw_guard::{RawCloud, RawGuardTable};
 use super::resolve::Outside;
-use super::types_backend::{BackendConfig, BackendUrl};
+use super::types_backend::{BackendConfig, BackendUrl, QuestionConfig};
 use super::types_tokens::{KeySourceConfig, TokenIssuer, TokensConfig};
 use crate::model::TokenMode;
 
@@ -163,6 +163,7 @@ fn service(url: BackendUrl, ca: Option<PathBuf>) -> BackendConfig {
         server_name: None,
         headers: Vec::new(),
         rewrite: Vec::new(),
+        question: QuestionConfig::default(),
         ca: ca.filter(|_| url.tls),
         client_certificate: None,
         http2: url.tls,

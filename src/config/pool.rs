@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, parity, policy, probe, values};
+use super::{backend, follow, parity, policy, probe, question, unavailable, values};
 use crate::model::Sign;
 
 /// Whether a name may stand in URLs, labels and logs.
@@ -60,8 +60,11 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         unique_name(&place, raw.name.as_ref(), &mut taken, "backend of this pool");
         backends.extend(backend::validate(&place, raw, index, outside));
     }
+    question::doubts(place, kind, raw.backend.as_deref().unwrap_or_default());
     backends.sort_by_key(|backend| backend.priority);
     let replay_buffer = raw.replay_buffer.as_ref().and_then(|raw| place.key("replay_buffer").take(values::size(raw)));
+    let probe = probe::validate(&place.key("probe"), raw.probe.as_ref(), outside);
+    probe::check_backends(place, probe.as_ref(), &backends);
     Some(PoolConfig {
         name: raw.name.as_deref()?.into(),
         kind,
@@ -73,11 +76,12 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         replay: raw.replay.unwrap_or(replay),
         replay_buffer: usize::try_from(replay_buffer.unwrap_or(256 << 10)).unwrap_or(usize::MAX),
         retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
-        probe: probe::validate(&place.key("probe"), raw.probe.as_ref(), outside),
+        probe,
         evidence,
         failback: policy::failback(&place.key("failback"), raw.failback.as_ref()),
         flap: policy::flap(&place.key("flap"), raw.flap.as_ref()),
         all_down: raw.all_down.unwrap_or_default(),
+        unavailable: unavailable::validate(&place.key("unavailable"), raw.unavailable.as_ref(), kind, outside),
         when_both_bad: raw.when_both_bad.unwrap_or_default(),
         pin: policy::pin(raw.pin.as_ref()),
         follow: raw.follow.as_ref().and_then(follow::config),

@@ -5,7 +5,9 @@ use serde::Deserialize;
 
 use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
-use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawProbe, RawShare, RawSize, RawStatus};
+use super::raw_probe::RawProbe;
+use super::raw_unavailable::RawUnavailable;
+use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawSecret, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, PoolKind, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
@@ -46,6 +48,8 @@ pub(super) struct RawPool {
     pub(super) flap: Option<RawFlap>,
     /// What to do when no backend is available. Default "try-all".
     pub(super) all_down: Option<AllDown>,
+    /// What clients are told when no backend serves them.
+    pub(super) unavailable: Option<RawUnavailable>,
     /// Where the pool is when the active backend and every standby are bad. Default "stay".
     pub(super) when_both_bad: Option<WhenBothBad>,
     /// What is true of a pin unless the operator says otherwise.
@@ -128,6 +132,16 @@ pub(super) struct RawBackend {
     pub(super) headers: Option<RawHeaders>,
     /// Path prefixes that are replaced, the first that fits.
     pub(super) rewrite: Option<Vec<RawRewrite>>,
+    /// The id of its knowledge base (QnA Maker): takes the place of the one in
+    /// "/qnamaker/knowledgebases/{id}/generateAnswer".
+    pub(super) kb: Option<String>,
+    /// Its project (custom question answering): takes the place of `projectName` in "/language/:query-knowledgebases".
+    pub(super) project: Option<String>,
+    /// Its deployment of that project: takes the place of `deploymentName`. Default: the one that the client asks for.
+    pub(super) deployment: Option<String>,
+    /// Its key, sent as "Authorization: EndpointKey …" and as "Ocp-Apim-Subscription-Key: …". A client's own credentials
+    /// do not reach it then.
+    pub(super) key: Option<RawSecret>,
     /// A PEM file of CA certificates to trust instead of the system's, relative to this file. Only with https.
     pub(super) ca: Option<String>,
     /// The client certificate to show. Only with https.

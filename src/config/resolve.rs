@@ -62,6 +62,19 @@ impl<'a> Outside<'a> {
         }
     }
 
+    /// A file of text that is part of the config.
+    pub(super) fn text(&self, place: &Place<'_>, path: &str) -> Option<String> {
+        let path = self.file(path);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let hint = "the path is relative to the config file; the file is UTF-8 text";
+                place.error(format!("cannot read {}: {error}", path.display()), hint);
+                None
+            }
+        }
+    }
+
     fn interpolate(&self, text: &str) -> Result<String, Fault> {
         let mut value = String::with_capacity(text.len());
         let mut rest = text;

@@ -5,7 +5,9 @@ mod files;
 mod good;
 mod parity;
 mod policy;
+mod probe;
 mod properties;
+mod question;
 mod secrets;
 mod tokens;
 

@@ -24,6 +24,8 @@ pub struct BackendConfig {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Path prefixes that are replaced, the first that fits.
     pub rewrite: Vec<RewriteConfig>,
+    /// What it is asked by as a question-answering service.
+    pub question: QuestionConfig,
     /// CA certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
     /// The client certificate to show.
@@ -82,4 +84,26 @@ pub struct RewriteConfig {
     pub prefix: String,
     /// What takes its place.
     pub to: String,
+}
+
+/// What a question-answering service is asked by in its own region. Empty for every other service: then requests pass as they
+/// are sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuestionConfig {
+    /// The id of its knowledge base (QnA Maker).
+    pub kb: Option<String>,
+    /// Its project (custom question answering).
+    pub project: Option<String>,
+    /// Its deployment of that project; none: the one that is asked for.
+    pub deployment: Option<String>,
+    /// Whether it has a key: then the backend's `headers` hold it in both spellings, and a client's own credentials do not
+    /// reach it.
+    pub keyed: bool,
+}
+
+impl QuestionConfig {
+    /// Whether requests pass as they are sent.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
 use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
+use super::types_probe::ProbeConfig;
+use super::types_unavailable::UnavailableConfig;
 use crate::model::{AllDown, PoolKind, PoolName, Replay, Sign, WhenBothBad};
 
 /// The backends that can serve a route, and the rules by which one of them is chosen.
@@ -43,6 +43,8 @@ pub struct PoolConfig {
     pub flap: FlapConfig,
     /// What to do when no backend is available.
     pub all_down: AllDown,
+    /// What clients are told when no backend serves them.
+    pub unavailable: UnavailableConfig,
     /// Where the pool is when the active backend and every standby are bad.
     pub when_both_bad: WhenBothBad,
     /// What is true of a pin unless the operator says otherwise.
@@ -79,61 +81,6 @@ impl StatusSet {
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }
-}
-
-/// An active health check.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeConfig {
-    /// What is asked.
-    pub kind: ProbeKind,
-    /// From the start of one probe to the start of the next.
-    pub interval: Duration,
-    /// Bounds one probe.
-    pub timeout: Duration,
-    /// Bad probes in a row that make a backend unhealthy; at least 1.
-    pub fall: u32,
-    /// Good probes in a row that make it healthy again; at least 1.
-    pub rise: u32,
-    /// Share of the interval by which each probe is moved at random, 0 to 1, so that probes do not beat in step.
-    pub jitter: f64,
-}
-
-/// What a probe asks.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ProbeKind {
-    /// A connection is enough.
-    Tcp,
-    /// An HTTP request to the backend, over TLS when its URL says `https`.
-    Http(HttpProbe),
-}
-
-/// What an HTTP probe sends and expects.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HttpProbe {
-    /// GET or HEAD.
-    pub method: http::Method,
-    /// Path and query, below the backend's base path.
-    pub path: String,
-    /// Sent as well as the backend's own headers.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Statuses that are good.
-    pub status: StatusSet,
-    /// What the body must hold; only with GET.
-    pub body: Option<BodyCheck>,
-}
-
-/// What a probe's response body must hold. Read up to 64 KiB.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BodyCheck {
-    /// This text, somewhere.
-    Contains(String),
-    /// This value at this JSON pointer (RFC 6901).
-    Json {
-        /// Where.
-        pointer: String,
-        /// What.
-        equals: serde_json::Value,
-    },
 }
 
 /// What live traffic may decide.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
-use super::probe::probe;
+use super::probe::{Signature, Tokens, probe, signed_by};
 use super::{keys, parity};
 use crate::config::{DnsConfig, KeySourceConfig};
 use crate::steering::Sample;
@@ -19,6 +19,8 @@ pub struct Network {
     loader: Loader,
     /// The resolver, and what it was made by: a reload may ask for another. Only control's thread takes the lock.
     resolver: Mutex<(DnsConfig, Arc<Resolver>)>,
+    /// What signs probes.
+    tokens: Tokens,
 }
 
 impl Network {
@@ -31,7 +33,11 @@ impl Network {
         load: impl Fn() -> Result<Loaded, Unloadable> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let resolver = Resolver::new(dns).map_err(|error| error.to_string())?;
-        Ok(Self { loader: Box::new(load), resolver: Mutex::new((dns.clone(), Arc::new(resolver))) })
+        Ok(Self {
+            loader: Box::new(load),
+            resolver: Mutex::new((dns.clone(), Arc::new(resolver))),
+            tokens: Tokens::default(),
+        })
     }
 
     /// The resolver that `dns` asks for: the last one, unless it was made by other rules.
@@ -51,7 +57,16 @@ impl Outside for Network {
     }
 
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>> {
-        Box::pin(probe(target))
+        let resolver = self.resolver.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        let tokens = self.tokens.clone();
+        Box::pin(async move {
+            let signature = match signed_by(&target) {
+                // The rest of its time is the bot's.
+                Some(sign) => tokens.get(sign, resolver, target.probe.timeout / 2).await,
+                None => Signature::None,
+            };
+            probe(target, signature).await
+        })
     }
 
     fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>> {

@@ -86,6 +86,7 @@ impl Exchange {
                 headers.insert(http::header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
+        backend.origin.strip_credentials(&mut headers);
         for (name, value) in &backend.config.headers {
             headers.insert(name, value.clone());
         }

@@ -19,6 +19,7 @@ use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
 use super::target::PoolRef;
+use super::voice::Voice;
 use super::worker::Worker;
 use super::{attempts, background, guard, head, plan};
 use crate::model::{Clock, Evidence, Moment};
@@ -67,11 +68,12 @@ impl Gateway {
         let log = worker.logs().then(|| LogEntry::begin(&parts, client, received));
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
-            Err(refusal) => {
+            Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
                 read_rest(body, expects).await;
                 let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
-                return self.refuse(refusal, log, id, http1);
+                let voice = pool.as_ref().map(|pool| Voice::of(&pool.get().config, None));
+                return self.refuse(refusal, voice.as_ref(), log, id, http1);
             }
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
@@ -90,7 +92,9 @@ impl Gateway {
                 if let Some(body) = &exchange.body {
                     read_rest(body.next_turn(), expects).await;
                 }
-                self.refuse(refusal, exchange.log.take(), Some(&exchange.request_id), http1)
+                let (log, id) = (exchange.log.take(), exchange.request_id.clone());
+                let voice = Voice::of(&pool.get().config, exchange.activity.as_ref());
+                self.refuse(refusal, Some(&voice), log, Some(&id), http1)
             }
         }
     }
@@ -111,11 +115,12 @@ impl Gateway {
     fn refuse(
         &self,
         refusal: Refusal,
+        voice: Option<&Voice<'_>>,
         log: Option<Box<LogEntry>>,
         request_id: Option<&HeaderValue>,
         http1: bool,
     ) -> Response<ResponseBody> {
-        let response = refusal.into_response(request_id, http1);
+        let response = refusal.voiced(voice, request_id, http1);
         if let Some(log) = log {
             let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
             let (now, status, outcome) = (self.0.clock.now(), response.status(), refusal.as_str());
@@ -124,8 +129,17 @@ impl Gateway {
         response
     }
 
-    /// Checks a head and finds its pool.
-    fn admit(&self, parts: &Parts) -> Result<Admitted, Refusal> {
+    /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
+    fn admit(&self, parts: &Parts) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let admitted = self.route(parts).map_err(|refusal| (refusal, None))?;
+        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > admitted.most_body) {
+            return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
+        }
+        Ok(admitted)
+    }
+
+    fn route(&self, parts: &Parts) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
         head::transfer_coding(&parts.headers)?;
         let host = head::host(parts)?;
@@ -136,10 +150,6 @@ impl Gateway {
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > most_body) {
-            return Err(Refusal::BodyTooLarge);
-        }
         Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard })
     }
 

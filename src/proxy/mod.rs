@@ -18,7 +18,7 @@
 //! | `log` | one request as the access log tells it |
 //! | `upgrade` | tunnels behind a 101 |
 //! | `rest` | the rest of a body whose request is refused |
-//! | `refuse` | the one place that turns an error into a response |
+//! | `refuse`, `voice` | the one place that turns an error into a response, and how it is said to whom |
 
 mod attempt;
 mod attempts;
@@ -39,6 +39,7 @@ mod rest;
 mod target;
 mod token;
 mod upgrade;
+mod voice;
 mod waits;
 mod warmth;
 mod worker;

@@ -1,4 +1,4 @@
-//! The one place that turns an error into a response: problem details (RFC 9457).
+//! The one place that turns an error into a response: problem details (RFC 9457), or what `voice` says instead.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::response::ResponseBody;
+use super::voice::{Said, Voice};
 use crate::model::TokenFault;
 
 /// Why a request has no response of a backend.
@@ -74,7 +75,7 @@ impl Refusal {
         }
     }
 
-    const fn status(self) -> StatusCode {
+    pub(super) const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -92,7 +93,7 @@ impl Refusal {
         }
     }
 
-    const fn detail(self) -> &'static str {
+    pub(super) const fn detail(self) -> &'static str {
         match self {
             Self::BadRequest(what) | Self::NotAnActivity(what) | Self::Unsupported(what) => what,
             Self::Token(TokenFault::NoKeys) => "tokens cannot be checked at the moment: try again later",
@@ -117,25 +118,39 @@ impl Refusal {
         matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
     }
 
-    /// The response. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to close.
+    /// Whether no backend serves the request, through no fault of its own.
+    pub(super) const fn is_unavailability(self) -> bool {
+        matches!(self, Self::AllDown | Self::Unreachable | Self::Broken | Self::TooLate)
+    }
+
+    /// The response as problem details. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to
+    /// close.
     pub(super) fn into_response(self, request_id: Option<&HeaderValue>, http1: bool) -> Response<ResponseBody> {
-        let status = self.status();
-        let problem = Problem {
-            r#type: &format!("urn:botgate:problem:{}", self.as_str()),
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: self.detail(),
-            request_id: request_id.and_then(|id| id.to_str().ok()),
-        };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
-        *response.status_mut() = status;
+        self.voiced(None, request_id, http1)
+    }
+
+    /// The response in the voice of its pool; none before a pool was found.
+    pub(super) fn voiced(
+        self,
+        voice: Option<&Voice<'_>>,
+        request_id: Option<&HeaderValue>,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        let id = request_id.and_then(|id| id.to_str().ok());
+        let plain = Said { status: self.status(), body: None, retry_after: None };
+        let said = voice.map_or(plain, |voice| voice.say(self, id.unwrap_or_default()));
+        let (content_type, body) = said
+            .body
+            .unwrap_or_else(|| (HeaderValue::from_static("application/problem+json"), self.problem(said.status, id)));
+        let mut response = Response::new(ResponseBody::full(body));
+        *response.status_mut() = said.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self, Self::AllDown | Self::Token(TokenFault::NoKeys)) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(after) = said.retry_after {
+            // Whole seconds (RFC 9110, section 10.2.3), and none too early.
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if said.status == StatusCode::UNAUTHORIZED {
             // RFC 6750, section 3: a request without a token is told no error.
             let challenge = match self {
                 Self::Token(TokenFault::Missing) => "Bearer",
@@ -154,5 +169,16 @@ impl Refusal {
             headers.insert(super::headers::X_REQUEST_ID, id.clone());
         }
         response
+    }
+
+    fn problem(self, status: StatusCode, request_id: Option<&str>) -> Bytes {
+        let problem = Problem {
+            r#type: &format!("urn:botgate:problem:{}", self.as_str()),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            request_id,
+        };
+        serde_json::to_vec(&problem).unwrap_or_default().into()
     }
 }

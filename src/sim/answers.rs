@@ -1,11 +1,11 @@
 //! What healthy services answer. No I/O.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ServiceKind;
 use crate::bot::{Activity, DeliveryMode};
@@ -75,77 +75,4 @@ pub(super) fn activity(region: &str, body: &[u8]) -> Response<Full<Bytes>> {
     };
     let replies = std::slice::from_ref(&reply);
     json(StatusCode::OK, &Replies { activities: if activity.kind == "message" { replies } else { &[] } })
-}
-
-/// QnA Maker's answer: `POST /qnamaker/knowledgebases/{kb}/generateAnswer`.
-pub(super) fn generate_answer(region: &str, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
-    let question = match question(headers, body) {
-        Ok(question) => question,
-        Err(refusal) => return *refusal,
-    };
-    let answer = json!({
-        "activeLearningEnabled": false,
-        "answers": [{
-            "questions": [question],
-            "answer": format!("{region}: the answer to '{question}'"),
-            "score": 92.5,
-            "id": 1,
-            "source": "simulated.tsv",
-            "isDocumentText": false,
-            "metadata": [],
-            "context": { "isContextOnly": false, "prompts": [] },
-        }],
-    });
-    json(StatusCode::OK, &answer)
-}
-
-/// Custom question answering's answer: `POST /language/:query-knowledgebases`.
-pub(super) fn query_knowledge_bases(
-    region: &str,
-    headers: &HeaderMap,
-    query: Option<&str>,
-    body: &[u8],
-) -> Response<Full<Bytes>> {
-    for name in ["projectName", "deploymentName", "api-version"] {
-        let names = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        if !names.into_iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty()) {
-            return error(StatusCode::BAD_REQUEST, &format!("the query parameter `{name}` is missing"));
-        }
-    }
-    let question = match question(headers, body) {
-        Ok(question) => question,
-        Err(refusal) => return *refusal,
-    };
-    let answer = json!({
-        "answers": [{
-            "questions": [question],
-            "answer": format!("{region}: the answer to '{question}'"),
-            "confidenceScore": 0.925,
-            "id": 1,
-            "source": "simulated.tsv",
-            "metadata": {},
-            "dialog": { "isContextOnly": false, "prompts": [] },
-        }],
-    });
-    json(StatusCode::OK, &answer)
-}
-
-/// The question, when the caller shows some key and asks one.
-fn question(headers: &HeaderMap, body: &[u8]) -> Result<String, Box<Response<Full<Bytes>>>> {
-    let endpoint_key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        value
-            .split_once(' ')
-            .is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("EndpointKey") && !key.trim().is_empty())
-    });
-    let subscription_key = headers.get("ocp-apim-subscription-key").is_some_and(|value| !value.is_empty());
-    if !endpoint_key && !subscription_key {
-        let why = "no key: send `Authorization: EndpointKey K` or `Ocp-Apim-Subscription-Key: K`";
-        return Err(Box::new(error(StatusCode::UNAUTHORIZED, why)));
-    }
-    let parsed: Result<Value, _> = serde_json::from_slice(body);
-    match parsed.as_ref().map(|value| value.get("question").and_then(Value::as_str)) {
-        Ok(Some(question)) => Ok(question.to_owned()),
-        Ok(None) => Err(Box::new(error(StatusCode::BAD_REQUEST, "the body has no `question`"))),
-        Err(e) => Err(Box::new(error(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {e}")))),
-    }
 }

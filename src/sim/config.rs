@@ -28,8 +28,27 @@ pub struct RegionConfig {
     pub bot: Option<SocketAddr>,
     /// Where its question answering listens; none: no question answering.
     pub qna: Option<SocketAddr>,
+    /// What its question answering wants to be asked by; left out: any key, and whatever is asked for.
+    #[serde(default)]
+    pub identity: QnaIdentity,
     /// How long every answer takes even without a fault, probes too; none: no time.
     pub latency: Option<Distribution>,
+}
+
+/// What a simulated question-answering service wants to be asked by: whoever asks by something else gets the error that
+/// the real service gives. What is left out may be anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QnaIdentity {
+    /// Its key, in `Authorization: EndpointKey …` for QnA Maker and in `Ocp-Apim-Subscription-Key` for custom question
+    /// answering; another is answered 401.
+    pub key: Option<String>,
+    /// Its knowledge base; another is answered 404.
+    pub kb: Option<String>,
+    /// Its project; another is answered 404.
+    pub project: Option<String>,
+    /// Its deployment; another is answered 404.
+    pub deployment: Option<String>,
 }
 
 fn default_control() -> SocketAddr {

@@ -12,10 +12,13 @@ use hyper::body::Incoming;
 use super::answers::{self, error, json};
 use super::service::Service;
 use super::stream::Cut;
-use super::{FaultKind, ServiceKind, websocket};
+use super::{FaultKind, ServiceKind, qna, websocket};
 use crate::bot::Activity;
 
 const MAX_BODY: usize = 1024 * 1024;
+
+/// By this header a bot can tell that nobody said what it is asked: botgate's probes have it.
+const PROBE: &str = "botgate-probe";
 
 /// What the fault leaves of a request.
 enum Verdict {
@@ -43,13 +46,15 @@ async fn respond(service: &Arc<Service>, cut: &Arc<Cut>, mut request: Request<In
     if path == "/received" && request.method() == Method::GET {
         return json(StatusCode::OK, &*service.received());
     }
-    let probe = path == "/healthz";
+    let plain_probe = path == "/healthz";
+    let probe = plain_probe || request.headers().contains_key(PROBE);
     let session = service.kind == ServiceKind::Bot && path == "/api/messages" && wants_websocket(request.headers());
     let mut key = None;
     let mut body = Bytes::new();
     if probe {
         service.received().probes += 1;
-    } else {
+    }
+    if !plain_probe {
         match Limited::new(request.body_mut(), MAX_BODY).collect().await {
             Ok(collected) => body = collected.to_bytes(),
             Err(e) if e.is::<http_body_util::LengthLimitError>() => {
@@ -57,6 +62,8 @@ async fn respond(service: &Arc<Service>, cut: &Arc<Cut>, mut request: Request<In
             }
             Err(e) => return error(StatusCode::BAD_REQUEST, &format!("the body did not arrive whole: {e}")),
         }
+    }
+    if !probe {
         key = key_of(service.kind, request.headers(), &body);
         service.received().arrived(key.as_deref());
     }
@@ -126,10 +133,11 @@ fn answer(service: &Service, request: &Request<Incoming>, body: &[u8]) -> Respon
         (ServiceKind::Bot, ["api", "messages"]) if *method == Method::POST => answers::activity(region, body),
         (ServiceKind::Bot, ["api", "messages"]) => wrong_method("POST"),
         (ServiceKind::Qna, ["qnamaker", "knowledgebases", _, "generateanswer"]) if *method == Method::POST => {
-            answers::generate_answer(region, request.headers(), body)
+            let kb = path.split('/').filter(|segment| !segment.is_empty()).nth(2).unwrap_or_default();
+            qna::generate_answer(service, request.headers(), kb, body)
         }
         (ServiceKind::Qna, ["language", ":query-knowledgebases"]) if *method == Method::POST => {
-            answers::query_knowledge_bases(region, request.headers(), request.uri().query(), body)
+            qna::query_knowledge_bases(service, request.headers(), request.uri().query(), body)
         }
         (
             ServiceKind::Qna,

@@ -9,13 +9,14 @@ mod connection;
 mod control;
 mod fault;
 mod handler;
+mod qna;
 mod received;
 mod running;
 mod service;
 mod stream;
 mod websocket;
 
-pub use config::{RegionConfig, SimConfig};
+pub use config::{QnaIdentity, RegionConfig, SimConfig};
 pub use fault::{Distribution, Fault, FaultKind};
 pub use running::{RegionAddresses, Running, Sim, SimError};
 pub use service::ServiceKind;

@@ -81,11 +81,7 @@ impl Sim {
                     ServiceKind::Qna => addresses.qna = Some(address),
                 }
                 let (orders, inbox) = mpsc::channel(16);
-                parts.push((
-                    Arc::new(Service::new(&region.name, kind, address, region.latency, orders)),
-                    socket,
-                    inbox,
-                ));
+                parts.push((Arc::new(Service::new(kind, address, region, orders)), socket, inbox));
             }
             regions.push(addresses);
         }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::received::Received;
-use super::{Distribution, Fault, FaultKind};
+use super::{Distribution, Fault, FaultKind, QnaIdentity, RegionConfig};
 
 /// What a service answers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub(super) struct Service {
     pub(super) region_header: HeaderValue,
     pub(super) weather: watch::Sender<Weather>,
     pub(super) orders: mpsc::Sender<Order>,
+    /// What its question answering wants to be asked by.
+    pub(super) identity: QnaIdentity,
     latency: Option<Distribution>,
     random: Mutex<Rng>,
     received: Mutex<Received>,
@@ -91,20 +93,21 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(
-        region: &str,
         kind: ServiceKind,
         address: SocketAddr,
-        latency: Option<Distribution>,
+        region: &RegionConfig,
         orders: mpsc::Sender<Order>,
     ) -> Self {
+        let RegionConfig { name, latency, identity, .. } = region;
         Self {
-            region: region.to_owned(),
+            region: name.clone(),
             kind,
             address,
-            region_header: HeaderValue::from_str(region).unwrap_or(HeaderValue::from_static("?")),
+            region_header: HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("?")),
             weather: watch::Sender::new(Weather::default()),
             orders,
-            latency,
+            identity: identity.clone(),
+            latency: *latency,
             random: Mutex::new(Rng::with_seed(u64::from(address.port()))),
             received: Mutex::default(),
             answers: AtomicU64::new(0),

@@ -133,6 +133,47 @@ async fn question_answering_speaks_both_shapes_and_wants_a_key() {
 }
 
 #[tokio::test]
+async fn question_answering_refuses_the_key_and_the_id_of_another_region() {
+    let sim = start_with("identity = { key = 'K-weu', kb = 'kb-weu', project = 'faq weu', deployment = 'production' }");
+    let to = sim.regions[0].qna.unwrap();
+    let maker = |kb: &str| format!("/qnamaker/knowledgebases/{kb}/generateAnswer");
+    let language = |project: &str, deployment: &str| {
+        format!("/language/:query-knowledgebases?projectName={project}&deploymentName={deployment}&api-version=1")
+    };
+    let (endpoint, subscription) = ("authorization", "ocp-apim-subscription-key");
+    for (path, header, key, status, code) in [
+        (maker("kb-weu"), endpoint, "EndpointKey K-weu", 200, ""),
+        (maker("kb-weu"), endpoint, "EndpointKey K-neu", 401, "Unauthorized"),
+        (maker("kb-weu"), subscription, "K-weu", 401, "Unauthorized"),
+        (maker("kb-neu"), endpoint, "EndpointKey K-weu", 404, "KbNotFound"),
+        (language("faq%20weu", "production"), subscription, "K-weu", 200, ""),
+        (language("faq%20weu", "production"), endpoint, "EndpointKey K-weu", 401, "401"),
+        (language("faq", "production"), subscription, "K-weu", 404, "ProjectNotFound"),
+        (language("faq%20weu", "test"), subscription, "K-weu", 404, "NotFound"),
+    ] {
+        let mut request = request("POST", &path, r#"{"question":"why?"}"#);
+        request.headers_mut().insert(header, key.parse().unwrap());
+        let response = send(to, request).await.unwrap();
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path} by {key}: {body}");
+        assert_eq!(body["error"]["code"].as_str().unwrap_or_default(), code, "{path} by {key}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_probe_asks_is_answered_and_is_no_request() {
+    let sim = start();
+    break_it(&sim, "?service=bot", json!({"kind":"status","status":503,"spare_probes":true})).await;
+    let mut probe = request("POST", "/api/messages", MESSAGE);
+    probe.headers_mut().insert("botgate-probe", "activity".parse().unwrap());
+    let response = send(bot(&sim), probe).await.unwrap();
+    let body: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(body["activities"][0]["text"], "weu: you said 'hi'");
+    let (_, received) = call(bot(&sim), "GET", "/received", "").await;
+    assert_eq!((&received["probes"], &received["requests"]), (&json!(1), &json!(0)), "{received}");
+}
+
+#[tokio::test]
 async fn a_websocket_echoes_and_is_reset_when_its_region_goes_down() {
     let sim = start();
     let stream = TcpStream::connect(bot(&sim)).await.unwrap();

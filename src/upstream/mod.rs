@@ -14,7 +14,7 @@ pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use floor::{Floor, Standing, Wanted};
 pub use open::{Opened, Opening, open};
-pub use origin::Origin;
+pub use origin::{Origin, escaped, unescaped};
 pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};

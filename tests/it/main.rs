@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod all_down;
 mod backend_tls;
 mod bad_config;
 mod bad_input;
@@ -18,6 +19,8 @@ mod names;
 mod operators;
 mod phases;
 mod power_cuts;
+mod probes;
+mod qna;
 mod regions;
 mod reload;
 mod request;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::Args;
 use super::ca::DevCertificates;
-use crate::sim::{RegionConfig, Running, SimConfig};
+use crate::sim::{QnaIdentity, RegionConfig, Running, SimConfig};
 
 /// The simulated regions, in order of priority: paired regions of Azure.
 const REGIONS: [&str; 2] = ["westeurope", "northeurope"];
@@ -18,7 +18,13 @@ pub(super) fn simulated(args: &Args) -> Option<SimConfig> {
     if bot.is_none() && qna.is_none() {
         return None;
     }
-    let region = |name: &&str| RegionConfig { name: (*name).to_owned(), bot, qna, latency: None };
+    let region = |name: &&str| RegionConfig {
+        name: (*name).to_owned(),
+        bot,
+        qna,
+        identity: QnaIdentity::default(),
+        latency: None,
+    };
     Some(SimConfig { control: free_or_any(args.faults_listen), regions: REGIONS.iter().map(region).collect() })
 }
 

@@ -10,7 +10,7 @@ use super::raw::{RawCompanion, RawMethod, RawParity};
 use super::types::{ParityRequest, ParityRule};
 use crate::config::findings::{Fault, Place, fault};
 use crate::config::resolve::Outside;
-use crate::config::{BackendConfig, BackendUrl, address, shape};
+use crate::config::{BackendConfig, BackendUrl, QuestionConfig, address, shape};
 
 /// What the questions of a check depend on.
 pub(super) struct Asking<'a> {
@@ -165,6 +165,7 @@ fn companion(
         server_name: None,
         headers: Vec::new(),
         rewrite: Vec::new(),
+        question: QuestionConfig::default(),
         ca: ca.flatten(),
         client_certificate: None,
         http2: url.tls,
@@ -252,7 +253,7 @@ fn path_and_query(path: &str) -> Result<(), Fault> {
 
 /// Where a service is, and the rest of its URL as written: path and query. No fault repeats any of it: it may hold
 /// credentials.
-fn service_url(text: &str) -> Result<(BackendUrl, String), Fault> {
+pub(in crate::config) fn service_url(text: &str) -> Result<(BackendUrl, String), Fault> {
     const HINT: &str = "\"https://host/path?query\", or \"https://host\" where the check or its preset has the path";
     let scheme = text.find("://").map_or(0, |at| at + 3);
     let end = text[scheme..].find(['/', '?', '#']).map_or(text.len(), |at| scheme + at);

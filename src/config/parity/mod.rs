@@ -7,5 +7,6 @@ mod raw;
 mod types;
 
 pub(super) use check::validate;
+pub(super) use companion::service_url;
 pub(super) use raw::RawParity;
 pub use types::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};

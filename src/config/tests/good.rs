@@ -17,6 +17,7 @@ fn the_shipped_sample_is_good_and_without_warnings() {
     assert!(qna.retry.status.contains(429) && qna.retry.status.contains(503) && !qna.retry.status.contains(505));
     let key = &qna.backends[1].headers[0];
     assert_eq!((key.0.as_str(), key.1.as_bytes()), ("authorization", &b"EndpointKey value-of-QNA_NEU_KEY"[..]));
+    assert_eq!((qna.backends[1].question.kb.as_deref(), qna.backends[1].question.keyed), (Some("91b0d7c4"), true));
     assert_eq!(config.routes[0].host, HostPattern::Exact("bot.contoso.com".into()));
     assert_eq!((config.routes[0].max_body, config.routes[1].max_body), (1 << 20, 10 << 20));
 }
@@ -30,7 +31,7 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
         let is_default = ["state_dir = ", "shutdown_grace = ", "tls = ", "proxy_protocol = ", "trusted = ", "retry = "]
             .into_iter()
             .chain(["max_", "handshake_", "header_", "body_", "idle_", "deadline = ", "dial_", "stream_", "keep_"])
-            .chain(["replay", "evidence = ", "flap = ", "all_down = ", "http2 = ", "warm = "])
+            .chain(["unavailable = ", "replay", "evidence = ", "flap = ", "all_down = ", "http2 = ", "warm = "])
             .chain(["journal = ", "when_both_bad = ", "pin = ", "drill = "])
             .chain(["tokens = ", "open = ", "cloud = ", "emulator = ", "skills = ", "tenants = ", "skew = "])
             .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));

@@ -11,4 +11,5 @@ mod xml;
 
 pub(super) use fetch::fetch;
 pub(super) use state::{Errand, ParityState, Tag};
+pub(super) use take::pointed;
 pub(super) use tls::{ParityTls, plan_tls};

@@ -39,7 +39,7 @@ pub(super) fn of_body(take: &Take, body: &Bytes) -> Result<Sample, String> {
 
 /// The value at a JSON pointer (RFC 6901). In an array a `*` collects what every element has there; an array without
 /// elements gives an empty one, but elements that all lack it give nothing.
-fn pointed(value: &Value, pointer: &str) -> Option<Value> {
+pub(in crate::control) fn pointed(value: &Value, pointer: &str) -> Option<Value> {
     let Some((token, rest)) = pointer.strip_prefix('/').map(|pointer| match pointer.find('/') {
         Some(at) => pointer.split_at(at),
         None => (pointer, ""),

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::config::{
     AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
     HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig,
-    RouteConfig, StatusSet,
+    RouteConfig, StatusSet, UnavailableConfig,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
@@ -132,6 +132,7 @@ pub(in crate::control) fn backend(name: &str, priority: u32) -> BackendConfig {
         server_name: None,
         headers: vec![],
         rewrite: vec![],
+        question: Default::default(),
         ca: None,
         client_certificate: None,
         http2: false,
@@ -165,6 +166,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         failback: FailbackConfig { mode: FailbackMode::Auto, hold: HOLD, windows: vec![] },
         flap: FlapConfig { failovers: 3, within: Duration::from_secs(3600) },
         all_down: AllDown::TryAll,
+        unavailable: UnavailableConfig { status: None, retry_after: None, message: String::new(), body: None },
         when_both_bad: WhenBothBad::Stay,
         pin: PinConfig::default(),
         follow: None,

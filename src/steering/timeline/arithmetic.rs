@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::words::span;
 use super::bounds::shown;
 use super::{FaultReport, run};
-use crate::config::{BackendUrl, Condition, Config, Deed, PoolConfig, ProbeKind, Script, ScriptEvent};
+use crate::config::{BackendUrl, Condition, Config, Deed, PoolConfig, ProbeKind, QuestionConfig, Script, ScriptEvent};
 use crate::model::{FailbackMode, Replay, Utc};
 
 /// Live requests per second of the simulations.
@@ -52,7 +52,7 @@ fn mould(pool: &PoolConfig) -> PoolConfig {
         (backend.name, backend.priority) = (name.into(), 1);
         backend.url = BackendUrl { tls: false, host: name.to_owned(), port: 80, base_path: String::new() };
         (backend.host, backend.server_name, backend.ca, backend.client_certificate) = (None, None, None, None);
-        (backend.headers, backend.rewrite) = (Vec::new(), Vec::new());
+        (backend.headers, backend.rewrite, backend.question) = (Vec::new(), Vec::new(), QuestionConfig::default());
     }
     PoolConfig { name: "pool".into(), follow: None, backends, ..pool.clone() }
 }

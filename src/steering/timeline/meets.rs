@@ -49,9 +49,7 @@ pub(super) fn probe(probe: &ProbeConfig, condition: Condition, random: &mut Rng)
         (Meeting::Silence, _) => Probed { silent: true, ..late() },
         (Meeting::Served(after), _) if after >= probe.timeout => late(),
         (Meeting::Served(after), _) => ends(after, Ok(())),
-        (Meeting::Status(status), ProbeKind::Http(http)) if http.status.contains(status) => {
-            ends(Duration::ZERO, Ok(()))
-        }
+        (Meeting::Status(status), kind) if kind.takes(status) => ends(Duration::ZERO, Ok(())),
         (Meeting::Status(status), _) => bad(format!("status {status}")),
     }
 }

@@ -1,46 +1,74 @@
-//! One probe of one backend.
+//! One probe of one backend: `tcp` and `http` here, those that speak an application's language in files of their own.
 //!
 //! Each probe dials a connection of its own. One that is kept would be cheaper, but it proves only that an old connection
 //! still works: a backend whose port is closed, whose certificate expired or whose accept queue is full would look
 //! healthy, while the next new connection of live traffic fails. TLS sessions are resumed, so the cost is small.
 
+mod activity;
+mod question;
+mod token;
+
 use http::Response;
 use hyper::body::Incoming;
+pub(super) use token::{Signature, Tokens};
 
 use super::exchange::{self, Question, written};
 use super::outside::ProbeTarget;
-use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind};
+use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, SignConfig, StatusSet};
 use crate::upstream::{Alpn, dial};
 
 /// Most bytes that are read of a response body.
 const BODY: usize = 64 * 1024;
 
-/// Probes once. The error says what was bad.
-pub(super) async fn probe(target: ProbeTarget) -> Result<(), String> {
-    let tls = match target.probe.kind {
-        ProbeKind::Tcp => None,
-        ProbeKind::Http(_) => target.tls.as_ref(),
-    };
-    let dialed = dial(&target.addresses, tls, Alpn::Any, target.probe.timeout).await;
-    let dialed = dialed.map_err(|error| error.to_string())?;
+/// Who asks.
+const AGENT: &str = concat!("botgate-probe/", env!("CARGO_PKG_VERSION"));
+
+/// By this header a bot or a service can tell that nobody said what it is asked; its value is the kind of the probe.
+const MARK: http::HeaderName = http::HeaderName::from_static("botgate-probe");
+
+/// Whose token a probe is to be signed with; none is sent unsigned.
+pub(super) fn signed_by(target: &ProbeTarget) -> Option<&SignConfig> {
     match &target.probe.kind {
-        ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http(probe) => {
-            exchange::ask(dialed, &question(&target.backend, probe), |response| judge(response, probe)).await
-        }
+        ProbeKind::Activity(probe) => probe.sign.as_ref(),
+        _ => None,
     }
 }
 
+/// Probes once. The error says what was bad.
+pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(), String> {
+    let tls = match target.probe.kind {
+        ProbeKind::Tcp => None,
+        _ => target.tls.as_ref(),
+    };
+    let dialed = dial(&target.addresses, tls, Alpn::Any, target.probe.timeout).await;
+    let dialed = dialed.map_err(|error| error.to_string())?;
+    let backend = &target.backend;
+    match &target.probe.kind {
+        ProbeKind::Tcp => Ok(()),
+        ProbeKind::Http(probe) => {
+            exchange::ask(dialed, &question(backend, probe), |response| judge(response, probe)).await
+        }
+        // Unsigned, a bot would refuse it, or worse. That the token service is out of reach says nothing about the bot.
+        ProbeKind::Activity(_) if matches!(signature, Signature::Lacking) => Ok(()),
+        ProbeKind::Activity(probe) => activity::ask(dialed, backend, probe, signature).await,
+        ProbeKind::Question(probe) => question::ask(dialed, backend, probe).await,
+    }
+}
+
+/// A status that is not good, in words.
+fn unexpected(status: u16, good: &StatusSet) -> String {
+    format!("status {status}, expected {}", written(good))
+}
+
 fn question<'a>(backend: &'a BackendConfig, probe: &'a HttpProbe) -> Question<'a> {
-    let agent = concat!("botgate-probe/", env!("CARGO_PKG_VERSION"));
     let (method, path, headers) = (&probe.method, probe.path.as_str(), probe.headers.as_slice());
-    Question { backend, method, path, headers, body: None, agent }
+    Question { backend, method, path, headers, body: None, agent: AGENT }
 }
 
 async fn judge(response: Response<Incoming>, probe: &HttpProbe) -> Result<(), String> {
     let status = response.status().as_u16();
     if !probe.status.contains(status) {
-        return Err(format!("status {status}, expected {}", written(&probe.status)));
+        return Err(unexpected(status, &probe.status));
     }
     let Some(check) = &probe.body else { return Ok(()) };
     let (body, _) = exchange::body(response, BODY).await?;
@@ -107,6 +135,7 @@ mod tests {
             server_name: None,
             headers: vec![(http::header::AUTHORIZATION, HeaderValue::from_static("EndpointKey k"))],
             rewrite: vec![],
+            question: Default::default(),
             ca: None,
             client_certificate: None,
             http2: false,
@@ -122,13 +151,21 @@ mod tests {
         let backend = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut sent = Vec::new();
-            while !sent.ends_with(b"\r\n\r\n") && stream.read_buf(&mut sent).await.unwrap() > 0 {}
+            while !is_whole(&sent) && stream.read_buf(&mut sent).await.unwrap() > 0 {}
             // The prober may hang up once it has seen enough.
             let _ = stream.write_all(answer.as_bytes()).await;
             String::from_utf8(sent).unwrap()
         });
-        let verdict = probe(target(address, kind)).await;
+        let verdict = probe(target(address, kind), Signature::None).await;
         (verdict, backend.await.unwrap())
+    }
+
+    /// Whether a request is there to its end.
+    fn is_whole(sent: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(sent);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        body.len() >= length.unwrap_or(0)
     }
 
     fn response(body: &str) -> String {
@@ -187,9 +224,9 @@ mod tests {
     async fn a_tcp_probe_wants_a_connection_and_no_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(probe(target(address, ProbeKind::Tcp)).await, Ok(()));
+        assert_eq!(probe(target(address, ProbeKind::Tcp), Signature::None).await, Ok(()));
         drop(listener);
-        let refused = probe(target(address, ProbeKind::Tcp)).await.unwrap_err();
+        let refused = probe(target(address, ProbeKind::Tcp), Signature::None).await.unwrap_err();
         assert!(refused.contains("refused"), "{refused}");
     }
 }

@@ -1,11 +1,20 @@
-//! How a request names a backend: its Host, its authority, and the path below its base.
+//! How a request names a backend: its Host, its authority, the path below its base, and what it calls its own.
+
+mod escape;
+mod question;
+mod rewrite;
 
 use std::fmt::Write;
 
+pub use escape::{escaped, unescaped};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
-use crate::config::{BackendConfig, RewriteConfig};
+use crate::config::{BackendConfig, QuestionConfig, RewriteConfig};
+
+/// Headers, besides `Authorization` and `Cookie`, in which clients of Azure services show who they are.
+const KEYS: [&str; 2] = ["ocp-apim-subscription-key", "api-key"];
 
 /// What a backend's URL says, in the form that requests need it: cheap to clone, nothing left to format.
 #[derive(Clone, Debug)]
@@ -15,6 +24,7 @@ pub struct Origin {
     scheme: Scheme,
     base_path: String,
     rewrite: Vec<RewriteConfig>,
+    question: QuestionConfig,
 }
 
 impl Origin {
@@ -30,6 +40,7 @@ impl Origin {
             scheme: if backend.url.tls { Scheme::HTTPS } else { Scheme::HTTP },
             base_path: backend.url.base_path.clone(),
             rewrite: backend.rewrite.clone(),
+            question: backend.question.clone(),
         }
     }
 
@@ -60,37 +71,41 @@ impl Origin {
         Ok(Uri::from_parts(parts)?)
     }
 
-    /// The path below the base path, with the first rewrite that fits. The bytes that neither touches stay as sent.
+    /// Takes a client's own credentials out of a request to a backend that has a key: they are nobody's business there.
+    /// Names are compared as CGI servers read them, to which `_` and `-` are the same.
+    pub fn strip_credentials(&self, headers: &mut HeaderMap) {
+        if !self.question.keyed {
+            return;
+        }
+        headers.remove(AUTHORIZATION);
+        headers.remove(COOKIE);
+        let shows = |name: &&HeaderName| {
+            let name = name.as_str();
+            KEYS.iter().any(|key| name == *key || name.contains('_') && name.replace('_', "-") == *key)
+        };
+        while let Some(name) = headers.keys().find(shows).cloned() {
+            headers.remove(name);
+        }
+    }
+
+    /// The path below the base path, with the first rewrite that fits and the backend's own knowledge base or project. The
+    /// bytes that none of them touches stay as sent.
     fn target(&self, target: &PathAndQuery) -> Result<PathAndQuery, http::Error> {
-        let rewritten = self.rewrite.iter().find_map(|rule| Some((rule, below(target.path(), &rule.prefix)?)));
-        if rewritten.is_none() && self.base_path.is_empty() {
+        if self.question.is_empty() && self.rewrite.is_empty() && self.base_path.is_empty() {
             return Ok(target.clone());
         }
-        let mut text = self.base_path.clone();
-        match rewritten {
-            Some((rule, rest)) => {
-                text.push_str(rule.to.trim_end_matches('/'));
-                text.push_str(rest);
-            }
-            None => text.push_str(target.path()),
-        }
+        let moved = rewrite::rewritten(target.path(), &self.rewrite);
+        let path = moved.as_deref().unwrap_or(target.path());
+        let (path, query) = question::rewritten(&self.question, path, target.query());
+        let mut text = format!("{}{path}", self.base_path);
         if text.is_empty() {
             text.push('/');
         }
-        if let Some(query) = target.query() {
+        if let Some(query) = query {
             write!(text, "?{query}").ok();
         }
         Ok(PathAndQuery::from_maybe_shared(text)?)
     }
-}
-
-/// What follows `prefix` in `path`, on a segment border; without regard to case, as the services behind a rewrite read
-/// their paths.
-fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
-    let prefix = prefix.trim_end_matches('/');
-    let head = path.get(..prefix.len())?;
-    let rest = &path[prefix.len()..];
-    (head.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
 }
 
 #[cfg(test)]
@@ -105,6 +120,7 @@ mod tests {
             scheme: Scheme::HTTPS,
             base_path: base_path.into(),
             rewrite: rewrite.collect(),
+            question: QuestionConfig::default(),
         }
     }
 
@@ -134,5 +150,31 @@ mod tests {
     fn http2_targets_name_the_authority() {
         let target = origin("", &[]).target_http2(&PathAndQuery::from_static("/a?b")).unwrap();
         assert_eq!(target.to_string(), "https://weu.example/a?b");
+    }
+
+    #[test]
+    fn a_rewrite_comes_before_the_identity_and_the_base_path_after_it() {
+        let mut origin = origin("/weu", &[("/bot/qna", "/qnamaker")]);
+        origin.question.kb = Some("2f8c".into());
+        let sent = "/bot/qna/knowledgebases/main/generateAnswer?x=1";
+        assert_eq!(target(&origin, sent), "/weu/qnamaker/knowledgebases/2f8c/generateAnswer?x=1");
+    }
+
+    #[test]
+    fn a_clients_credentials_do_not_reach_a_backend_that_has_its_own() {
+        let names = ["authorization", "cookie", "ocp-apim-subscription-key", "ocp_apim-subscription_key", "api-key"];
+        let sent = || -> HeaderMap {
+            let kept = ["x-kept", "content-type"];
+            let all = names.iter().chain(&kept);
+            all.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("the client's"))).collect()
+        };
+        let mut origin = origin("", &[]);
+        let mut headers = sent();
+        origin.strip_credentials(&mut headers);
+        assert_eq!(headers, sent(), "where no key of its own takes their place they pass");
+        origin.question.keyed = true;
+        origin.strip_credentials(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
     }
 }
