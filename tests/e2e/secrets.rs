@@ -9,6 +9,7 @@ use super::support::{Gateway, Site};
 pub struct Search<'a> {
     gateway: &'a Gateway,
     site: &'a Site,
+    more: Vec<(String, String)>,
 }
 
 impl<'a> Search<'a> {
@@ -19,16 +20,25 @@ impl<'a> Search<'a> {
 
     /// A search of this gateway; its files are those below the site, but for its config.
     pub fn new(gateway: &'a Gateway, site: &'a Site) -> Self {
-        Self { gateway, site }
+        Self { gateway, site, more: Vec::new() }
     }
 
-    /// Looks for these texts, their halves and their base64, in standard output and error, the access log, the journal, the
+    /// Searches this text too, of which there must be some.
+    #[must_use]
+    pub fn and(mut self, name: &str, text: String) -> Self {
+        assert!(!text.is_empty(), "there is nothing to search in {name}");
+        self.more.push((name.to_owned(), text));
+        self
+    }
+
+    /// Looks for these texts and their halves in standard output and error, the access log, the journal, the
     /// metrics, and every GET of the admin API.
     ///
     /// # Panics
     /// With all the places where one was found, and when there was little to search.
     pub async fn finds_none_of(&self, secrets: &[String]) {
         let mut places = self.files();
+        places.extend(self.more.iter().cloned());
         places.push(("standard output".to_owned(), self.gateway.process.stdout().join("\n")));
         for path in self.paths().await {
             let reply = get(self.gateway.admin(), &path).await.unwrap();
@@ -85,8 +95,9 @@ impl<'a> Search<'a> {
         let mut paths: Vec<String> =
             ["/", "/metrics", "/healthz", "/readyz", "/api/v1/openapi.json"].map(str::to_owned).into();
         for (path, methods) in described["paths"].as_object().unwrap() {
-            // A stream has no end, and tells what the journal holds.
-            if methods.get("get").is_none() || path.ends_with("/events") {
+            // A stream has no end.
+            let is_stream = methods["get"]["responses"]["200"]["content"].get("text/event-stream").is_some();
+            if methods.get("get").is_none() || is_stream {
                 continue;
             }
             paths.extend(pools.iter().map(|pool| path.replace("{pool}", pool)));

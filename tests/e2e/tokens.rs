@@ -11,6 +11,7 @@ use super::regions::{More, NORTH, POOL, Regions, WEST};
 use super::secrets::Search;
 use super::support::client::{full, tls};
 use super::support::issuer::{Door, Issuer};
+use super::support::process::Process;
 use super::support::site::HOST;
 use super::support::{Client, Protocol, Site, together};
 use super::trust::{Trust, guard};
@@ -40,6 +41,8 @@ async fn what_the_strictest_sdk_refuses_does_not_get_past_botgate() {
     let mut straight = STRAIGHT.map(|sdk| Bot::start_with(sdk, &format!("straight-{sdk:?}"), site.dir(), Some(&trust)));
     let regions = start(site, &issuer, &trust).await;
     let before = standing(&regions).await;
+    let admin = format!("http://{}", regions.gateway.admin());
+    let watch = Process::start("watch", &["watch", "--activities", "--admin", &admin], regions.site.dir());
     let fetched = issuer.given();
 
     let mut outcomes = Vec::new();
@@ -70,7 +73,9 @@ async fn what_the_strictest_sdk_refuses_does_not_get_past_botgate() {
     // Of a token, the signature: the header and the claims of one are those of many.
     let signatures = shown.filter_map(|value| value.rsplit('.').next()).filter(|text| text.len() > 100);
     let secrets: Vec<String> = signatures.map(str::to_owned).collect();
-    Search::new(&regions.gateway, &regions.site).finds_none_of(&secrets).await;
+    let search =
+        Search::new(&regions.gateway, &regions.site).and("botgate watch --activities", watch.stdout().join("\n"));
+    search.finds_none_of(&secrets).await;
 }
 
 /// A gateway that logs all it can, in front of two bots that check tokens, with a door for each of the matrix.
