@@ -17,8 +17,10 @@ use http::{HeaderMap, HeaderValue};
 mod cases;
 #[path = "../tests/support/issuer/mint.rs"]
 mod mint;
+#[path = "../tests/support/issuer/scene.rs"]
+mod scene;
 
-use cases::{APP, SERVICE, Signers, activity, claims};
+use scene::{APP, SERVICE, Signers, activity, claims};
 
 const NOW: i64 = 1_795_324_786;
 

@@ -33,6 +33,7 @@ pub(crate) fn pool() -> PoolView {
         lacks: vec![],
         drained: false,
         in_flight: 0,
+        tunnels: 0,
         addresses: vec!["192.0.2.1:443".into()],
         probe: None,
     };

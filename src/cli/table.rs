@@ -91,6 +91,11 @@ fn row(backend: &BackendView, mark: &str, width: usize, style: Style, now: Times
     let ready = if backend.ready { "yes" } else { "no" };
     let mut text =
         format!("{mark} {name:width$}  {health}  {ready:<5}  {:>9}  {}\n", backend.in_flight, last_probe(backend, now));
+    match backend.tunnels {
+        0 => {}
+        1 => text.push_str("      1 tunnel is open\n"),
+        open => text.push_str(&format!("      {open} tunnels are open\n")),
+    }
     let error = backend.probe.as_ref().and_then(|probe| probe.error.clone());
     let lacks = (!backend.lacks.is_empty()).then(|| format!("not ready: {}", backend.lacks.join("; ")));
     // What it lacks holds the error of its probes, once they are a verdict.
@@ -175,6 +180,7 @@ mod tests {
             lacks: vec![],
             drained: false,
             in_flight: 12,
+            tunnels: 0,
             addresses: vec![],
             probe,
         };

@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, parity, policy, probe, question, unavailable, values};
+use super::{backend, follow, parity, policy, probe, question, tunnel, unavailable, values};
 use crate::model::Sign;
 
 /// Whether a name may stand in URLs, labels and logs.
@@ -86,6 +86,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         pin: policy::pin(raw.pin.as_ref()),
         follow: raw.follow.as_ref().and_then(follow::config),
         warm: number(raw.warm, 1),
+        tunnel: tunnel::validate(&place.key("tunnel"), raw.tunnel.as_ref()),
         drill: policy::drill(&place.key("drill"), raw.drill.as_ref(), raw.backend.as_ref().map_or(0, Vec::len)),
         parity: parity::validate(place, raw, &backends, outside),
         backends,

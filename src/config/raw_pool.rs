@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::parity::RawParity;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
 use super::raw_probe::RawProbe;
+use super::raw_tunnel::RawTunnel;
 use super::raw_unavailable::RawUnavailable;
 use super::raw_values::{RawCertificate, RawDuration, RawHeaders, RawSecret, RawShare, RawSize, RawStatus};
 use crate::model::{AllDown, PoolKind, Replay, Sign, WhenBothBad};
@@ -56,6 +57,8 @@ pub(super) struct RawPool {
     pub(super) pin: Option<RawPin>,
     /// The pool that this one moves together with: to the backend of the same name. Default: none.
     pub(super) follow: Option<RawFollow>,
+    /// WebSockets and other upgrades: how they end.
+    pub(super) tunnel: Option<RawTunnel>,
     /// Rehearsals of a failover.
     pub(super) drill: Option<RawDrill>,
     /// Open connections, TLS handshake done, that each worker keeps to every standby, so that the first requests after a

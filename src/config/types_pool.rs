@@ -7,6 +7,7 @@ use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
 use super::types_probe::ProbeConfig;
+use super::types_tunnel::TunnelConfig;
 use super::types_unavailable::UnavailableConfig;
 use crate::model::{AllDown, PoolKind, PoolName, Replay, Sign, WhenBothBad};
 
@@ -53,6 +54,8 @@ pub struct PoolConfig {
     pub follow: Option<FollowConfig>,
     /// Open connections that each worker keeps to every standby; 0 keeps none.
     pub warm: u32,
+    /// How tunnels end.
+    pub tunnel: TunnelConfig,
     /// Rehearsals.
     pub drill: DrillConfig,
     /// Whether the backends are really in step.

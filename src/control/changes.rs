@@ -103,6 +103,7 @@ mod tests {
             "when_both_bad = \"priority\"",
             "pin.yield_when_down = true",
             "drill.for = \"5m\"",
+            "tunnel.idle = \"5m\"",
         ] {
             let next = config("", line);
             assert_eq!(changes(&old, &next), ["pool p: rules changed"], "{line}");

@@ -48,6 +48,7 @@ fn backend(pool: &PoolState, index: usize) -> Option<BackendView> {
         lacks: steered.lacks(pool.steering.policy()),
         drained: steered.drained,
         in_flight: state.stats.in_flight(),
+        tunnels: state.stats.tunnels(),
         addresses: state.addresses.iter().map(ToString::to_string).collect(),
         probe,
     })

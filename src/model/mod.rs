@@ -13,6 +13,7 @@ mod parity;
 mod phase;
 mod policy;
 mod token;
+mod tunnel;
 mod utc;
 mod view;
 mod window;
@@ -28,8 +29,11 @@ pub use moment::{Clock, Moment};
 pub use names::{BackendId, BackendName, PoolName};
 pub use parity::{BackendParityView, ParityVerdict, ParityView};
 pub use phase::{Cause, Direction, Phase};
-pub use policy::{AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, WhenBothBad, WhenUnavailable};
+pub use policy::{
+    AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
+};
 pub use token::TokenFault;
+pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,

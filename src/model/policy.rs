@@ -119,3 +119,16 @@ choice! {
         Window = "window",
     }
 }
+
+choice! {
+    /// What becomes of the tunnels (WebSockets and other upgrades) on a backend that is active no more.
+    TunnelPolicy {
+        /// They are closed at once.
+        #[default]
+        Close = "close",
+        /// They are closed one after the other, oldest first.
+        Drain = "drain",
+        /// They go on until one of their ends closes.
+        Keep = "keep",
+    }
+}

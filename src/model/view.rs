@@ -56,6 +56,9 @@ pub struct BackendView {
     pub drained: bool,
     /// Requests under way on it.
     pub in_flight: u64,
+    /// Tunnels (WebSockets and other upgrades) open on it; not among the requests under way.
+    #[serde(default)]
+    pub tunnels: u64,
     /// The addresses it is reached at now.
     pub addresses: Vec<String>,
     /// Its probes; none when probing is off.

@@ -14,7 +14,7 @@ use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
 use super::response::{Relay, ResponseBody};
 use super::target::{PoolRef, Target};
-use super::upgrade;
+use super::tunnel;
 use super::worker::Worker;
 use crate::config::EvidenceConfig;
 use crate::model::{BackendId, EvidenceKind, Fate};
@@ -49,7 +49,9 @@ pub(super) async fn run(
         if let Ok(answer) = outcome.as_ref()
             && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
         {
-            return outcome.map_err(|failed| failed.refusal).map(|answer| respond(exchange, answer, flight, &target));
+            return outcome
+                .map_err(|failed| failed.refusal)
+                .map(|answer| respond(worker, exchange, answer, flight, &target));
         }
         // The next decision is made from what holds now, not from what held when the attempt began.
         pool = pool.in_view(worker.view());
@@ -75,7 +77,7 @@ pub(super) async fn run(
             }
             _ => {
                 return match outcome {
-                    Ok(answer) => Ok(respond(exchange, answer, flight, &target)),
+                    Ok(answer) => Ok(respond(worker, exchange, answer, flight, &target)),
                     Err(failed) => {
                         target.backend().stats.cells.of(worker.id).failed.increment();
                         Err(failed.refusal)
@@ -134,11 +136,17 @@ fn evidence(rules: &EvidenceConfig, authentic: bool, outcome: &Result<Answer, Fa
 }
 
 /// Hands a backend's response to the client.
-fn respond(exchange: &mut Exchange, answer: Answer, mut flight: Flight, target: &Target) -> Response<ResponseBody> {
+fn respond(
+    worker: &Rc<Worker>,
+    exchange: &mut Exchange,
+    answer: Answer,
+    mut flight: Flight,
+    target: &Target,
+) -> Response<ResponseBody> {
     let Answer { mut response, lease, .. } = answer;
     flight.answered(response.status(), exchange.log.take(), exchange.body.as_ref());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return upgrade::switch(exchange, response, flight);
+        return tunnel::switch(worker, exchange, target, response, flight);
     }
     let version = response.version();
     prepare_response(response.headers_mut(), version, &exchange.request_id);

@@ -23,7 +23,10 @@ pub(super) async fn run(worker: &Worker) {
     loop {
         tokio::select! {
             // The cell lives as long as this worker: it never stops telling, even when control has gone.
-            Ok(()) = published.changed() => worker.rescue(),
+            Ok(()) = published.changed() => {
+                worker.rescue();
+                worker.tunnels.moved(&worker.view(), worker.clock.now());
+            }
             () = worker.next_sweep() => worker.sweep(),
             landed = warmth.next() => warmth.landed(worker, landed),
             _ = upkeep.tick() => {

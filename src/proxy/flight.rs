@@ -11,7 +11,7 @@ use super::recording::Recording;
 use super::target::Target;
 use super::waits::{Terms, Wait};
 use super::worker::Worker;
-use crate::model::{EvidenceKind, Moment, Sign};
+use crate::model::{EvidenceKind, Moment, Sign, TunnelEnd};
 
 /// Counts an attempt at a backend from its begin to its end, and its response when there is one.
 pub(super) struct Flight {
@@ -21,7 +21,11 @@ pub(super) struct Flight {
     authentic: bool,
     status: Option<StatusCode>,
     sent: u64,
+    /// Bytes of a tunnel from the client.
+    heard: u64,
     end: End,
+    /// Whether it is counted as answered already: a tunnel is, once it is open.
+    counted: bool,
     log: Option<(Box<LogEntry>, Option<Rc<Recording>>)>,
 }
 
@@ -31,6 +35,8 @@ enum End {
     Open,
     Complete,
     Broken,
+    /// It became a tunnel, which ended so.
+    Tunnel(TunnelEnd),
 }
 
 impl End {
@@ -39,6 +45,7 @@ impl End {
             Self::Open => "client-left",
             Self::Complete => "answered",
             Self::Broken => "broken",
+            Self::Tunnel(end) => end.as_str(),
         }
     }
 }
@@ -58,7 +65,9 @@ impl Flight {
             authentic: exchange.authentic,
             status: None,
             sent: 0,
+            heard: 0,
             end: End::Open,
+            counted: false,
             log: None,
         }
     }
@@ -77,6 +86,20 @@ impl Flight {
     /// The body came to its end.
     pub(super) fn complete(&mut self) {
         self.end = End::Complete;
+    }
+
+    /// It has become a tunnel, which is counted apart: as a request it is answered.
+    pub(super) fn switched(&mut self) {
+        let cell = self.target.backend().stats.cells.of(self.worker.id);
+        cell.ended.increment();
+        cell.responses[0].increment();
+        self.counted = true;
+    }
+
+    /// The tunnel that it became has ended, after so many bytes from the client and to it.
+    pub(super) fn tunnelled(&mut self, end: TunnelEnd, bytes: (u64, u64)) {
+        self.end = End::Tunnel(end);
+        (self.heard, self.sent) = bytes;
     }
 
     /// The backend broke off the body.
@@ -103,13 +126,18 @@ impl Drop for Flight {
     fn drop(&mut self) {
         let backend = self.target.backend();
         let cell = backend.stats.cells.of(self.worker.id);
-        cell.ended.increment();
+        if !self.counted {
+            cell.ended.increment();
+        }
         let Some(status) = self.status else { return };
         let now = self.worker.clock.now();
         if let Some((log, body)) = &self.log {
-            let bytes = (body.as_ref().map_or(0, |body| body.received()), self.sent);
+            let bytes = (body.as_ref().map_or(self.heard, |body| body.received()), self.sent);
             let outcome = self.end.as_str();
             self.worker.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
+        }
+        if self.counted {
+            return;
         }
         if self.end == End::Broken {
             cell.failed.increment();

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, EXPECT, TE, UPGRADE};
 use http::request::Parts;
@@ -56,6 +57,12 @@ impl Gateway {
     /// Runs beside the requests, for as long as the worker does: deadlines, rescues, upkeep.
     pub async fn background(&self) {
         background::run(&self.0).await;
+    }
+
+    /// Nothing more is accepted, and the process ends within `grace`. Half of it goes into telling the tunnels, the rest
+    /// is theirs to end in.
+    pub fn retire(&self, grace: Duration) {
+        self.0.tunnels.retire(grace / 2, self.0.clock.now());
     }
 
     /// Serves one request.

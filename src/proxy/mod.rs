@@ -16,7 +16,7 @@
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
 //! | `token` | who sends a request: the token that a guard wants |
 //! | `log` | one request as the access log tells it |
-//! | `upgrade` | tunnels behind a 101 |
+//! | `tunnel/` | WebSockets and other upgrades, behind a 101 |
 //! | `rest` | the rest of a body whose request is refused |
 //! | `refuse`, `voice` | the one place that turns an error into a response, and how it is said to whom |
 
@@ -38,7 +38,7 @@ mod response;
 mod rest;
 mod target;
 mod token;
-mod upgrade;
+mod tunnel;
 mod voice;
 mod waits;
 mod warmth;

@@ -66,6 +66,11 @@ impl Target {
         std::rc::Rc::ptr_eq(&self.view, view)
     }
 
+    /// The snapshot that was read.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.view
+    }
+
     /// The pool.
     pub(super) fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]

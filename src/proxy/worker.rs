@@ -10,6 +10,7 @@ use super::log::{Ended, LogEntry};
 use super::recording::RequestBody;
 use super::target::Target;
 use super::token::Reminder;
+use super::tunnel::Tunnels;
 use super::waits::Waits;
 use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
@@ -24,6 +25,7 @@ pub(super) struct Worker {
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
+    pub(super) tunnels: Rc<Tunnels>,
     pub(super) client_stats: Arc<ListenerStats>,
     /// Tokens that were verified before.
     pub(super) tokens: RefCell<TokenCache>,
@@ -53,6 +55,7 @@ impl Worker {
             waits: Rc::default(),
             tokens: RefCell::default(),
             reminder: Reminder::default(),
+            tunnels: Rc::default(),
             evidence,
             client_stats,
             access_log: access_log.map(RefCell::new),

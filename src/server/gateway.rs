@@ -1,6 +1,7 @@
 //! The data plane is what serves.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,6 +14,10 @@ impl Serve for Gateway {
 
     async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<ResponseBody> {
         Gateway::serve(self, request, client).await
+    }
+
+    fn retire(&self, grace: Duration) {
+        Gateway::retire(self, grace);
     }
 
     async fn background(&self) {

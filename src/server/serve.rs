@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -22,6 +23,11 @@ pub trait Serve: Clone + 'static {
     ///
     /// A panic in it is answered with 500, counted, and disturbs no other request.
     fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Nothing more is accepted, and what is still open after `grace` is cut: whatever would not end by itself must be told.
+    fn retire(&self, grace: Duration) {
+        let _ = grace;
+    }
 
     /// What runs beside the requests of a worker for as long as it lives: reaping idle connections, say.
     fn background(&self) -> impl Future<Output = ()> {

@@ -62,6 +62,7 @@ async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) ->
     }
     worker.stop.requested().await;
     worker.drain.cancel();
+    worker.serve.retire(worker.stop.grace());
     worker.tracker.close();
     let _ = tokio::time::timeout(worker.stop.grace(), worker.tracker.wait()).await;
     let cut = worker.tracker.len();

@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
-use crate::model::{BackendName, Health, PoolName, TokenFault, Utc};
+use crate::model::{BackendName, Health, PoolName, TokenFault, TunnelEnd, Utc};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
@@ -61,7 +61,9 @@ pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSour
     let open = pools.iter().flat_map(|pool| &pool.backends).map(|backend| {
         // What closed is read before what opened, so that a close in between cannot make the difference negative.
         let closed = backend.stats.cells.sum(|cell| &cell.hung_up);
-        backend.stats.cells.sum(|cell| &cell.dialed).saturating_sub(closed)
+        let open = backend.stats.cells.sum(|cell| &cell.dialed).saturating_sub(closed);
+        // A connection that has become a tunnel has ended as one that carries requests.
+        open + backend.stats.tunnels()
     });
     scrape.gauge("botgate_connections", vec![label("side", "backend")], open.sum::<u64>() as f64);
     let mut text = scrape.0.handle().render();
@@ -180,6 +182,11 @@ impl Scrape {
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
+            self.gauge("botgate_tunnels", labels(), backend.stats.tunnels() as f64);
+            for end in TunnelEnd::ALL {
+                let labels = [labels(), vec![label("reason", end.as_str())]].concat();
+                self.counter("botgate_tunnels_closed_total", labels, backend.stats.tunnels_closed(end));
+            }
             let health = match backend.health {
                 Health::Unknown => 0.5,
                 Health::Healthy => 1.0,
@@ -247,6 +254,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
+        (
+            "botgate_tunnels_closed_total",
+            "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them.",
+        ),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
         ("botgate_connections_turned_away_total", "Client connections over the cap."),
@@ -268,6 +279,7 @@ fn describe(recorder: &PrometheusRecorder) {
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
+        ("botgate_tunnels", "Tunnels (WebSockets and other upgrades) open now."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
         ("botgate_token_keys", "Keys of a token issuer that are used."),
         ("botgate_token_keys_age_seconds", "Since the keys of a token issuer were fetched."),
@@ -315,11 +327,19 @@ mod tests {
             pool.backends[0].stats.cells.of(WorkerId(worker)).warm.set(4);
         }
         clients.cells.of(WorkerId(1)).accepted.increment();
+        for worker in 0..2 {
+            let cell = pool.backends[0].stats.cells.of(WorkerId(worker));
+            cell.tunnels.add(3);
+            cell.tunnels_closed[TunnelEnd::Failback as usize].increment();
+        }
         let text = render(&clients, &ControlStats::default(), &[pool], 5);
         has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
         has(&text, r#"botgate_warm_connections{pool="bot-api",backend="weu"} 8"#);
+        has(&text, r#"botgate_tunnels{pool="bot-api",backend="weu"} 4"#);
+        has(&text, r#"botgate_connections{side="backend"} 4"#);
+        has(&text, r#"botgate_tunnels_closed_total{pool="bot-api",backend="weu",reason="failback"} 2"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.0025"} 0"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="0.005"} 1"#);
         has(&text, r#"botgate_request_seconds_bucket{pool="bot-api",backend="weu",le="15"} 2"#);

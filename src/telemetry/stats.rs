@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::model::TokenFault;
+use crate::model::{TokenFault, TunnelEnd};
 
 /// Which worker writes: 0 to the number of workers less one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,11 @@ impl<T: Default> PerWorker<T> {
     pub fn of(&self, worker: WorkerId) -> &T {
         // The modulo keeps a wrong id harmless.
         &self.0[worker.0 % self.0.len()].0
+    }
+
+    /// How many workers there are; at least 1.
+    pub fn workers(&self) -> usize {
+        self.0.len()
     }
 
     /// The sum of one counter over all workers.
@@ -106,7 +111,7 @@ pub struct BackendCell {
     pub started: Counter,
     /// Of these, those that may be evidence: the sender is known, or nobody checks who it is.
     pub weighed: Counter,
-    /// Attempts ended, in any way.
+    /// Attempts ended, in any way; one that has become a tunnel counts here.
     pub ended: Counter,
     /// Requests that ended with a response from this backend, by class: 1xx and 2xx, 3xx, 4xx, 5xx.
     pub responses: [Counter; 4],
@@ -128,6 +133,10 @@ pub struct BackendCell {
     pub hung_up: Counter,
     /// Connections kept open and unused now, while the backend stands by: a level.
     pub warm: Counter,
+    /// Tunnels begun.
+    pub tunnels: Counter,
+    /// Tunnels ended, in the order of [`TunnelEnd::ALL`].
+    pub tunnels_closed: [Counter; TunnelEnd::ALL.len()],
     /// Requests by latency: the buckets of [`LATENCY_BOUNDS`].
     pub latency: [Counter; LATENCY_BOUNDS.len() + 1],
     /// The sum of these latencies, in microseconds.
@@ -161,6 +170,17 @@ impl BackendStats {
     pub fn in_flight(&self) -> u64 {
         let ended = self.cells.sum(|cell| &cell.ended);
         self.cells.sum(|cell| &cell.started).saturating_sub(ended)
+    }
+
+    /// Tunnels open now.
+    pub fn tunnels(&self) -> u64 {
+        let closed: u64 = TunnelEnd::ALL.iter().map(|end| self.tunnels_closed(*end)).sum();
+        self.cells.sum(|cell| &cell.tunnels).saturating_sub(closed)
+    }
+
+    /// Tunnels that ended so.
+    pub fn tunnels_closed(&self, end: TunnelEnd) -> u64 {
+        self.cells.sum(|cell| &cell.tunnels_closed[end as usize])
     }
 }
 

@@ -30,6 +30,8 @@ mod simulate;
 mod source;
 mod support_works;
 mod tokens;
+mod tunnels;
+mod tunnels_in_crowds;
 mod warm;
 mod watching;
 mod websocket;

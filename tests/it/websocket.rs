@@ -64,12 +64,14 @@ async fn an_upgrade_goes_to_the_standby_when_the_dial_is_refused() -> Outcome<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_websocket_outlives_many_idle_timeouts_and_a_failover() -> Outcome<()> {
+async fn a_websocket_outlives_many_idle_timeouts_and_a_failover_that_it_may_outlive() -> Outcome<()> {
     let _machine = together().await;
     let site = Site::new();
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let timeouts = "idle_timeout = \"300ms\"\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"";
-    let keys = format!("stream_timeout = \"300ms\"\nkeep_alive = \"300ms\"\ndeadline = \"300ms\"\n{PROBE}");
+    let keys = format!(
+        "tunnel = {{ on_failover = \"keep\" }}\nstream_timeout = \"300ms\"\nkeep_alive = \"300ms\"\ndeadline = \"300ms\"\n{PROBE}"
+    );
     let gateway = Gateway::start(&site, &(site.head(timeouts) + &site.pool(&keys, &[&one, &two]))).await;
     let mut socket = WebSocket::open(gateway.address(), &site, "/ws").await?;
     assert_eq!(socket.echo("before").await?, "before");

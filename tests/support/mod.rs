@@ -16,6 +16,7 @@ pub mod client;
 pub mod dns;
 pub mod gateway;
 pub mod issuer;
+pub mod listening;
 pub mod load;
 pub mod process;
 pub mod raw;

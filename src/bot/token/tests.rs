@@ -16,9 +16,12 @@ mod cases;
 #[allow(unreachable_pub, dead_code, reason = "shared with the integration tests")]
 #[path = "../../../tests/support/issuer/mint.rs"]
 mod mint;
+#[allow(unreachable_pub, dead_code, reason = "shared with the integration tests")]
+#[path = "../../../tests/support/issuer/scene.rs"]
+mod scene;
 
-use cases::{APP, Case, Door, SECOND_APP, SERVICE, SKILL, Signers, activity, claims, entra_claims};
 use mint::with;
+use scene::{APP, Case, Door, SECOND_APP, SERVICE, SKILL, Signers, activity, claims, entra_claims};
 
 const NOW: i64 = 1_795_324_786;
 

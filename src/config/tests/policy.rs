@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, JournalConfig, PinConfig, PoolConfig};
-use crate::model::{FailbackMode, WhenBothBad, WhenUnavailable};
+use crate::config::{
+    DrillConfig, FailbackConfig, FlapConfig, FollowConfig, JournalConfig, PinConfig, PoolConfig, TunnelConfig,
+    TunnelDrainConfig,
+};
+use crate::model::{FailbackMode, TunnelPolicy, WhenBothBad, WhenUnavailable};
 
 /// The least config with `lines` in its pool.
 fn pool(lines: &str) -> String {
@@ -362,4 +365,42 @@ mod random {
             prop_assert_eq!(&pool.failback.windows, &[text.parse().unwrap()]);
         }
     }
+}
+
+#[test]
+fn how_tunnels_end_has_a_default_for_every_key_and_each_can_be_set() {
+    assert_eq!(read("").tunnel, TunnelConfig::default());
+    assert_eq!(read("tunnel = {}").tunnel, TunnelConfig::default());
+    let seconds = Duration::from_secs;
+    let all = "tunnel = { idle = \"1m\", total = \"1h\", close_grace = \"1s\", on_failover = \"drain\", \
+        on_failback = \"keep\", drain = { over = \"30s\", per_second = 5 } }";
+    let expected = TunnelConfig {
+        idle: seconds(60),
+        total: Some(seconds(3600)),
+        close_grace: seconds(1),
+        on_failover: TunnelPolicy::Drain,
+        on_failback: TunnelPolicy::Keep,
+        drain: TunnelDrainConfig { over: seconds(30), per_second: 5 },
+    };
+    assert_eq!(read(all).tunnel, expected);
+}
+
+#[test]
+fn what_cannot_be_said_of_tunnels_is_placed_and_hinted() {
+    check(
+        &pool("tunnel = { on_failover = \"cut\", idle = \"0s\", idel = \"1s\", drain = { per_second = 0 } }"),
+        &[
+            "11:26: pool[0].tunnel.on_failover: \"cut\" is no choice here (one of \"close\", \"drain\", \"keep\")",
+            "11:40: pool[0].tunnel.idle: zero would let nothing pass (the default is 600s)",
+            "11:46: pool[0].tunnel.idel: unknown key `idel` (did you mean `idle`?)",
+            "11:82: pool[0].tunnel.drain.per_second: 0 is out of range (from 1 to 1000000)",
+        ],
+    );
+    check(
+        &pool("tunnel = { on_failback = \"close\", drain = { over = \"1m\" }, idle = \"2m\", total = \"1m\" }"),
+        &[
+            "11:43: warning: pool[0].tunnel.drain: no move of the pool drains its tunnels (on_failover = \"drain\" or on_failback = \"drain\" keeps to it; a shutdown does in any case)",
+            "11:67: warning: pool[0].tunnel.idle: 2m is not shorter than total (1m) and has no effect (make it shorter than total, or leave it out)",
+        ],
+    );
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::config::{
     AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
     HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig,
-    RouteConfig, StatusSet, UnavailableConfig,
+    RouteConfig, StatusSet, TunnelConfig, UnavailableConfig,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
@@ -171,6 +171,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         pin: PinConfig::default(),
         follow: None,
         warm: 0,
+        tunnel: TunnelConfig::default(),
         drill: DrillConfig::default(),
         parity: vec![],
         backends,

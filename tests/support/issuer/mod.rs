@@ -5,6 +5,7 @@
 
 mod cases;
 mod mint;
+mod scene;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -15,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-pub use cases::*;
+pub use cases::cases;
 pub use mint::*;
+pub use scene::*;
 
 /// The time it is, in seconds since 1970, as tokens want it.
 pub fn now() -> i64 {

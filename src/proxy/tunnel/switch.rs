@@ -1,0 +1,101 @@
+//! From a backend's 101 to an open tunnel (RFC 9110, section 7.8).
+
+use std::rc::Rc;
+
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::task::spawn_local;
+
+use super::relay::Relay;
+use super::tunnel::{Limits, run};
+use crate::model::TunnelEnd;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::flight::Flight;
+use crate::proxy::headers::prepare_response;
+use crate::proxy::refuse::Refusal;
+use crate::proxy::response::ResponseBody;
+use crate::proxy::target::Target;
+use crate::proxy::worker::Worker;
+
+/// Passes a 101 on to the client, and joins both connections behind it.
+pub(in crate::proxy) fn switch(
+    worker: &Rc<Worker>,
+    exchange: &mut Exchange,
+    target: &Target,
+    mut response: Response<Incoming>,
+    mut flight: Flight,
+) -> Response<ResponseBody> {
+    let Some((_, client)) = exchange.upgrade.take() else {
+        // Nobody asked for it: the bytes that follow could be anything.
+        flight.broken();
+        return Refusal::Broken.into_response(Some(&exchange.request_id), true);
+    };
+    let backend = hyper::upgrade::on(&mut response);
+    let protocol = response.headers_mut().remove(UPGRADE);
+    let websocket = protocol.as_ref().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let (worker, target) = (worker.clone(), target.clone());
+    spawn_local(async move {
+        // Each side is ready once its 101 was written or read; one that never comes ends the other.
+        let (Ok(client), Ok(backend)) = tokio::join!(client, backend) else {
+            flight.broken();
+            return;
+        };
+        Open::begin(worker, target, flight, websocket, client, backend).run().await;
+    });
+    let version = response.version();
+    prepare_response(response.headers_mut(), version, &exchange.request_id);
+    let (parts, _) = response.into_parts();
+    let mut switched = Response::new(ResponseBody::empty());
+    *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *switched.headers_mut() = parts.headers;
+    switched.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        switched.headers_mut().insert(UPGRADE, protocol);
+    }
+    switched
+}
+
+/// An open tunnel: counted from its beginning to its end, also when the worker ends before it does.
+struct Open {
+    worker: Rc<Worker>,
+    target: Target,
+    flight: Flight,
+    relay: Relay<TokioIo<Upgraded>>,
+}
+
+impl Open {
+    fn begin(
+        worker: Rc<Worker>,
+        target: Target,
+        mut flight: Flight,
+        websocket: bool,
+        client: Upgraded,
+        backend: Upgraded,
+    ) -> Self {
+        target.backend().stats.cells.of(worker.id).tunnels.increment();
+        flight.switched();
+        let grace = target.pool().config.tunnel.close_grace;
+        let relay = Relay::new(TokioIo::new(client), TokioIo::new(backend), websocket, grace);
+        Self { worker, target, flight, relay }
+    }
+
+    async fn run(mut self) {
+        let rules = &self.target.pool().config.tunnel;
+        let limits = Limits { idle: rules.idle, total: rules.total };
+        let (worker, tunnels) = (&self.worker, &self.worker.tunnels);
+        let place = tunnels.enter(self.target.clone(), worker.clock.now(), &worker.view());
+        run(&mut self.relay, limits, &place.standing, || worker.clock.now(), &tunnels.buffer).await;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // One that is dropped while it is open was cut at the end of the grace of a shutdown.
+        let end = self.relay.end().unwrap_or(TunnelEnd::Shutdown);
+        self.target.backend().stats.cells.of(self.worker.id).tunnels_closed[end as usize].increment();
+        self.flight.tunnelled(end, self.relay.bytes());
+    }
+}
