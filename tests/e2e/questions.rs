@@ -11,7 +11,7 @@ use super::secrets::Search;
 use super::service::Service;
 use super::session::Session;
 use super::support::site::PROBE;
-use super::support::{Gateway, Site, together};
+use super::support::{Gateway, Site, together, wait_until};
 
 /// What the clients are configured with: of no region, and good nowhere.
 const CLIENT_KEY: &str = "key-of-the-clients-0123456789abcdef";
@@ -97,6 +97,13 @@ impl Stage {
         Self { west, north, gateway, site }
     }
 
+    /// The last lines of the access log.
+    fn told(&self) -> String {
+        let log = std::fs::read_to_string(self.site.path("access.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(3)..].join("\n")
+    }
+
     fn url(&self) -> String {
         format!("https://localhost:{}", self.gateway.address().port())
     }
@@ -117,8 +124,20 @@ impl Clients {
         Self { node, python, asked: 0 }
     }
 
+    /// Asks until `region` answers: the admin API tells of a move a moment before requests follow it.
+    async fn until(&mut self, stage: &Stage, region: &str) {
+        stage.gateway.until_active(POOL, region).await;
+        wait_until(&format!("{region} answers"), async || {
+            let said = self.node.ask("maker who is there?", "answer").await;
+            let answer = said["answer"].as_str().unwrap_or_else(|| panic!("no answer: {said}\n{}", stage.told()));
+            self.asked += 1;
+            answer.starts_with(region)
+        })
+        .await;
+    }
+
     /// Each asks so many questions; `region` answers every one.
-    async fn ask(&mut self, times: usize, topic: &str, region: &str) {
+    async fn ask(&mut self, stage: &Stage, times: usize, topic: &str, region: &str) {
         for number in 0..times {
             let question = format!("{topic} {number}?");
             let said = [
@@ -127,7 +146,8 @@ impl Clients {
                 self.python.ask(&question, "answer").await,
             ];
             for answer in said {
-                assert_eq!(answer["answer"], format!("{region}: the answer to '{question}'"), "{answer}");
+                let own = format!("{region}: the answer to '{question}'");
+                assert_eq!(answer["answer"], own, "{answer}\n{}", stage.told());
                 assert_eq!(answer["answers"], 1, "{answer}");
                 self.asked += 1;
             }
@@ -141,19 +161,19 @@ async fn clients_configured_once_are_answered_by_either_region_as_its_own() {
     let mut stage = Stage::start().await;
     let mut clients = Clients::start(&stage);
 
-    clients.ask(5, "before", WEST).await;
+    clients.ask(&stage, 5, "before", WEST).await;
     stage.west.service.kill();
-    clients.ask(5, "without the first region", NORTH).await;
-    stage.gateway.until_active(POOL, NORTH).await;
+    clients.ask(&stage, 5, "without the first region", NORTH).await;
+    clients.until(&stage, NORTH).await;
     stage.west.service.restart();
-    stage.gateway.until_active(POOL, WEST).await;
-    clients.ask(5, "after", WEST).await;
+    clients.until(&stage, WEST).await;
+    clients.ask(&stage, 5, "after", WEST).await;
     stage.west.service.freeze();
-    clients.ask(2, "while the first region hangs", NORTH).await;
-    stage.gateway.until_active(POOL, NORTH).await;
+    clients.ask(&stage, 2, "while the first region hangs", NORTH).await;
+    clients.until(&stage, NORTH).await;
     stage.west.service.thaw();
-    stage.gateway.until_active(POOL, WEST).await;
-    clients.ask(2, "after that", WEST).await;
+    clients.until(&stage, WEST).await;
+    clients.ask(&stage, 2, "after that", WEST).await;
 
     let mut answered = 0;
     for region in [&stage.west, &stage.north] {
@@ -179,7 +199,7 @@ async fn clients_can_read_what_the_gateway_answers_when_no_region_does() {
     let _machine = together().await;
     let mut stage = Stage::start().await;
     let mut clients = Clients::start(&stage);
-    clients.ask(1, "before", WEST).await;
+    clients.ask(&stage, 1, "before", WEST).await;
     stage.west.service.kill();
     stage.north.service.kill();
     for client in ["maker", "custom"] {
