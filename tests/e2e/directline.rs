@@ -1,7 +1,7 @@
 //! A person talks to a bot over Direct Line: one conversation, while regions are lost and come back.
 
 use super::bots::Sdk;
-use super::regions::{NORTH, POOL, Regions, WEST};
+use super::regions::{NORTH, Regions, WEST};
 use super::session::Session;
 use super::support::together;
 
@@ -30,9 +30,9 @@ async fn a_direct_line_conversation_goes_on_when_its_region_is_killed_and_when_i
     talk(&mut person, conversation, "before", WEST).await;
     regions.west.kill();
     talk(&mut person, conversation, "without the first region", NORTH).await;
-    regions.gateway.until_active(POOL, NORTH).await;
+    regions.until(NORTH).await;
     regions.west.restart();
-    regions.gateway.until_active(POOL, WEST).await;
+    regions.until(WEST).await;
     talk(&mut person, conversation, "after", WEST).await;
 
     // The conversation's beginning is an activity too.
@@ -52,9 +52,9 @@ async fn a_direct_line_conversation_goes_on_when_its_region_hangs_and_when_it_go
     talk(&mut person, conversation, "before", WEST).await;
     regions.west.freeze();
     talk(&mut person, conversation, "without the first region", NORTH).await;
-    regions.gateway.until_active(POOL, NORTH).await;
+    regions.until(NORTH).await;
     regions.west.thaw();
-    regions.gateway.until_active(POOL, WEST).await;
+    regions.until(WEST).await;
     talk(&mut person, conversation, "after", WEST).await;
     assert!(regions.received_twice() <= 1, "only the line that waited when it hung may be read there too, later");
 }

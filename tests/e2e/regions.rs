@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::bots::{Bot, Sdk};
+use super::messages::event;
 use super::secrets::Search;
 use super::support::site::PROBE;
-use super::support::{Gateway, Site};
+use super::support::{Gateway, Protocol, Site, wait_until};
 
 /// The name of the pool in these tests.
 pub const POOL: &str = "bot-api";
@@ -67,6 +70,22 @@ impl Regions {
         let config = site.head("") + &config;
         let gateway = if *debug { Search::gateway(&site, &config).await } else { Gateway::start(&site, &config).await };
         Self { gateway, west, north, site }
+    }
+
+    /// Waits until a region is active, and answers: the admin API tells of a move a moment before requests follow it. What
+    /// is asked has no id, so that no record has it. For gateways that ask for no token.
+    pub async fn until(&self, region: &str) {
+        self.gateway.until_active(POOL, region).await;
+        let mut client = self.gateway.client(&self.site, Protocol::H1).await;
+        let mut activity: Value = serde_json::from_str(&event("")).unwrap();
+        activity.as_object_mut().unwrap().remove("id");
+        wait_until(&format!("{region} answers"), async || {
+            let headers = [("content-type", "application/json")];
+            let reply = client.post("/api/messages", &headers, activity.to_string()).await.unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            reply.header("x-backend") == region
+        })
+        .await;
     }
 
     /// The messaging endpoint.
