@@ -2,10 +2,14 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
-use botgate::config::{HostPattern, RouteConfig};
+use botgate::config::{HostPattern, LedgerConfig, RouteConfig};
+use botgate::ledger::{ActivityId, Answer, Entry, Ledger, Need};
+use botgate::model::Moment;
 use botgate::snapshot::{Route, RouteTable, Snapshot, SnapshotCell};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::StatusCode;
 
 /// A table of `count` routes: ten paths on each host.
 fn table(count: usize) -> RouteTable {
@@ -39,5 +43,29 @@ fn snapshot(c: &mut Criterion) {
     c.bench_function("snapshot load", |b| b.iter(|| black_box(reader.load()).generation));
 }
 
-criterion_group!(benches, routes, snapshot);
+fn ledger(c: &mut Criterion) {
+    let body = vec![b'x'; 1024];
+    let id = |number: u64| ActivityId::new("msteams", "a:1-conversation", &number.to_string(), &body);
+    let key = |number: u64| id(number).within([b"sender".as_slice(), b"bot.contoso.com", b"/api/messages"]);
+    c.bench_function("activity id, 1 KiB: key and Idempotency-Key", |b| {
+        b.iter(|| (id(black_box(7)).idempotency_key(), key(black_box(7))));
+    });
+    let (limits, now, mut number) = (LedgerConfig::default(), Moment::ZERO, 0);
+    let table = Ledger::new();
+    c.bench_function("ledger: first, then forgotten", |b| {
+        let key = key(1);
+        b.iter(|| drop(table.enter(black_box(key), now, &limits)));
+    });
+    c.bench_function("ledger: first, then done, then too old (with its key)", |b| {
+        b.iter(|| {
+            number += 1;
+            let now = Moment::from_origin(Duration::from_millis(number * 10));
+            if let Entry::First(ticket) = table.enter(key(number), now, &limits) {
+                ticket.done(Answer::bare(StatusCode::OK), Need::Status, now);
+            }
+        });
+    });
+}
+
+criterion_group!(benches, routes, snapshot, ledger);
 criterion_main!(benches);

@@ -197,7 +197,11 @@ fn sources(snapshot: &Snapshot) -> Vec<PoolSource> {
             health: backend.health,
             stats: backend.stats.clone(),
         };
+        let levels = pool.ledger.levels();
+        let ledger =
+            crate::telemetry::LedgerLevels { in_flight: levels.in_flight, done: levels.done, bytes: levels.bytes };
         PoolSource {
+            ledger,
             name: pool.config.name.clone(),
             epoch: pool.epoch,
             stats: pool.stats.clone(),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::defaulted::{deadline, number, span};
 use super::findings::Place;
 use super::presets::{Preset, preset};
-use super::raw_pool::{RawEvidence, RawPool, RawRetry};
+use super::raw_pool::{RawEvidence, RawLedger, RawPool, RawRetry};
 use super::resolve::Outside;
-use super::types_pool::{EvidenceConfig, PoolConfig, RetryConfig, StatusSet};
+use super::types_pool::{EvidenceConfig, LedgerConfig, PoolConfig, RetryConfig, StatusSet};
 use super::{backend, follow, parity, policy, probe, question, tunnel, unavailable, values};
-use crate::model::Sign;
+use crate::model::{Replay, Sign};
 
 /// Whether a name may stand in URLs, labels and logs.
 pub(super) fn is_plain_name(name: &str) -> bool {
@@ -75,6 +75,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         keep_alive: span(&place.key("keep_alive"), raw.keep_alive.as_ref(), seconds(60)),
         replay: raw.replay.unwrap_or(replay),
         replay_buffer: usize::try_from(replay_buffer.unwrap_or(256 << 10)).unwrap_or(usize::MAX),
+        ledger: ledger(&place.key("ledger"), raw, replay),
         retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
         probe,
         evidence,
@@ -91,6 +92,35 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         parity: parity::validate(place, raw, &backends, outside),
         backends,
     })
+}
+
+/// The shortest age that catches what channels resend, 15 s after the first.
+const RESEND: Duration = Duration::from_secs(15);
+
+fn ledger(place: &Place<'_>, raw: &RawPool, preset: Replay) -> LedgerConfig {
+    let replay = raw.replay.unwrap_or(preset);
+    if raw.ledger.is_some() && replay != Replay::Keyed {
+        let message = format!("it has no effect with replay = \"{}\"", replay.as_str());
+        place.warning(message, "replay = \"keyed\", or leave it out");
+    }
+    let none = RawLedger::default();
+    let raw = raw.ledger.as_ref().unwrap_or(&none);
+    let default = LedgerConfig::default();
+    let age = deadline(&place.key("age"), raw.age.as_ref(), default.age);
+    if raw.age.is_some() && age < RESEND {
+        let hint = "channels resend after 15 s: what is forgotten by then is delivered twice";
+        place.key("age").warning(format!("{age:?} is short"), hint);
+    }
+    let bytes = |key: &str, raw: Option<&super::raw_values::RawSize>, default: usize| {
+        let size = raw.and_then(|raw| place.key(key).take(values::size(raw)));
+        size.map_or(default, |size| usize::try_from(size).unwrap_or(usize::MAX))
+    };
+    LedgerConfig {
+        entries: raw.entries.map_or(default.entries, |entries| usize::try_from(entries).unwrap_or(usize::MAX)),
+        age,
+        bytes: bytes("bytes", raw.bytes.as_ref(), default.bytes),
+        answer: bytes("answer", raw.answer.as_ref(), default.answer),
+    }
 }
 
 fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet) -> RetryConfig {

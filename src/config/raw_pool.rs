@@ -37,6 +37,9 @@ pub(super) struct RawPool {
     pub(super) replay: Option<Replay>,
     /// Bodies up to this size are held for a replay. Default "256KiB".
     pub(super) replay_buffer: Option<RawSize>,
+    /// What is remembered of the activities delivered, so that a channel's resend is answered and not delivered twice. Only
+    /// with replay = "keyed".
+    pub(super) ledger: Option<RawLedger>,
     /// When and how often a request is tried elsewhere.
     pub(super) retry: Option<RawRetry>,
     /// Active health checks; false is off. Default: GET /healthz.
@@ -85,6 +88,22 @@ pub(super) struct RawRetry {
     /// … plus this many per second. Default 10.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub(super) floor: Option<u64>,
+}
+
+/// What is remembered of the activities delivered. What does not fit is delivered untracked.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Ledger")]
+pub(super) struct RawLedger {
+    /// Most activities, in flight and done, over all workers; 0 remembers none. Default 65536.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub(super) entries: Option<u64>,
+    /// How long an outcome is remembered. Default "2m".
+    pub(super) age: Option<RawDuration>,
+    /// Most bytes of all answers kept; past that only statuses are. Default "64MiB".
+    pub(super) bytes: Option<RawSize>,
+    /// Longest body that is kept of an answer. Default "64KiB".
+    pub(super) answer: Option<RawSize>,
 }
 
 /// What live traffic may decide.

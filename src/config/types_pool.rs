@@ -32,6 +32,8 @@ pub struct PoolConfig {
     pub replay: Replay,
     /// Bodies up to this many bytes are held for a replay.
     pub replay_buffer: usize,
+    /// What is remembered of the activities delivered, with `replay = "keyed"`.
+    pub ledger: LedgerConfig,
     /// When and how often a request is tried elsewhere.
     pub retry: RetryConfig,
     /// Active health checks; none is off.
@@ -73,6 +75,25 @@ pub struct RetryConfig {
     pub budget: f64,
     /// … plus this many per second.
     pub floor: u32,
+}
+
+/// The bounds of what a pool remembers of the activities delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// Most activities, in flight and done; 0 remembers none.
+    pub entries: usize,
+    /// How long an outcome is remembered.
+    pub age: Duration,
+    /// Most bytes of all answers kept.
+    pub bytes: usize,
+    /// Most bytes of the body of one.
+    pub answer: usize,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { entries: 65_536, age: Duration::from_secs(120), bytes: 64 << 20, answer: 64 << 10 }
+    }
 }
 
 /// A set of HTTP statuses, as inclusive ranges.

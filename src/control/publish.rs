@@ -61,5 +61,6 @@ fn build(pool: &PoolState, order: Vec<usize>) -> Pool {
         backends: pool.backends.iter().enumerate().map(backend).collect(),
         order,
         stats: pool.stats.clone(),
+        ledger: pool.ledger.clone(),
     }
 }

@@ -8,6 +8,7 @@ use super::keys::Keys;
 use super::names::Names;
 use super::parity::{ParityState, ParityTls, plan_tls};
 use crate::config::{BackendConfig, Config, PoolConfig};
+use crate::ledger::Ledger;
 use crate::model::{BackendId, Moment, Now, PoolName, Utc};
 use crate::snapshot::{Guard, Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Saved, Schedule, Steering};
@@ -35,6 +36,7 @@ pub(super) struct PoolState {
     pub(super) config: Arc<PoolConfig>,
     pub(super) steering: Steering,
     pub(super) stats: Arc<PoolStats>,
+    pub(super) ledger: Arc<Ledger>,
     /// In the config's order, which is the order in which steering and the snapshot number them.
     pub(super) backends: Vec<BackendState>,
     /// Whether its backends are in step.
@@ -215,12 +217,12 @@ impl Registry {
         let fits = old.as_ref().is_some_and(|old| *old.config == *config) && !config.backends.iter().any(names_files);
         let interval = config.probe.as_ref().map(|probe| probe.interval);
         let (mut published, mut steering, mut stats, mut was) = (None, None, None, Vec::new());
-        let (mut shared, mut parity) = (None, None);
+        let (mut shared, mut parity, mut ledger) = (None, None, None);
         if let Some(old) = old {
             published = old.published.filter(|_| fits);
             shared = Some(old.config).filter(|_| fits);
             (steering, stats) = (Some(old.steering), Some(old.stats));
-            parity = Some(old.parity);
+            (parity, ledger) = (Some(old.parity), Some(old.ledger));
             was = old.backends.into_iter().map(Some).collect();
         }
         let mut kept = Vec::new();
@@ -260,6 +262,7 @@ impl Registry {
             config: shared.unwrap_or_else(|| Arc::new(config.clone())),
             steering,
             stats: stats.unwrap_or_else(|| PoolStats::new(self.workers)),
+            ledger: ledger.unwrap_or_else(Ledger::new),
             backends,
             parity: ParityState::new(config, parity_tls, parity, now.at),
             published,

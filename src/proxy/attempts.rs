@@ -41,7 +41,7 @@ pub(super) async fn run(
         tried.push(target.backend().id);
         manner.rescuable = another(&pool, &tried).is_some();
         if let Some(log) = &mut exchange.log {
-            log.attempts = manner.number;
+            log.attempt(manner.number);
         }
         let flight = Flight::begin(worker, &target, exchange);
         let outcome = attempt(worker, exchange, &target, manner).await;
@@ -60,6 +60,9 @@ pub(super) async fn run(
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
+        if next != Next::GiveUp && outcome.as_ref().is_err_and(|failed| failed.failure.fate == Fate::Ambiguous) {
+            pool.get().stats.cells.of(worker.id).replayed.increment();
+        }
         match (next, another(&pool, &tried)) {
             (Next::Redial, _) => {
                 tried.pop();
@@ -160,6 +163,7 @@ fn respond(
         flight,
         stream_timeout: target.pool().config.stream_timeout,
         wait: None,
+        record: None,
     });
     Response::from_parts(parts, body)
 }

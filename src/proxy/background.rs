@@ -72,6 +72,7 @@ impl Worker {
         let view = self.view();
         let now = self.clock.now();
         for pool in &view.pools {
+            pool.ledger.upkeep(now, &pool.config.ledger);
             pool.stats.budget.observe(now, pool.stats.cells.sum(|cell| &cell.requests));
         }
         let known = backends(&view);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
-use super::log::LogEntry;
+use super::log::Line;
 use super::recording::{Recording, RequestBody};
 use super::target::Target;
 use crate::bot::Facts;
@@ -37,8 +37,10 @@ pub(super) struct Exchange {
     pub(super) activity: Option<Facts>,
     /// Whether its sender is known, or nobody checks who it is: what a backend does with it is evidence.
     pub(super) authentic: bool,
+    /// Who sent it, where a token has proved that it is one and the same; none where nobody checked, or it could be several.
+    pub(super) sender: Option<&'static str>,
     /// What the access log will tell; none when it is off.
-    pub(super) log: Option<Box<LogEntry>>,
+    pub(super) log: Option<Line>,
     /// Longest pause in the client's body.
     pub(super) body_timeout: std::time::Duration,
     /// Whether it asked for trailers (`TE: trailers`, RFC 9110, section 10.1.4).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::exchange::Exchange;
-use super::log::{Ended, LogEntry};
+use super::log::{CLIENT_LEFT, Ended, Line};
 use super::recording::Recording;
 use super::target::Target;
 use super::waits::{Terms, Wait};
@@ -26,7 +26,8 @@ pub(super) struct Flight {
     end: End,
     /// Whether it is counted as answered already: a tunnel is, once it is open.
     counted: bool,
-    log: Option<(Box<LogEntry>, Option<Rc<Recording>>)>,
+    left: bool,
+    log: Option<(Line, Option<Rc<Recording>>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ enum End {
 impl End {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Open => "client-left",
+            Self::Open => CLIENT_LEFT,
             Self::Complete => "answered",
             Self::Broken => "broken",
             Self::Tunnel(end) => end.as_str(),
@@ -66,6 +67,7 @@ impl Flight {
             status: None,
             sent: 0,
             heard: 0,
+            left: false,
             end: End::Open,
             counted: false,
             log: None,
@@ -73,14 +75,34 @@ impl Flight {
     }
 
     /// It has a response, which goes to the client; `log` and the request's body are what the access log wants.
-    pub(super) fn answered(&mut self, status: StatusCode, log: Option<Box<LogEntry>>, body: Option<&Rc<Recording>>) {
+    pub(super) fn answered(&mut self, status: StatusCode, log: Option<Line>, body: Option<&Rc<Recording>>) {
         self.status = Some(status);
         self.log = log.map(|log| (log, body.cloned()));
     }
 
+    /// The client left; the rest of the body is read for those who resend.
+    pub(super) fn client_left(&mut self) {
+        self.left = true;
+        if let Some((line, _)) = &mut self.log {
+            line.client_left();
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn worker(&self) -> Rc<Worker> {
+        self.worker.clone()
+    }
+
+    /// How long an answer that nobody waits for may take from now on.
+    pub(super) fn patience(&self) -> Duration {
+        self.target.pool().config.deadline
+    }
+
     /// So many bytes of the body went to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.sent += bytes as u64;
+        if !self.left {
+            self.sent += bytes as u64;
+        }
     }
 
     /// The body came to its end.
@@ -131,10 +153,10 @@ impl Drop for Flight {
         }
         let Some(status) = self.status else { return };
         let now = self.worker.clock.now();
-        if let Some((log, body)) = &self.log {
+        if let Some((line, body)) = &mut self.log {
             let bytes = (body.as_ref().map_or(self.heard, |body| body.received()), self.sent);
             let outcome = self.end.as_str();
-            self.worker.log(log, &Ended { now, status, bytes, target: Some(&self.target), outcome });
+            line.end(Ended { now, status, bytes, target: Some(&self.target), outcome });
         }
         if self.counted {
             return;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::client::Client;
 use super::exchange::{Exchange, target_of};
 use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
-use super::log::{Ended, LogEntry};
+use super::log::Line;
 use super::recording::{BodyLimits, Recording};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
@@ -22,7 +22,7 @@ use super::rest::read_rest;
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
-use super::{attempts, background, guard, head, plan};
+use super::{attempts, background, guard, head, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -72,7 +72,7 @@ impl Gateway {
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
         let expects = parts.headers.contains_key(EXPECT);
-        let log = worker.logs().then(|| LogEntry::begin(&parts, client, received));
+        let log = Line::begin(worker, &parts, client, received);
         let admitted = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err((refusal, pool)) => {
@@ -80,7 +80,7 @@ impl Gateway {
                 read_rest(body, expects).await;
                 let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
                 let voice = pool.as_ref().map(|pool| Voice::of(&pool.get().config, None));
-                return self.refuse(refusal, voice.as_ref(), log, id, http1);
+                return worker.refuse(refusal, voice.as_ref(), log, id, http1);
             }
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
@@ -88,52 +88,38 @@ impl Gateway {
         let mut exchange = self.exchange(parts, body, admitted, client, received);
         exchange.log = log;
         if let Some(log) = &mut exchange.log {
-            log.request_id = Some(exchange.request_id.clone());
+            log.has_id(&exchange.request_id);
         }
-        match self.deliver(&mut exchange, &pool, guard).await {
+        let guarded = match guard.and_then(|at| pool.view().guards.get(at)) {
+            Some(guard) => guard::check(worker, &mut exchange, pool.get(), guard).await,
+            None => Ok(()),
+        };
+        if guarded.is_ok()
+            && let Some(activity) = tracking::identify(&mut exchange, pool.get())
+        {
+            exchange = match tracking::serve(worker, exchange, &pool, activity, http1).await {
+                Ok(response) => return response,
+                Err(untracked) => *untracked,
+            };
+        }
+        let answered = match guarded {
+            Ok(()) => attempts::run(worker, &mut exchange, pool.clone()).await,
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
             Ok(response) => response,
             Err(refusal) => {
-                if refusal == Refusal::AllDown {
-                    pool.get().stats.cells.of(worker.id).no_backend.increment();
-                }
                 if let Some(body) = &exchange.body {
                     read_rest(body.next_turn(), expects).await;
                 }
-                let (log, id) = (exchange.log.take(), exchange.request_id.clone());
-                let voice = Voice::of(&pool.get().config, exchange.activity.as_ref());
-                self.refuse(refusal, Some(&voice), log, Some(&id), http1)
+                worker.give_up(refusal, &mut exchange, &pool, http1)
             }
         }
     }
 
-    /// Guards a request, and has it tried until it is answered.
-    async fn deliver(
-        &self,
-        exchange: &mut Exchange,
-        pool: &PoolRef,
-        guard: Option<usize>,
-    ) -> Result<Response<ResponseBody>, Refusal> {
-        if let Some(guard) = guard.and_then(|at| pool.view().guards.get(at)) {
-            guard::check(&self.0, exchange, pool.get(), guard).await?;
-        }
-        attempts::run(&self.0, exchange, pool.clone()).await
-    }
-
-    fn refuse(
-        &self,
-        refusal: Refusal,
-        voice: Option<&Voice<'_>>,
-        log: Option<Box<LogEntry>>,
-        request_id: Option<&HeaderValue>,
-        http1: bool,
-    ) -> Response<ResponseBody> {
-        let response = refusal.voiced(voice, request_id, http1);
-        if let Some(log) = log {
-            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
-            let (now, status, outcome) = (self.0.clock.now(), response.status(), refusal.as_str());
-            self.0.log(&log, &Ended { now, status, bytes, target: None, outcome });
-        }
-        response
+    /// Waits for what goes on without its client; nothing new is expected.
+    pub async fn settle(&self) {
+        self.0.settle().await;
     }
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
@@ -187,6 +173,7 @@ impl Gateway {
             log: None,
             activity: None,
             authentic: true,
+            sender: None,
             deadline: received + pool.deadline,
             target: target_of(&mut parts),
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),

@@ -55,7 +55,7 @@ async fn read(worker: &Worker, exchange: &mut Exchange, pool: &Pool) -> Result<F
     let facts = Facts::read(&body).map_err(|why| Refusal::NotAnActivity(why.as_str()))?;
     if let Some(log) = exchange.log.as_mut().filter(|_| worker.tap.is_watched()) {
         let text = worker.tap.tells_text().then(|| beginning_of_text(&body)).flatten();
-        log.seen = Some(Seen { pool: pool.config.name.clone(), facts: facts.clone(), text });
+        log.carries(Seen { pool: pool.config.name.clone(), facts: facts.clone(), text });
     }
     // Its length is known now: bots want it told.
     if !exchange.headers.contains_key(CONTENT_LENGTH) {

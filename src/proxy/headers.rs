@@ -14,11 +14,13 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Which attempt of the request this is; from the second on.
 pub(super) const BOTGATE_ATTEMPT: HeaderName = HeaderName::from_static("botgate-attempt");
+/// Says to a resend that it was answered from its first delivery, and how.
+pub(super) const BOTGATE_RESEND: HeaderName = HeaderName::from_static("botgate-resend");
 /// The epoch of the pool, so that a backend can refuse what is stale.
 pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -178,6 +180,7 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, reques
         headers.remove(header::CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
+    headers.remove(BOTGATE_RESEND);
     append_via(headers, version);
     headers.insert(X_REQUEST_ID, request_id.clone());
 }

@@ -1,6 +1,7 @@
 //! One request as the access log tells it. Exists only while the log is on.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
@@ -8,9 +9,13 @@ use jiff::Timestamp;
 
 use super::client::Client;
 use super::target::Target;
+use super::worker::Worker;
 use crate::bot::Facts;
 use crate::model::{ActivityView, Moment, PoolName};
 use crate::telemetry::{AccessLog, Record};
+
+/// How a request ended whose client did not wait for that.
+pub(super) const CLIENT_LEFT: &str = "client-left";
 
 /// What is known of a request before it ends.
 pub(super) struct LogEntry {
@@ -21,14 +26,12 @@ pub(super) struct LogEntry {
     method: Method,
     host: String,
     path: String,
-    /// Its id, once it has one.
-    pub(super) request_id: Option<HeaderValue>,
-    /// Attempts so far.
-    pub(super) attempts: u32,
+    request_id: Option<HeaderValue>,
+    attempts: u32,
     /// What its token was found to be, in a word; none where nobody looked.
-    pub(super) token: Option<&'static str>,
+    token: Option<&'static str>,
     /// The activity that it carries, for who watches.
-    pub(super) seen: Option<Seen>,
+    seen: Option<Seen>,
 }
 
 /// An activity, before it is known how it ends.
@@ -53,8 +56,7 @@ pub(super) struct Ended<'a> {
 }
 
 impl LogEntry {
-    /// A request whose head has come.
-    pub(super) fn begin(parts: &Parts, client: &Client, received: Moment) -> Box<Self> {
+    fn begin(parts: &Parts, client: &Client, received: Moment) -> Box<Self> {
         let host = parts.uri.host().or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok());
         Box::new(Self {
             time: Timestamp::now(),
@@ -115,5 +117,76 @@ impl LogEntry {
             token: self.token,
             outcome: ended.outcome,
         });
+    }
+}
+
+/// The line of a request under way. Dropped before its end, it tells that the client left.
+pub(super) struct Line {
+    worker: Rc<Worker>,
+    /// Taken when it was written.
+    entry: Option<Box<LogEntry>>,
+    left: bool,
+}
+
+/// The status of a request whose client left before there was a response: nginx's word for it.
+fn client_left() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+impl Line {
+    /// Begins the line of a request whose head has come; none when there is no log.
+    pub(super) fn begin(worker: &Rc<Worker>, parts: &Parts, client: &Client, received: Moment) -> Option<Self> {
+        let entry = worker.logs().then(|| LogEntry::begin(parts, client, received))?;
+        Some(Self { worker: worker.clone(), entry: Some(entry), left: false })
+    }
+
+    /// The request has this id.
+    pub(super) fn has_id(&mut self, id: &HeaderValue) {
+        if let Some(entry) = &mut self.entry {
+            entry.request_id = Some(id.clone());
+        }
+    }
+
+    /// So many attempts so far.
+    pub(super) fn attempt(&mut self, number: u32) {
+        if let Some(entry) = &mut self.entry {
+            entry.attempts = number;
+        }
+    }
+
+    /// The request carries this activity.
+    pub(super) fn carries(&mut self, seen: Seen) {
+        if let Some(entry) = &mut self.entry {
+            entry.seen = Some(seen);
+        }
+    }
+
+    /// Its token was found to be so.
+    pub(super) fn token_is(&mut self, what: &'static str) {
+        if let Some(entry) = &mut self.entry {
+            entry.token = Some(what);
+        }
+    }
+
+    /// The client left; its request goes on.
+    pub(super) fn client_left(&mut self) {
+        self.left = true;
+    }
+
+    /// Writes it.
+    pub(super) fn end(&mut self, mut ended: Ended<'_>) {
+        if self.left {
+            ended.outcome = CLIENT_LEFT;
+        }
+        if let Some(entry) = self.entry.take() {
+            self.worker.log(&entry, &ended);
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let now = self.worker.clock.now();
+        self.end(Ended { now, status: client_left(), bytes: (0, 0), target: None, outcome: CLIENT_LEFT });
     }
 }

@@ -13,6 +13,7 @@
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
 //! | `warmth` | connections that stand open to every backend that could take over |
+//! | `tracking`, `delivery`, `record` | an activity delivered once: its resends, a delivery that outlives its client, what is kept of its answer |
 //! | `flight`, `response` | the response on its way, and what is counted when it ends |
 //! | `token` | who sends a request: the token that a guard wants |
 //! | `log` | one request as the access log tells it |
@@ -24,6 +25,7 @@ mod attempt;
 mod attempts;
 mod background;
 mod client;
+mod delivery;
 mod exchange;
 mod flight;
 mod gateway;
@@ -32,12 +34,14 @@ mod head;
 mod headers;
 mod log;
 mod plan;
+mod record;
 mod recording;
 mod refuse;
 mod response;
 mod rest;
 mod target;
 mod token;
+mod tracking;
 mod tunnel;
 mod voice;
 mod waits;

@@ -111,6 +111,15 @@ where
         Poll::Ready(Ok(inner.chunks.first().cloned().unwrap_or_default()))
     }
 
+    /// All of it, once it was read in one piece.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        let inner = self.inner.borrow();
+        match inner.chunks.as_slice() {
+            [whole] if self.state.get() == State::Ended && whole.len() as u64 == inner.received => Some(whole.clone()),
+            _ => None,
+        }
+    }
+
     /// The body for the next attempt, from its first byte. The one before reads nothing more.
     pub(super) fn next_turn(self: &Rc<Self>) -> RequestBody<S> {
         let turn = self.turn.get() + 1;

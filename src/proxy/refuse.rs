@@ -137,7 +137,7 @@ impl Refusal {
         http1: bool,
     ) -> Response<ResponseBody> {
         let id = request_id.and_then(|id| id.to_str().ok());
-        let plain = Said { status: self.status(), body: None, retry_after: None };
+        let plain = Said::plainly(self.status());
         let said = voice.map_or(plain, |voice| voice.say(self, id.unwrap_or_default()));
         let (content_type, body) = said
             .body

@@ -1,11 +1,13 @@
 //! The response body on its way to the client, and what is counted when it ends.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::flight::Flight;
+use super::record::Record;
 use super::recording::{Awaited, Recording, RequestBody};
 use super::waits::Wait;
 use crate::upstream::Lease;
@@ -31,6 +33,8 @@ pub(super) struct Relay {
     pub(super) stream_timeout: Duration,
     /// Held while the body makes the client wait.
     pub(super) wait: Option<Wait>,
+    /// What is kept for resends, until that is settled.
+    pub(super) record: Option<Box<Record>>,
 }
 
 /// Why a response body ends before its end.
@@ -59,9 +63,53 @@ impl ResponseBody {
     pub(super) const fn relay(relay: Relay) -> Self {
         Self(Kind::Relay(relay))
     }
+
+    /// Keeps what passes, from here on.
+    pub(super) fn record(&mut self, record: Record) {
+        if let Kind::Relay(relay) = &mut self.0 {
+            relay.record = Some(Box::new(record));
+        }
+    }
+
+    /// The client left; what it was owed is read for those who resend.
+    pub(super) fn client_left(&mut self) {
+        if let Kind::Relay(relay) = &mut self.0 {
+            relay.flight.client_left();
+        }
+    }
 }
 
 impl Relay {
+    /// The body has come to its end, and is kept.
+    fn settle(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.complete();
+        }
+    }
+
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        self.record = self.record.take().and_then(|record| record.take_in(frame));
+        // hyper stops asking at the last byte of a body whose length it knows.
+        if self.incoming.is_end_stream() {
+            self.settle();
+        }
+    }
+
+    /// Reads the rest of a body whose client left, as far as it is kept.
+    async fn read_on(mut self) {
+        let limit = self.flight.patience();
+        let read = poll_fn(|cx| {
+            while self.record.is_some() {
+                match ready!(self.poll(cx)) {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => break,
+                }
+            }
+            Poll::Ready(())
+        });
+        let _ = tokio::time::timeout(limit, read).await;
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.wait = None;
@@ -70,11 +118,15 @@ impl Relay {
                     if let Some(data) = frame.data_ref() {
                         self.flight.sent(data.len());
                     }
+                    self.keep(frame);
                 }
                 // A client whose own body broke off took the backend's answer with it.
                 Some(Err(_)) if self.request_body.as_ref().is_some_and(|body| body.fault().is_some()) => {}
                 Some(Err(_)) => self.flight.broken(),
-                None => self.flight.complete(),
+                None => {
+                    self.flight.complete();
+                    self.settle();
+                }
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(StreamError::Broken)));
         }
@@ -100,6 +152,17 @@ impl Drop for Relay {
             && request_ended
         {
             lease.give_back(self.flight.now());
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if matches!(&self.0, Kind::Relay(relay) if relay.record.is_some())
+            && let Kind::Relay(mut relay) = std::mem::replace(&mut self.0, Kind::Full(None))
+        {
+            relay.flight.client_left();
+            relay.flight.worker().go_on(relay.read_on());
         }
     }
 }

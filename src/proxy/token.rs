@@ -9,7 +9,7 @@ use http::HeaderName;
 use super::exchange::Exchange;
 use super::refuse::Refusal;
 use super::worker::Worker;
-use crate::bot::token::{self, Bound};
+use crate::bot::token::{self, Bound, Caller};
 use crate::model::{Moment, TokenFault, TokenMode, Utc};
 use crate::snapshot::{Guard, Pool};
 
@@ -40,9 +40,11 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
     let cell = pool.stats.cells.of(worker.id);
     let mut cache = worker.tokens.borrow_mut();
     let refused = match token::check(&exchange.headers, bound, keys.known(), tokens, &mut cache, Utc::now()) {
-        Ok(_) => {
+        Ok(caller) => {
             cell.tokens_valid.increment();
-            exchange.log.iter_mut().for_each(|log| log.token = Some("valid"));
+            exchange.log.iter_mut().for_each(|log| log.token_is("valid"));
+            // There is one connector, and it has been endorsed for the channel. Skills and emulators are many.
+            exchange.sender = (caller == Caller::Channel).then_some("channel");
             return Ok(());
         }
         Err(refused) => refused,
@@ -58,7 +60,7 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
         let does = if enforced { "refused" } else { "let through (tokens = \"report\")" };
         tracing::warn!(pool = %pool.config.name, fault = fault.as_str(), "a request was {does}: token: {}", fault.as_str());
     }
-    exchange.log.iter_mut().for_each(|log| log.token = Some(fault.as_str()));
+    exchange.log.iter_mut().for_each(|log| log.token_is(fault.as_str()));
     if enforced {
         return Err(Refusal::Token(fault));
     }

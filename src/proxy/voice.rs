@@ -40,6 +40,14 @@ pub(super) struct Said {
     pub(super) retry_after: Option<Duration>,
 }
 
+impl Said {
+    /// A status with problem details; with a 503, when to come back.
+    pub(super) fn plainly(status: StatusCode) -> Self {
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
+        Self { status, body: None, retry_after }
+    }
+}
+
 impl<'a> Voice<'a> {
     /// For a request to this pool, with what is known of its activity.
     pub(super) fn of(pool: &'a PoolConfig, activity: Option<&'a Facts>) -> Self {
@@ -58,17 +66,14 @@ impl<'a> Voice<'a> {
         if !refusal.is_unavailability() {
             let status = refusal.status();
             let body = answering.then(|| (JSON, error(status, refusal.detail())));
-            // Tokens that cannot be checked for want of keys.
-            let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
-            return Said { status, body, retry_after };
+            return Said { body, ..Said::plainly(status) };
         }
         if let Some(shape) = self.invoke.and_then(|name| shape(name, &self.rules.message)) {
             return Said { status: StatusCode::OK, body: Some((JSON, text(&shape))), retry_after: None };
         }
         let preset = if self.kind == PoolKind::Bot { StatusCode::SERVICE_UNAVAILABLE } else { refusal.status() };
         let status = self.rules.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(preset);
-        let usual = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
-        let retry_after = self.rules.retry_after.or(usual).filter(|after| !after.is_zero());
+        let retry_after = self.rules.retry_after.or(Said::plainly(status).retry_after).filter(|after| !after.is_zero());
         let body = match &self.rules.body {
             Some(own) => Some((own.content_type.clone(), own.filled(request_id, self.pool).into())),
             None if answering => Some((JSON, error(status, refusal.detail()))),

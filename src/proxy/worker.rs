@@ -4,19 +4,30 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::{HeaderValue, Response};
+use http_body::Body;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
-use super::log::{Ended, LogEntry};
+use super::exchange::Exchange;
+use super::log::{Ended, Line, LogEntry};
 use super::recording::RequestBody;
-use super::target::Target;
+use super::refuse::Refusal;
+use super::response::ResponseBody;
+use super::target::{PoolRef, Target};
 use super::token::Reminder;
 use super::tunnel::Tunnels;
+use super::voice::Voice;
 use super::waits::Waits;
 use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::Connections;
+
+/// Most deliveries of one worker that go on without their clients: who resets requests as fast as they can be sent must not
+/// have all of them delivered at once.
+const MOST_DELIVERIES: usize = 1024;
 
 /// One worker's side of everything. Never leaves its thread.
 pub(super) struct Worker {
@@ -27,6 +38,7 @@ pub(super) struct Worker {
     pub(super) waits: Rc<Waits>,
     pub(super) tunnels: Rc<Tunnels>,
     pub(super) client_stats: Arc<ListenerStats>,
+    deliveries: TaskTracker,
     /// Tokens that were verified before.
     pub(super) tokens: RefCell<TokenCache>,
     reminder: Reminder,
@@ -58,6 +70,7 @@ impl Worker {
             tunnels: Rc::default(),
             evidence,
             client_stats,
+            deliveries: TaskTracker::new(),
             access_log: access_log.map(RefCell::new),
             tap,
         }
@@ -87,9 +100,55 @@ impl Worker {
         }
     }
 
+    /// Goes on with a delivery whose client has left; past a bound it is given up.
+    pub(super) fn go_on(&self, delivery: impl Future<Output = ()> + 'static) {
+        if self.deliveries.len() < MOST_DELIVERIES {
+            self.deliveries.spawn_local(delivery);
+        }
+    }
+
+    /// Waits for the deliveries whose clients have left, once no more is expected.
+    pub(super) async fn settle(&self) {
+        self.deliveries.close();
+        self.deliveries.wait().await;
+    }
+
     /// Names a suspect to control. Nothing is lost when control is too busy: the next look names it again.
     pub(super) fn suspect(&self, backend: BackendId) {
         let _ = self.evidence.try_send(Evidence { backend, kind: EvidenceKind::Slow });
+    }
+
+    /// Answers a request that no backend answered.
+    pub(super) fn give_up(
+        &self,
+        refusal: Refusal,
+        exchange: &mut Exchange,
+        pool: &PoolRef,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        if refusal == Refusal::AllDown {
+            pool.get().stats.cells.of(self.id).no_backend.increment();
+        }
+        let voice = Voice::of(&pool.get().config, exchange.activity.as_ref());
+        self.refuse(refusal, Some(&voice), exchange.log.take(), Some(&exchange.request_id), http1)
+    }
+
+    /// Answers a request with a refusal.
+    pub(super) fn refuse(
+        &self,
+        refusal: Refusal,
+        voice: Option<&Voice<'_>>,
+        log: Option<Line>,
+        request_id: Option<&HeaderValue>,
+        http1: bool,
+    ) -> Response<ResponseBody> {
+        let response = refusal.voiced(voice, request_id, http1);
+        if let Some(mut log) = log {
+            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
+            let (now, status, outcome) = (self.clock.now(), response.status(), refusal.as_str());
+            log.end(Ended { now, status, bytes, target: None, outcome });
+        }
+        response
     }
 
     /// Whether tokens that are wanting may be spoken of again, `pause` after the last time.

@@ -20,6 +20,10 @@ impl Serve for Gateway {
         Gateway::retire(self, grace);
     }
 
+    async fn settle(&self) {
+        Gateway::settle(self).await;
+    }
+
     async fn background(&self) {
         Gateway::background(self).await;
     }

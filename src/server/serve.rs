@@ -29,6 +29,11 @@ pub trait Serve: Clone + 'static {
         let _ = grace;
     }
 
+    /// Waits for what outlives its clients, once a worker that ends has no connection left; within its grace.
+    fn settle(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
     /// What runs beside the requests of a worker for as long as it lives: reaping idle connections, say.
     fn background(&self) -> impl Future<Output = ()> {
         std::future::ready(())

@@ -64,7 +64,11 @@ async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) ->
     worker.drain.cancel();
     worker.serve.retire(worker.stop.grace());
     worker.tracker.close();
-    let _ = tokio::time::timeout(worker.stop.grace(), worker.tracker.wait()).await;
+    let ended = async {
+        worker.tracker.wait().await;
+        worker.serve.settle().await;
+    };
+    let _ = tokio::time::timeout(worker.stop.grace(), ended).await;
     let cut = worker.tracker.len();
     background.abort();
     Ok(cut)

@@ -1,6 +1,7 @@
 //! Which regions to simulate, and where.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -33,6 +34,9 @@ pub struct RegionConfig {
     pub identity: QnaIdentity,
     /// How long every answer takes even without a fault, probes too; none: no time.
     pub latency: Option<Distribution>,
+    /// A file to which the id of each activity is appended as it arrives, one a line: it outlives the process; none: no
+    /// file.
+    pub record: Option<PathBuf>,
 }
 
 /// What a simulated question-answering service wants to be asked by: whoever asks by something else gets the error that

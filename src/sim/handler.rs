@@ -66,6 +66,11 @@ async fn respond(service: &Arc<Service>, cut: &Arc<Cut>, mut request: Request<In
     if !probe {
         key = key_of(service.kind, request.headers(), &body);
         service.received().arrived(key.as_deref());
+        if service.records()
+            && let Some(id) = Activity::parse(&body).ok().and_then(|activity| activity.id)
+        {
+            service.record(&id);
+        }
     }
     let limit = match admit(service, probe).await {
         Verdict::Status(status) => {

@@ -1,7 +1,9 @@
 //! Starts and stops the simulated regions.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -56,6 +58,14 @@ pub enum SimError {
         /// Why.
         source: io::Error,
     },
+    /// A record cannot be written.
+    #[error("cannot append to the record {}: {source}", path.display())]
+    Record {
+        /// As configured.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A thread or its runtime did not start.
     #[error("cannot start a thread for the simulated regions: {0}")]
     Thread(#[from] io::Error),
@@ -81,7 +91,9 @@ impl Sim {
                     ServiceKind::Qna => addresses.qna = Some(address),
                 }
                 let (orders, inbox) = mpsc::channel(16);
-                parts.push((Arc::new(Service::new(kind, address, region, orders)), socket, inbox));
+                let record = region.record.as_ref().filter(|_| kind == ServiceKind::Bot);
+                let record = record.map(|path| recorder(path)).transpose()?;
+                parts.push((Arc::new(Service::new(kind, address, region, record, orders)), socket, inbox));
             }
             regions.push(addresses);
         }
@@ -94,6 +106,11 @@ impl Sim {
         running.spawn("sim-control".to_owned(), control_socket, move |listener| control::serve(listener, services))?;
         Ok(running)
     }
+}
+
+fn recorder(path: &Path) -> Result<File, SimError> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|source| SimError::Record { path: path.to_owned(), source })
 }
 
 impl Running {

@@ -1,5 +1,7 @@
 //! One service of one region: who it is, which fault is in force, what it received.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,6 +90,7 @@ pub(super) struct Service {
     latency: Option<Distribution>,
     random: Mutex<Rng>,
     received: Mutex<Received>,
+    record: Option<File>,
     answers: AtomicU64,
 }
 
@@ -96,6 +99,7 @@ impl Service {
         kind: ServiceKind,
         address: SocketAddr,
         region: &RegionConfig,
+        record: Option<File>,
         orders: mpsc::Sender<Order>,
     ) -> Self {
         let RegionConfig { name, latency, identity, .. } = region;
@@ -110,6 +114,7 @@ impl Service {
             latency: *latency,
             random: Mutex::new(Rng::with_seed(u64::from(address.port()))),
             received: Mutex::default(),
+            record,
             answers: AtomicU64::new(0),
         }
     }
@@ -121,6 +126,20 @@ impl Service {
 
     pub(super) fn received(&self) -> MutexGuard<'_, Received> {
         locked(&self.received)
+    }
+
+    /// Whether arrivals are recorded.
+    pub(super) fn records(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// Appends the id of an activity to the record, in one write: what was written outlives the process.
+    pub(super) fn record(&self, id: &str) {
+        if let Some(mut file) = self.record.as_ref()
+            && let Err(error) = file.write_all(format!("{id}\n").as_bytes())
+        {
+            tracing::warn!(region = self.region, %error, "cannot record an arrival");
+        }
     }
 
     /// The number of the answer that is about to be given, from 1.

@@ -13,6 +13,7 @@ pub use keys::{GuardKeys, Missed, PublishedKeys};
 pub use routes::{Miss, RouteTable};
 
 use crate::config::{BackendConfig, GuardConfig, PoolConfig, RouteConfig};
+use crate::ledger::Ledger;
 use crate::model::{BackendId, Health};
 use crate::telemetry::{BackendStats, PoolStats};
 use crate::upstream::{Origin, Reach, TlsClient};
@@ -77,6 +78,8 @@ pub struct Pool {
     pub order: Vec<usize>,
     /// Live counters; they survive a reload.
     pub stats: Arc<PoolStats>,
+    /// The activities in flight and done, with `replay = "keyed"`; they survive a reload.
+    pub ledger: Arc<Ledger>,
 }
 
 /// A backend as a request sees it.

@@ -24,8 +24,21 @@ pub struct PoolSource {
     pub epoch: u64,
     /// Its counters.
     pub stats: Arc<PoolStats>,
+    /// How full its ledger is.
+    pub ledger: LedgerLevels,
     /// Its backends.
     pub backends: Vec<BackendSource>,
+}
+
+/// How full the ledger of a pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerLevels {
+    /// Activities that are being delivered.
+    pub in_flight: usize,
+    /// Outcomes that are kept.
+    pub done: usize,
+    /// Bytes of these.
+    pub bytes: usize,
 }
 
 /// A backend at the moment of a scrape.
@@ -152,7 +165,7 @@ impl Scrape {
 
     fn pool(&self, pool: &PoolSource) {
         let name = || label("pool", pool.name.as_str());
-        let picks: [(&'static str, PoolPick); 7] = [
+        let picks: [(&'static str, PoolPick); 9] = [
             ("botgate_pool_requests_total", |cell| &cell.requests),
             ("botgate_retries_total", |cell| &cell.retries),
             ("botgate_rescued_total", |cell| &cell.rescued),
@@ -160,10 +173,26 @@ impl Scrape {
             ("botgate_no_backend_total", |cell| &cell.no_backend),
             ("botgate_malformed_total", |cell| &cell.malformed),
             ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
+            ("botgate_replays_total", |cell| &cell.replayed),
+            ("botgate_ledger_full_total", |cell| &cell.ledger_full),
         ];
         for (metric, pick) in picks {
             self.counter(metric, vec![name()], pool.stats.cells.sum(pick));
         }
+        let resends: [(&str, PoolPick); 4] = [
+            ("answered", |cell| &cell.resends_answered),
+            ("waited", |cell| &cell.resends_waited),
+            ("delivered", |cell| &cell.resends_delivered),
+            ("late", |cell| &cell.resends_late),
+        ];
+        for (result, pick) in resends {
+            let labels = vec![name(), label("result", result)];
+            self.counter("botgate_resends_total", labels, pool.stats.cells.sum(pick));
+        }
+        for (state, level) in [("in-flight", pool.ledger.in_flight), ("done", pool.ledger.done)] {
+            self.gauge("botgate_ledger_entries", vec![name(), label("state", state)], level as f64);
+        }
+        self.gauge("botgate_ledger_bytes", vec![name()], pool.ledger.bytes as f64);
         let tokens = |result, value| {
             self.counter("botgate_tokens_total", vec![name(), label("result", result)], value);
         };
@@ -258,6 +287,9 @@ fn describe(recorder: &PrometheusRecorder) {
             "botgate_tunnels_closed_total",
             "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them.",
         ),
+        ("botgate_replays_total", "Attempts that followed one of which nobody knows whether its backend acted on it."),
+        ("botgate_resends_total", "Resends of activities under way or done, and how they were answered."),
+        ("botgate_ledger_full_total", "Activities that were delivered untracked because the ledger was full."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
         ("botgate_connections_turned_away_total", "Client connections over the cap."),
@@ -290,6 +322,8 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_parity", "By parity check: 1 in step with the active backend, 0 drifted, -1 unknown."),
         ("botgate_journal_well", "1 while every decision gets onto the disk."),
         ("botgate_journal_damage", "What was found wrong with the journal at the start, until the next one."),
+        ("botgate_ledger_entries", "Activities that the ledger of a pool remembers: in flight, and done."),
+        ("botgate_ledger_bytes", "Bytes of the answers that it keeps."),
         ("botgate_epoch", "Grows by one at every switch of a pool."),
         ("botgate_backend_health", "1 healthy, 0.5 unknown, 0 unhealthy."),
     ] {
@@ -308,7 +342,8 @@ mod tests {
     fn source(name: &str) -> PoolSource {
         let (name, stats) = (name.into(), BackendStats::new(2));
         let backend = BackendSource { name: "weu".into(), active: true, health: Health::Healthy, stats };
-        PoolSource { name, epoch: 7, stats: PoolStats::new(2), backends: vec![backend] }
+        let ledger = LedgerLevels { in_flight: 1, done: 2, bytes: 300 };
+        PoolSource { name, epoch: 7, stats: PoolStats::new(2), ledger, backends: vec![backend] }
     }
 
     fn has(text: &str, line: &str) {
@@ -360,6 +395,9 @@ mod tests {
         let text = render(&ListenerStats::new(1), &control, &[source("bot-api")], 0);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
+        has(&text, r#"botgate_ledger_entries{pool="bot-api",state="in-flight"} 1"#);
+        has(&text, r#"botgate_ledger_bytes{pool="bot-api"} 300"#);
+        has(&text, r#"botgate_resends_total{pool="bot-api",result="waited"} 0"#);
         has(&text, r#"botgate_backend_health{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_failovers_total{pool="bot-api",direction="failover",cause="probes"} 1"#);
         has(&text, r#"botgate_failover_seconds_bucket{pool="bot-api",le="0.5"} 1"#);

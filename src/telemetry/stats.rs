@@ -85,6 +85,18 @@ pub struct PoolCell {
     pub budget_spent: Counter,
     /// Requests that no backend could be tried for.
     pub no_backend: Counter,
+    /// Attempts that followed one of which nobody knows whether its backend acted on it.
+    pub replayed: Counter,
+    /// Resends answered from the outcome of the first delivery.
+    pub resends_answered: Counter,
+    /// Resends that waited for the first delivery, and were answered from its outcome.
+    pub resends_waited: Counter,
+    /// Resends that waited for a first delivery that failed, and were delivered themselves.
+    pub resends_delivered: Counter,
+    /// Resends whose own deadline passed while the first delivery was under way.
+    pub resends_late: Counter,
+    /// Activities that the ledger had no room for.
+    pub ledger_full: Counter,
     /// Requests that a guard refused because they are no activities.
     pub malformed: Counter,
     /// Tokens that were valid.

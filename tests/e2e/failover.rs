@@ -48,7 +48,12 @@ impl Regions {
 
     /// Which region answers a client now.
     fn answers(&self) -> String {
-        let (_, status, body) = curl("--http1.1", &self.ca(), &self.url(), &message("who", "who is there?"));
+        let (_, status, body) = curl(
+            "--http1.1",
+            &self.ca(),
+            &self.url(),
+            &message(&format!("who-{:016x}", fastrand::u64(..)), "who is there?"),
+        );
         assert_eq!(status, 200, "{body}");
         region(&reply(&body).unwrap()).unwrap().to_owned()
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{bare, files, read};
 
 /// Ranks of the top-level modules: design, section 3.
-const RANKS: [(&str, u8); 14] = [
+const RANKS: [(&str, u8); 15] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -18,6 +18,7 @@ const RANKS: [(&str, u8); 14] = [
     ("upstream", 2),
     ("steering", 2),
     ("bot", 2),
+    ("ledger", 2),
     ("config", 1),
     ("telemetry", 1),
 ];

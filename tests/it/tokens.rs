@@ -14,6 +14,8 @@ use crate::support::site::{HOST, PROBE, Site};
 use crate::support::wait::{together, wait_until};
 use crate::support::{Gateway, Outcome, Reply};
 
+const UNTRACKED: &str = "ledger = { entries = 0 }\n";
+
 /// Two routes to one pool: `/api/messages` is open to emulators and a skill, `/channels` to channels only.
 fn config(site: &Site, issuer: &Issuer, backends: &[&Backend], more: &str) -> String {
     let channels = format!(
@@ -21,7 +23,8 @@ fn config(site: &Site, issuer: &Issuer, backends: &[&Backend], more: &str) -> St
         issuer.channels_only()
     );
     let guard = format!("host = \"{HOST}\"\n[route.guard]\n{}{more}\n", issuer.open());
-    let pool = site.pool(&format!("kind = \"bot\"\n{PROBE}"), backends);
+    // One activity, sent with every token there is: each is to reach the bot.
+    let pool = site.pool(&format!("kind = \"bot\"\n{UNTRACKED}{PROBE}"), backends);
     // The guard is a table of its own: it must stand after the route's keys.
     let pool = pool.replacen(&format!("host = \"{HOST}\"\npool = \"bot\"\n"), &format!("pool = \"bot\"\n{guard}"), 1);
     format!("{}{channels}\n{pool}", site.head(""))
@@ -263,5 +266,22 @@ async fn no_token_is_in_logs_metrics_or_the_admin_api() -> Outcome<()> {
             assert!(said.iter().all(|text| !text.contains(part)), "a part of a token was told");
         }
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resend_with_another_token_of_the_connector_is_the_same_activity() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, issuer) = (Site::new(), Issuer::start().await);
+    let one = Backend::start("one").await;
+    let gateway = Gateway::start(&site, &config(&site, &issuer, &[&one], "").replace(UNTRACKED, "")).await;
+    wait_until("keys are there", || async { gateway.metric("botgate_token_keys", &[]).await == 3.0 }).await;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    let (first, second) = (issuer.token(), issuer.signers.plain.token(&claims(issuer::now())));
+    assert_ne!(first, second);
+    assert_eq!(post(&mut client, &first).await?.header("botgate-resend"), "");
+    assert_eq!(post(&mut client, &second).await?.header("botgate-resend"), "answered");
+    assert_eq!(post(&mut client, "forged").await?.status, 401, "an answer is for who may ask");
+    assert_eq!(one.log().count(), 1);
     Ok(())
 }

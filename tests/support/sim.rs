@@ -1,6 +1,8 @@
 //! A simulated region as a process of its own, so that it can be killed or stopped alone.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::client::{Client, full};
 use super::process::Process;
@@ -13,13 +15,16 @@ pub struct Region {
     pub bot: SocketAddr,
     /// Where faults are ordered.
     pub control: SocketAddr,
+    record: PathBuf,
 }
 
 impl Region {
     /// Starts a region; `bot` may name a port to take, or be `127.0.0.1:0`.
     pub async fn start(site: &Site, name: &str, bot: &str) -> Self {
+        let record = site.path(&format!("{name}.received"));
         let config = format!(
-            "control = \"127.0.0.1:0\"\n\n[[region]]\nname = \"{name}\"\nbot = \"{bot}\"\nqna = \"127.0.0.1:0\"\n"
+            "control = \"127.0.0.1:0\"\n\n[[region]]\nname = \"{name}\"\nbot = \"{bot}\"\nqna = \"127.0.0.1:0\"\n\
+             record = {record:?}\n"
         );
         let path = site.write(&format!("{name}.sim.toml"), &config);
         let arguments = ["sim", "--config", path.to_str().unwrap(), "--json"];
@@ -29,7 +34,16 @@ impl Region {
         let bot = regions[0]["bot"].as_str().unwrap_or_else(|| panic!("no bot address in {said}"));
         let bot = bot.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
         let control = said["control"].as_str().unwrap_or_else(|| panic!("no control address in {said}"));
-        Self { process, name: name.to_owned(), bot, control: control.parse().unwrap() }
+        Self { process, name: name.to_owned(), bot, control: control.parse().unwrap(), record }
+    }
+
+    /// How often it received each activity id, over all its lives.
+    pub fn received(&self) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        for id in std::fs::read_to_string(&self.record).unwrap_or_default().lines() {
+            *counts.entry(id.to_owned()).or_default() += 1;
+        }
+        counts
     }
 
     /// Makes it suffer a fault, such as `{"kind":"down"}`.

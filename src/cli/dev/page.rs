@@ -60,7 +60,8 @@ impl StartPage {
         line(format!("\n  {}", title("Say something")));
         line(format!("curl --cacert {ca} {gateway}/api/messages \\"));
         line("  -H 'content-type: application/json' \\".to_owned());
-        line(r#"  -d '{"type":"message","id":"1","channelId":"dev","text":"hello","#.to_owned());
+        // Without an id: with one, sent again, it would be a resend, and answered from memory.
+        line(r#"  -d '{"type":"message","channelId":"dev","text":"hello","#.to_owned());
         line(r#"  "conversation":{"id":"c1"},"deliveryMode":"expectReplies"}'"#.to_owned());
         let trust = if self.ca_created { "Trust the CA (made just now)" } else { "Trust the CA" };
         line(format!("\n  {}", title(trust)));

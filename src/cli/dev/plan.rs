@@ -24,6 +24,7 @@ pub(super) fn simulated(args: &Args) -> Option<SimConfig> {
         qna,
         identity: QnaIdentity::default(),
         latency: None,
+        record: None,
     };
     Some(SimConfig { control: free_or_any(args.faults_listen), regions: REGIONS.iter().map(region).collect() })
 }

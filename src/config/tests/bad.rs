@@ -137,6 +137,21 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
     );
     check(&pool("warm = 65"), &["11:8: pool[0].warm: 65 is out of range (from 0 to 64)"]);
     check(
+        &pool("replay = \"safe\"\nledger = { entries = -1, age = \"0s\", bytes = \"x\" }"),
+        &[
+            "12:10: warning: pool[0].ledger: it has no effect with replay = \"safe\" (replay = \"keyed\", or leave it out)",
+            "12:22: pool[0].ledger.entries: -1 is out of range (from 0 to 10000000)",
+            "12:32: pool[0].ledger.age: zero would let nothing pass (the default is 120s)",
+            "12:46: pool[0].ledger.bytes: \"x\" is no size (a number of bytes, or a number and a unit of B, KiB, MiB, GiB: \"256KiB\")",
+        ],
+    );
+    check(
+        &pool("kind = \"bot\"\nledger = { age = \"10s\" }"),
+        &[
+            "12:18: warning: pool[0].ledger.age: 10s is short (channels resend after 15 s: what is forgotten by then is delivered twice)",
+        ],
+    );
+    check(
         &pool("probe = { fall = 0, status = \"abc\" }"),
         &[
             "11:18: pool[0].probe.fall: 0 is out of range (from 1 to 1000)",

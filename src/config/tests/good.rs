@@ -31,7 +31,16 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
         let is_default = ["state_dir = ", "shutdown_grace = ", "tls = ", "proxy_protocol = ", "trusted = ", "retry = "]
             .into_iter()
             .chain(["max_", "handshake_", "header_", "body_", "idle_", "deadline = ", "dial_", "stream_", "keep_"])
-            .chain(["unavailable = ", "replay", "evidence = ", "flap = ", "all_down = ", "http2 = ", "warm = "])
+            .chain([
+                "unavailable = ",
+                "replay",
+                "ledger = ",
+                "evidence = ",
+                "flap = ",
+                "all_down = ",
+                "http2 = ",
+                "warm = ",
+            ])
             .chain(["journal = ", "when_both_bad = ", "pin = ", "drill = ", "tunnel = "])
             .chain(["tokens = ", "open = ", "cloud = ", "emulator = ", "skills = ", "tenants = ", "skew = "])
             .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));
@@ -207,4 +216,14 @@ fn a_thousand_routes_to_a_hundred_pools_are_read_as_they_stand() {
     assert_eq!(config.routes[999].pool.as_str(), "p99");
     let report = bare(&text.replace("http:", "htp:")).unwrap_err();
     assert_eq!(report.errors(), 100);
+}
+
+#[test]
+fn a_ledger_is_read_and_what_is_left_out_has_its_default() {
+    let text =
+        LEAST.replace("name = \"p\"", "name = \"p\"\nreplay = \"keyed\"\nledger = { entries = 2, answer = \"1KiB\" }");
+    let ledger = bare(&text).unwrap().config.pools[0].ledger;
+    let default = crate::config::LedgerConfig::default();
+    assert_eq!(ledger, crate::config::LedgerConfig { entries: 2, answer: 1024, ..default });
+    assert_eq!((default.entries, default.age, default.bytes), (65_536, Duration::from_secs(120), 64 << 20));
 }

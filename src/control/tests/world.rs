@@ -152,6 +152,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         keep_alive: Duration::from_secs(60),
         replay: Replay::Keyed,
         replay_buffer: 1024,
+        ledger: crate::config::LedgerConfig::default(),
         retry: RetryConfig { status: StatusSet::default(), budget: 0.2, floor: 10 },
         probe: Some(probe),
         evidence: EvidenceConfig {

@@ -77,6 +77,7 @@ mod tests {
             epoch_header: HeaderValue::from_static("1"),
             order: order.to_vec(),
             stats: PoolStats::new(1),
+            ledger: crate::ledger::Ledger::new(),
         };
         Snapshot {
             generation: 1,

@@ -245,7 +245,12 @@ async fn respond<S: Stream>(socket: &mut Socket<S>, shared: &Shared, method: &st
         Some((after, how)) => (whole.slice(..after.min(whole.len())), Some(how)),
         None => (whole, None),
     };
-    for piece in part.chunks(64 * 1024) {
+    let (begin, pause) = answer.pause.unwrap_or_default();
+    let (begin, rest) = part.split_at(begin.min(part.len()));
+    for (at, piece) in begin.chunks(64 * 1024).chain(rest.chunks(64 * 1024)).enumerate() {
+        if at == begin.chunks(64 * 1024).len() {
+            tokio::time::sleep(pause).await;
+        }
         if answer.chunked {
             socket.write(format!("{:x}\r\n", piece.len())).await?;
             socket.write(piece).await?;

@@ -44,6 +44,8 @@ pub struct Answer {
     pub body: Bytes,
     /// From the request being read to the response head.
     pub delay: Duration,
+    /// A pause within the body: after so many bytes, for so long (HTTP/1.1).
+    pub pause: Option<(usize, Duration)>,
     /// Interim responses sent first (HTTP/1.1).
     pub interim: Vec<u16>,
     /// Sent after a chunked body.
@@ -82,6 +84,7 @@ impl Answer {
             headers: Vec::new(),
             body: body.into(),
             delay: Duration::ZERO,
+            pause: None,
             interim: Vec::new(),
             trailers: Vec::new(),
             declares: None,
@@ -106,6 +109,12 @@ impl Answer {
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    #[must_use]
+    pub fn pause(mut self, after: usize, pause: Duration) -> Self {
+        self.pause = Some((after, pause));
         self
     }
 
