@@ -4,7 +4,8 @@
 //! ```text
 //! cargo test --release --features e2e --test e2e -- --nocapture --test-threads=1
 //! ```
-//! Needs Node 20, npm, Python 3 and a curl that speaks HTTP/2; installs the bots' packages itself, from their lock file.
+//! Needs Node 20, npm, Python 3 with venv and a curl that speaks HTTP/2; installs the packages of bots and clients itself, from
+//! lock files.
 #![forbid(unsafe_code)]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(
@@ -22,8 +23,21 @@ mod support;
 mod bots;
 mod callers;
 mod dev;
+mod directline;
 mod failover;
+mod faults;
+mod impatient;
+mod install;
+mod long_run;
+mod matrix;
 mod messages;
+mod questions;
 mod regions;
 mod replies;
+mod secrets;
+mod service;
+mod session;
+mod streaming;
 mod table;
+mod tokens;
+mod trust;

@@ -59,3 +59,22 @@ async fn curl_fetch_and_python_get_the_reply_of_a_botbuilder_bot() {
 async fn curl_fetch_and_python_get_the_reply_of_an_agents_sdk_bot() {
     every_client_gets_the_reply(Sdk::Agents).await;
 }
+
+#[tokio::test]
+async fn a_python_bot_is_talked_to_as_any_other() {
+    let _machine = together().await;
+    let regions = Regions::start(Sdk::Python).await;
+    let (ca, url) = (regions.ca(), regions.url());
+
+    let body = node("connector", &ca, &url, &message("pushed", "by the service URL"));
+    let pushed: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(pushed["text"].as_str(), says(WEST, "by the service URL").as_deref(), "{body}");
+
+    let (_, status, body) = curl("--http2", &ca, &url, &event("event"));
+    assert_eq!((status, body.as_str()), (201, ""), "its SDK's own 2xx is passed on as it is");
+
+    let received = regions.west.received();
+    assert_eq!(received.len(), 2, "{received:?}");
+    assert!(received.values().all(|count| *count == 1), "each activity once: {received:?}");
+    assert!(regions.north.received().is_empty(), "{NORTH} stands by");
+}

@@ -6,6 +6,9 @@ use crate::model::TokenFault;
 /// Longest name of a key, in bytes.
 pub(super) const LONGEST_KID: usize = 256;
 
+/// What the SDKs call a caller that shows no credentials.
+const ANONYMOUS_SKILL: &str = "AnonymousSkill";
+
 /// Latest time that a token may name, in seconds since 1970: the end of the year 9999, where other clocks end.
 const LAST: i64 = 253_402_300_799;
 
@@ -55,6 +58,8 @@ pub(super) struct Claims {
     /// Who asked for the token: `appid` of a version 1.0 token, `azp` of a 2.0 one.
     pub(super) caller: Option<String>,
     pub(super) serviceurl: Option<String>,
+    /// The tenant, in tokens of Entra.
+    pub(super) tid: Option<String>,
 }
 
 impl Claims {
@@ -76,8 +81,8 @@ impl Claims {
         let caller = match members.text("ver")? {
             Some("1.0") => appid,
             Some("2.0") => azp,
-            // No token of Entra: the connector's own have no version.
-            _ => None,
+            // No token of Entra: the connector's own have no version. The SDKs take this name for a skill's all the same.
+            _ => appid.filter(|caller| *caller == ANONYMOUS_SKILL),
         };
         Ok(Self {
             iss: own(members.text("iss")?).ok_or(TokenFault::Issuer)?,
@@ -87,6 +92,7 @@ impl Claims {
             iat,
             caller: own(caller),
             serviceurl: own(members.text("serviceurl")?),
+            tid: own(members.text("tid")?),
         })
     }
 }

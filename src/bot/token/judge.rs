@@ -12,9 +12,15 @@ pub(super) fn issuer(claims: &Claims, config: &TokensConfig) -> Result<IssuerKin
     let names = |all: &[String]| all.contains(&claims.iss);
     match &config.entra {
         _ if names(&config.channel.names) => Ok(IssuerKind::Channel),
-        Some(entra) if names(&entra.names) => Ok(IssuerKind::Entra),
+        Some(entra) if names(&entra.names) && is_of_its_tenant(claims) => Ok(IssuerKind::Entra),
         _ => Err(TokenFault::Issuer),
     }
+}
+
+/// Whether a token of Entra is of the tenant in its issuer's name: Entra's keys are those of all tenants.
+fn is_of_its_tenant(claims: &Claims) -> bool {
+    let names = |tid: &String| !tid.is_empty() && claims.iss.split('/').any(|part| part.eq_ignore_ascii_case(tid));
+    claims.tid.as_ref().is_none_or(names)
 }
 
 /// For whom it was issued, and at whose request.

@@ -272,3 +272,23 @@ fn metadata_names_its_keys() {
         assert!(jwks_uri(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn what_an_sdk_takes_for_a_skill_or_for_another_tenants_is_refused() {
+    let mut world = World::new();
+    let connector = |world: &World, more| world.signers.endorsed.token(&with(claims(NOW), &more));
+    let entra = |world: &World, more| world.signers.entra.token(&with(entra_claims(NOW, APP), &more));
+    for (token, verdict) in [
+        (connector(&world, json!({"appid": "AnonymousSkill"})), Err(TokenFault::Issuer)),
+        (connector(&world, json!({"appid": SKILL})), Ok(Caller::Channel)),
+        (connector(&world, json!({"ver": "1.0"})), Ok(Caller::Channel)),
+        (entra(&world, json!({"appid": "AnonymousSkill"})), Err(TokenFault::Caller)),
+        (entra(&world, json!({"tid": "ffffffff-0000-4000-8000-00000000000f"})), Err(TokenFault::Issuer)),
+        (entra(&world, json!({"tid": "d6d49420"})), Err(TokenFault::Issuer)),
+        (entra(&world, json!({"tid": ""})), Err(TokenFault::Issuer)),
+        (entra(&world, json!({"tid": cases::TENANTS[0]})), Ok(Caller::Emulator)),
+        (entra(&world, json!({"tid": [cases::TENANTS[0]]})), Err(TokenFault::Malformed)),
+    ] {
+        assert_eq!(world.verdict(&token, NOW * 1000), verdict, "{token}");
+    }
+}
