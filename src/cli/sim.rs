@@ -9,9 +9,24 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::sim::{Running, Sim, SimConfig};
 
+/// How faults are written.
+const FAULTS: &str = r#"Faults:
+  {"kind":"down"}                                              connections reset, new ones refused
+  {"kind":"hang"}                                              requests are read, nothing is answered
+  {"kind":"slow","distribution":{"fixed_ms":800}}              or uniform_ms: [200,800], exponential_ms
+  {"kind":"status","status":503}                               every answer
+  {"kind":"reset","after_bytes":100}                           TCP reset within the response
+  {"kind":"flaky","rate":0.3,"status":500}                     a share of the answers
+  Each may have "for":"10s" (heals by itself) and "spare_probes":true (/healthz stays good)."#;
+
 /// Simulated regions with faults on command, as the target of tests and load tests.
+///
+/// Each region has a bot that echoes (its replies in the response when `deliveryMode` is `expectReplies`; WebSockets are
+/// echoed too) and a question answering (QnA Maker and custom). Faults are set by HTTP at the control address that is
+/// printed: PUT, GET or DELETE `/regions/{region}/fault`, with `?service=bot` or `?service=qna` for one of the two; what was
+/// received is told by GET `/received`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = format!("{FAULTS}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
     /// Which regions, and where.
     #[arg(long, value_name = "FILE")]

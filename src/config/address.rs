@@ -23,7 +23,7 @@ pub(super) fn backend_url(text: &str) -> Result<BackendUrl, Fault> {
     };
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     if authority.contains('@') {
-        return Err(fault("a backend's URL takes no credentials", "send them by `headers`, as a secret"));
+        return Err(fault("this URL takes no credentials", "send them by `headers`, as a secret"));
     }
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

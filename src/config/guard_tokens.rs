@@ -12,6 +12,7 @@ use super::raw_guard::{RawCloud, RawGuardTable};
 use super::resolve::Outside;
 use super::types_backend::{BackendConfig, BackendUrl, QuestionConfig};
 use super::types_tokens::{KeySourceConfig, TokenIssuer, TokensConfig};
+use super::values::brief;
 use crate::model::TokenMode;
 
 /// The connector's documentation: an issuer's clock may be five minutes off.
@@ -60,6 +61,8 @@ const fn cloud(cloud: RawCloud) -> Cloud {
 pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside<'_>) -> Option<TokensConfig> {
     let app_ids = names(&place.key("app_ids"), raw.app_ids.as_deref());
     let mode = match raw.tokens {
+        // An empty list, or one that is none, was reported: it is no wish to ask for no token.
+        None if raw.app_ids.is_none() && place.key("app_ids").is_reported() => return None,
         None if raw.app_ids.is_none() => {
             let hint = "app_ids = [\"…\"] in [route.guard], or tokens = \"off\" if that is as it should be";
             place.warning("anybody can send activities to the bot: no token is asked for", hint);
@@ -81,6 +84,10 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside
         place.key("ca").error(format!("{ca:?} would be trusted for nothing"), hint);
     }
     let ca = raw.ca.as_ref().and_then(|path| outside.roots(&place.key("ca"), path));
+    if raw.issuer.is_some() && raw.metadata.is_none() {
+        let hint = "metadata = \"https://…\": where that issuer publishes its keys";
+        place.key("issuer").warning("its tokens would be verified by the keys of the cloud's connector", hint);
+    }
     let keys = |key: &str, written: Option<&String>, default: &str| match written {
         Some(written) => place.key(key).take(source(written, ca.clone())),
         None => source(default, None).ok(),
@@ -104,10 +111,19 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawGuardTable, outside: &Outside
         }
     }
     let entra = keys("entra_metadata", raw.entra_metadata.as_ref(), cloud.entra_metadata).filter(|_| wanted);
+    let own = [(&raw.metadata, &channel), (&raw.entra_metadata, &entra)];
+    let mut own = own.iter().filter_map(|(raw, keys)| raw.as_ref().and(keys.as_ref())).peekable();
+    if ca.is_some() && own.peek().is_some() && own.all(|keys| !keys.service.url.tls) {
+        place.key("ca").error("this needs TLS, and the URL says http", "use https, or leave the key out");
+    }
+    for (at, skill) in skills.iter().enumerate().filter(|(_, skill)| app_ids.contains(skill)) {
+        let hint = "skills are other bots; emulator = true accepts the bot's own App ID";
+        place.key("skills").index(at).warning(format!("{skill} is this bot's own App ID, and no skill's"), hint);
+    }
     let entra = entra.map(|keys| TokenIssuer { names: issuers(&cloud, &tenants), keys });
     let skew = span(&place.key("skew"), raw.skew.as_ref(), SKEW);
     if skew > LONGEST_SKEW {
-        place.key("skew").error(format!("{skew:?} is out of range"), "at most \"15m\"; the default is \"5m\"");
+        place.key("skew").error(format!("{} is out of range", brief(skew)), "at most \"15m\"; the default is \"5m\"");
     }
     let channel = TokenIssuer { names: vec![issuer], keys: channel? };
     Some(TokensConfig { mode, app_ids, channel, entra, emulator, skills, skew })

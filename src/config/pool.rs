@@ -109,17 +109,24 @@ fn ledger(place: &Place<'_>, raw: &RawPool, preset: Replay) -> LedgerConfig {
     let age = deadline(&place.key("age"), raw.age.as_ref(), default.age);
     if raw.age.is_some() && age < RESEND {
         let hint = "channels resend after 15 s: what is forgotten by then is delivered twice";
-        place.key("age").warning(format!("{age:?} is short"), hint);
+        place.key("age").warning(format!("{} is short", values::brief(age)), hint);
     }
     let bytes = |key: &str, raw: Option<&super::raw_values::RawSize>, default: usize| {
         let size = raw.and_then(|raw| place.key(key).take(values::size(raw)));
         size.map_or(default, |size| usize::try_from(size).unwrap_or(usize::MAX))
     };
+    let (all, answer) =
+        (bytes("bytes", raw.bytes.as_ref(), default.bytes), bytes("answer", raw.answer.as_ref(), default.answer));
+    if answer > all {
+        let key = if raw.answer.is_some() { "answer" } else { "bytes" };
+        let hint = "answers past `bytes` are not kept: a resend gets their status alone";
+        place.key(key).warning("one `answer` may be longer than `bytes`, which all share", hint);
+    }
     LedgerConfig {
         entries: raw.entries.map_or(default.entries, |entries| usize::try_from(entries).unwrap_or(usize::MAX)),
         age,
-        bytes: bytes("bytes", raw.bytes.as_ref(), default.bytes),
-        answer: bytes("answer", raw.answer.as_ref(), default.answer),
+        bytes: all,
+        answer,
     }
 }
 

@@ -218,7 +218,7 @@ fn route(place: &Place<'_>, raw: &RawRoute, preset: &Preset, outside: &Outside<'
     let path = raw.path.as_deref().unwrap_or("/");
     let good = place.key("path").take(address::path(path));
     let max_body = size(&place.key("max_body"), raw.max_body.as_ref(), preset.max_body);
-    let guard = guard::validate(&place.key("guard"), raw.guard.as_ref(), preset.guard, outside);
+    let guard = guard::validate(&place.key("guard"), raw.guard.as_ref(), preset.guard, path, outside);
     good?;
     Some(RouteConfig { host: host?, path: path.to_owned(), pool: raw.pool.as_deref()?.into(), max_body, guard })
 }

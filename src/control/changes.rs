@@ -1,13 +1,11 @@
 //! What a reload changes, in words.
 
-use crate::config::{Config, ListenerConfig, PoolConfig};
+use crate::config::{Config, HostPattern, ListenerConfig, PoolConfig, RouteConfig};
 
 /// What is different in `next`, one line each.
 pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     let mut lines = Vec::new();
-    if old.routes != next.routes {
-        lines.push(format!("routes: {} → {}", old.routes.len(), next.routes.len()));
-    }
+    route_changes(old, next, &mut lines);
     for pool in &next.pools {
         match old.pools.iter().find(|old| old.name == pool.name) {
             None => lines.push(format!("pool {}: added", pool.name)),
@@ -25,7 +23,45 @@ pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     if old.journal != next.journal {
         lines.push("journal: changed".into());
     }
+    if old.admin.activity_text != next.admin.activity_text {
+        lines.push(format!("admin.activity_text: {}", next.admin.activity_text));
+    }
     lines
+}
+
+fn route_changes(old: &Config, next: &Config, lines: &mut Vec<String>) {
+    let same = |one: &RouteConfig, other: &RouteConfig| (&one.host, &one.path) == (&other.host, &other.path);
+    for route in &next.routes {
+        let words = match old.routes.iter().find(|old| same(old, route)) {
+            None => "added".to_owned(),
+            Some(old) if old == route => continue,
+            Some(old) => {
+                let mut parts = Vec::new();
+                if old.pool != route.pool {
+                    parts.push(format!("now to {}", route.pool));
+                }
+                if old.guard != route.guard {
+                    parts.push("guard changed".to_owned());
+                }
+                if old.max_body != route.max_body {
+                    parts.push("max_body changed".to_owned());
+                }
+                parts.join(", ")
+            }
+        };
+        lines.push(format!("route {}: {words}", name(route)));
+    }
+    let gone = old.routes.iter().filter(|old| next.routes.iter().all(|route| !same(old, route)));
+    lines.extend(gone.map(|route| format!("route {}: removed", name(route))));
+}
+
+/// A route as its config writes it: host, if it names one, and path.
+fn name(route: &RouteConfig) -> String {
+    match &route.host {
+        HostPattern::Any => route.path.clone(),
+        HostPattern::Exact(host) => format!("{host}{}", route.path),
+        HostPattern::Below(host) => format!("*.{host}{}", route.path),
+    }
 }
 
 fn pool_changes(old: &PoolConfig, next: &PoolConfig, lines: &mut Vec<String>) {
@@ -92,6 +128,27 @@ mod tests {
         assert_eq!(changes(&old, &next), ["journal: changed"]);
         assert_eq!(needs_restart(&old, &next), ["state_dir"]);
         assert!(changes(&next, &next).is_empty() && needs_restart(&next, &next).is_empty());
+    }
+
+    #[test]
+    fn a_route_is_told_by_its_name_and_what_is_new_about_it() {
+        let with = |route: &str| {
+            let text = TEXT.replace("[[route]]\n", &format!("[[route]]\n{route}\n"));
+            crate::config::parse("botgate.toml", &text, "".as_ref(), &|_| None).unwrap().config
+        };
+        let old = with("path = \"/api\"");
+        let next = with("path = \"/api\"\nguard = true\nmax_body = \"1KiB\"");
+        assert_eq!(changes(&old, &next), ["route /api: guard changed, max_body changed"]);
+        let next = with("path = \"/api\"\nhost = \"*.contoso.com\"");
+        assert_eq!(changes(&old, &next), ["route *.contoso.com/api: added", "route /api: removed"]);
+    }
+
+    #[test]
+    fn showing_what_users_wrote_is_live_and_told() {
+        let old = config("", "");
+        let next = config("[admin]\nactivity_text = true", "");
+        assert_eq!(changes(&old, &next), ["admin.activity_text: true"]);
+        assert!(needs_restart(&old, &next).is_empty());
     }
 
     #[test]

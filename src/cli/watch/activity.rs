@@ -1,7 +1,7 @@
 //! One activity as a line.
 
 use super::super::print::{self, Style, Tone};
-use crate::model::ActivityView;
+use crate::model::{ActivityView, Utc};
 
 /// When, how it was answered and by whom, and what it was.
 pub(super) fn line(activity: &ActivityView, style: Style) -> String {
@@ -15,7 +15,7 @@ pub(super) fn line(activity: &ActivityView, style: Style) -> String {
     let backend = activity.backend.as_ref().map_or("--", |backend| backend.as_str());
     let mut text = format!(
         "{}  {status}  {:>8.1} ms  {backend}  {}  {}",
-        activity.at,
+        time(activity.at),
         activity.duration_ms,
         plain(&activity.channel),
         plain(&activity.kind)
@@ -36,10 +36,16 @@ pub(super) fn line(activity: &ActivityView, style: Style) -> String {
     text
 }
 
+/// To the millisecond always, so that the columns stay under each other.
+fn time(at: Utc) -> String {
+    let text = at.to_string();
+    let (second, millis) = text.trim_end_matches('Z').split_once('.').unwrap_or((text.trim_end_matches('Z'), ""));
+    format!("{second}.{millis:0<3}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Utc;
 
     fn activity() -> ActivityView {
         ActivityView {
@@ -62,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_line_says_when_how_long_by_whom_and_what_without_commanding_the_terminal() {
-        let expected = "2026-11-01T12:00:00Z  200      12.3 ms  westeurope  msteams  message  \"hi [2J there\"\n";
+        let expected = "2026-11-01T12:00:00.000Z  200      12.3 ms  westeurope  msteams  message  \"hi [2J there\"\n";
         assert_eq!(line(&activity(), Style::PLAIN), expected);
         let refused = ActivityView { backend: None, status: 401, outcome: "no-token".into(), text: None, ..activity() };
         assert!(line(&refused, Style::PLAIN).ends_with("--  msteams  message  [no-token]\n"));

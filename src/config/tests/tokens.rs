@@ -113,3 +113,30 @@ fn mistakes_about_tokens_are_told_with_what_would_be_right() {
         assert!(told.contains(part), "{keys}: {told}");
     }
 }
+
+#[test]
+fn keys_that_cannot_work_together_are_told() {
+    let local = "metadata = \"http://127.0.0.1/m\"";
+    for (keys, expected) in [
+        ("app_ids = []", "route[0].guard.app_ids: the list is empty"),
+        ("app_ids = [\"a\"]\nissuer = \"https://me\"", "its tokens would be verified by the keys of the cloud's"),
+        ("app_ids = [\"a\"]\nskills = [\"a\"]", "a is this bot's own App ID"),
+        ("app_ids = [\"a\"]\nopen = [\"/\"]", "everything on this route is let through unchecked"),
+        ("app_ids = [\"a\"]\nskew = \"16m\"", "16m is out of range"),
+        ("app_ids = [\"a\"]\nmetadata = \"https://u:p@login\"", "this URL takes no credentials"),
+    ] {
+        let told = told(keys);
+        assert!(told.contains(expected), "{keys}: {told}");
+        assert!(!told.contains("anybody"), "{keys}: {told}");
+    }
+    assert_eq!(told(&format!("app_ids = [\"a\"]\nissuer = \"https://me\"\n{local}\nopen = [\"/healthz\"]")), "");
+}
+
+#[test]
+fn a_path_that_no_request_of_the_route_has_is_told() {
+    let text = text("app_ids = [\"a\"]\nopen = [\"/healthz\", \"/api/ok\"]");
+    let text = text.replacen("[[route]]\n", "[[route]]\npath = \"/api\"\n", 1);
+    let told = problems(&text).join("\n");
+    assert!(told.contains("open[0]: no request of this route (/api) has this path"), "{told}");
+    assert!(!told.contains("open[1]"), "{told}");
+}
