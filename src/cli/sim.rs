@@ -11,13 +11,14 @@ use crate::sim::{Running, Sim, SimConfig};
 
 /// How faults are written.
 const FAULTS: &str = r#"Faults:
-  {"kind":"down"}                                              connections reset, new ones refused
-  {"kind":"hang"}                                              requests are read, nothing is answered
-  {"kind":"slow","distribution":{"fixed_ms":800}}              or uniform_ms: [200,800], exponential_ms
-  {"kind":"status","status":503}                               every answer
-  {"kind":"reset","after_bytes":100}                           TCP reset within the response
-  {"kind":"flaky","rate":0.3,"status":500}                     a share of the answers
-  Each may have "for":"10s" (heals by itself) and "spare_probes":true (/healthz stays good)."#;
+  {"kind":"down"}                                  connections are reset, new ones refused
+  {"kind":"hang"}                                  requests are read, nothing is answered
+  {"kind":"slow","distribution":{"fixed_ms":800}}  or "uniform_ms":[200,800], "exponential_ms":300
+  {"kind":"status","status":503}                   every answer
+  {"kind":"reset","after_bytes":100}               a TCP reset within the response
+  {"kind":"flaky","rate":0.3,"status":500}         a share of the answers
+
+Each may have "for":"10s" (it heals by itself) and "spare_probes":true (/healthz stays good)."#;
 
 /// Simulated regions with faults on command, as the target of tests and load tests.
 ///
