@@ -286,8 +286,8 @@ fn what_an_sdk_takes_for_a_skill_or_for_another_tenants_is_refused() {
         (entra(&world, json!({"tid": "ffffffff-0000-4000-8000-00000000000f"})), Err(TokenFault::Issuer)),
         (entra(&world, json!({"tid": "d6d49420"})), Err(TokenFault::Issuer)),
         (entra(&world, json!({"tid": ""})), Err(TokenFault::Issuer)),
-        (entra(&world, json!({"tid": cases::TENANTS[0]})), Ok(Caller::Emulator)),
-        (entra(&world, json!({"tid": [cases::TENANTS[0]]})), Err(TokenFault::Malformed)),
+        (entra(&world, json!({"tid": scene::TENANTS[0]})), Ok(Caller::Emulator)),
+        (entra(&world, json!({"tid": [scene::TENANTS[0]]})), Err(TokenFault::Malformed)),
     ] {
         assert_eq!(world.verdict(&token, NOW * 1000), verdict, "{token}");
     }

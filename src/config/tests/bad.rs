@@ -146,7 +146,7 @@ fn mistakes_in_a_pool_are_placed_and_hinted() {
         ],
     );
     check(
-        &pool("kind = \"bot\"\nledger = { age = \"10s\" }"),
+        &pool("replay = \"keyed\"\nledger = { age = \"10s\" }"),
         &[
             "12:18: warning: pool[0].ledger.age: 10s is short (channels resend after 15 s: what is forgotten by then is delivered twice)",
         ],

@@ -31,17 +31,8 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
         let is_default = ["state_dir = ", "shutdown_grace = ", "tls = ", "proxy_protocol = ", "trusted = ", "retry = "]
             .into_iter()
             .chain(["max_", "handshake_", "header_", "body_", "idle_", "deadline = ", "dial_", "stream_", "keep_"])
-            .chain([
-                "unavailable = ",
-                "replay",
-                "ledger = ",
-                "evidence = ",
-                "flap = ",
-                "all_down = ",
-                "http2 = ",
-                "warm = ",
-            ])
-            .chain(["journal = ", "when_both_bad = ", "pin = ", "drill = ", "tunnel = "])
+            .chain(["unavailable = ", "replay", "ledger = ", "evidence = ", "flap = ", "all_down = ", "http2 = "])
+            .chain(["warm = ", "journal = ", "when_both_bad = ", "pin = ", "drill = ", "tunnel = "])
             .chain(["tokens = ", "open = ", "cloud = ", "emulator = ", "skills = ", "tenants = ", "skew = "])
             .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));
         // Those of [dns] stand under a header that is commented out too.
