@@ -10,7 +10,7 @@ use super::attempt::{Answer, Failed, Manner, attempt};
 use super::exchange::Exchange;
 use super::flight::Flight;
 use super::headers::prepare_response;
-use super::plan::{self, Next, Rounds, Situation};
+use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
 use super::response::{Relay, ResponseBody};
 use super::target::{PoolRef, Target};
@@ -18,6 +18,7 @@ use super::tunnel;
 use super::worker::Worker;
 use crate::config::EvidenceConfig;
 use crate::model::{BackendId, EvidenceKind, Fate};
+use crate::steering::Rounds;
 use crate::telemetry::Counter;
 
 /// Most bytes read of a refused response so that its connection can be used again.
