@@ -72,11 +72,19 @@ pub(super) fn save(path: &Path, kept: &Kept) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     // A process that takes over may write at the same time.
     let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = File::create(&draft)?;
-    file.write_all(&serde_json::to_vec(kept)?)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+    let moved = write(&draft, &serde_json::to_vec(kept)?).and_then(|()| fs::rename(&draft, path));
+    if moved.is_err() {
+        // A disk that is full needs its room; and if this fails too, the first error is the one to tell.
+        let _ = fs::remove_file(&draft);
+    }
+    moved?;
     File::open(directory)?.sync_all()
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 #[cfg(test)]
@@ -123,5 +131,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(load(&path, &one).is_err());
+        assert!(save(&path, &Kept::new(&one, Utc::from_millis(0), "{}".to_owned())).is_err());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft stays");
     }
 }
