@@ -12,7 +12,7 @@ use super::response::ResponseBody;
 use super::worker::Worker;
 use crate::ledger::{Answer, KeptHeaders, Need, Ticket};
 
-/// The answer to a first delivery, as far as it came. Dropped before its end, it is forgotten.
+/// The answer to a first delivery, as far as it came.
 pub(super) struct Record {
     ticket: Ticket,
     need: Need,
@@ -93,6 +93,11 @@ impl Record {
     /// The body has come to its end.
     pub(super) fn complete(self) {
         self.done(true);
+    }
+
+    /// No more of the body comes, and this is not its end: its head has told the status all the same.
+    pub(super) fn broken_off(self) {
+        self.done(false);
     }
 
     fn done(self, whole: bool) {
