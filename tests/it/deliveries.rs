@@ -113,3 +113,22 @@ async fn an_activity_that_came_slowly_is_delivered_where_its_pool_is_now() -> Ou
     pair.saw(0, 1);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_its_backend_no_time_is_no_evidence_against_it() -> Outcome<()> {
+    let _machine = together().await;
+    let pair = pair("deadline = \"1500ms\"").await;
+    pair.one.always(Answer::status(200).delay(Duration::from_secs(2)).into());
+    let (begin, end) = halves(&message("1"));
+    let mut raw = Raw::tls(pair.gateway.address(), &pair.site).await;
+    raw.write(begin).await;
+    // The backend has less than `evidence.suspect_after` (100 ms).
+    tokio::time::sleep(Duration::from_millis(1440)).await;
+    let heard = raw.ask(end).await;
+    assert!([503, 408].contains(&heard.status()), "{heard:?}");
+    assert_eq!(pair.gateway.metric("botgate_evidence_total", &[]).await, 0.0);
+    // One that had its time and did not use it is another matter.
+    assert_eq!(pair.send(&message("2")).await.status, 503);
+    assert!(pair.gateway.metric("botgate_evidence_total", &[]).await >= 2.0);
+    Ok(())
+}
