@@ -103,11 +103,16 @@ impl Record {
     fn done(self, whole: bool) {
         let Self { ticket, need, status, headers, body, worker } = self;
         let answer = match whole {
-            true => Answer { status, headers, body: Some(body.freeze()) },
+            true => Answer { status, headers, body: Some(tight(body)) },
             false => Answer::bare(status),
         };
         ticket.done(answer, need, worker.clock.now());
     }
+}
+
+/// Without the room that a body of unknown length was given to grow in: what is remembered counts by its length.
+fn tight(body: BytesMut) -> Bytes {
+    if body.capacity() > body.len() { Bytes::copy_from_slice(&body) } else { body.freeze() }
 }
 
 #[cfg(test)]
