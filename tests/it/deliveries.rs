@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::resends::{activity, message, pair, pair_with, post};
 use crate::support::Outcome;
 use crate::support::backend::{Answer, Cut};
-use crate::support::client::Protocol;
+use crate::support::client::{Protocol, full};
 use crate::support::raw::Raw;
 use crate::support::site::Site;
 use crate::support::wait::{together, wait_until};
@@ -130,5 +131,29 @@ async fn a_client_that_leaves_its_backend_no_time_is_no_evidence_against_it() ->
     // One that had its time and did not use it is another matter.
     assert_eq!(pair.send(&message("2")).await.status, 503);
     assert!(pair.gateway.metric("botgate_evidence_total", &[]).await >= 2.0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_whose_clients_vanish_all_at_once_at_a_shutdown_go_on() -> Outcome<()> {
+    let _machine = together().await;
+    let mut pair = pair("").await;
+    pair.one.always(Answer::status(200).delay(Duration::from_secs(3)).into());
+    let client = pair.client(Protocol::H2).await;
+    let mut all = JoinSet::new();
+    for number in 0..150 {
+        let mut another = client.another().ok_or("no HTTP/2")?;
+        let request = client.request("POST", "/api/messages").header("content-type", "application/json");
+        let request = request.body(full(message(&number.to_string())))?;
+        all.spawn(async move { another.send_request(request).await.is_ok() });
+    }
+    wait_until("all are under way", || async { pair.one.log().count() == 150 }).await;
+    let leave = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        drop((all, client));
+    };
+    let (ended, ()) = tokio::join!(pair.gateway.stop(), leave);
+    assert!(ended.success());
+    assert_eq!(pair.one.log().gone(), 0, "deliveries were cut off");
     Ok(())
 }
