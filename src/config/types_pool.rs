@@ -71,6 +71,8 @@ pub struct PoolConfig {
 pub struct RetryConfig {
     /// Statuses by which a backend says that it did not serve the request.
     pub status: StatusSet,
+    /// How often every backend may be tried for one request, with growing pauses between the rounds; at least 1.
+    pub rounds: u32,
     /// Retries are at most this share of live requests (0.2 is 20 %) …
     pub budget: f64,
     /// … plus this many per second.
