@@ -161,7 +161,8 @@ fn source(text: &str, ca: Option<PathBuf>) -> Result<KeySourceConfig, Fault> {
             HINT,
         ));
     }
-    let path = if url.base_path.is_empty() { "/".to_owned() } else { url.base_path.clone() };
+    // As written: a slash at its end may be what tells it from a redirect.
+    let path = text.parse().map_or_else(|_| "/".to_owned(), |uri: http::Uri| uri.path().to_owned());
     let url = BackendUrl { base_path: String::new(), ..url };
     Ok(KeySourceConfig { service: Arc::new(service(url, ca)), path })
 }
@@ -199,7 +200,10 @@ impl KeySourceConfig {
         if self.service.url.tls && !keys.service.url.tls {
             return Err("jwks_uri: the metadata came by https, its keys must too".to_owned());
         }
-        if let Some(query) = query.filter(|query| query.bytes().all(|b| b.is_ascii_graphic() && b != b'#')) {
+        if let Some(query) = query {
+            if !query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+                return Err("jwks_uri: its query is none".to_owned());
+            }
             keys.path = format!("{}?{query}", keys.path);
         }
         Ok(keys)

@@ -134,4 +134,9 @@ impl EvidenceConfig {
     pub fn counts(&self, sign: Sign, authentic: bool) -> bool {
         (authentic || sign.is_before_the_request()) && self.signs.contains(&sign)
     }
+
+    /// How long a backend must have kept a request waiting before its end at the pool's `deadline` speaks against it.
+    pub fn fair_wait(&self, deadline: Duration) -> Duration {
+        self.suspect_after.min(deadline / 2)
+    }
 }

@@ -34,7 +34,8 @@ impl UnavailableBody {
         let escape = |text: &str| -> String {
             if is_json(&media_type) {
                 let quoted = serde_json::Value::from(text).to_string();
-                quoted.trim_matches('"').to_owned()
+                // One quote at each end: the text may end with quotes of its own.
+                quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
             } else if media_type.contains("html") || media_type.contains("xml") {
                 text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
             } else {

@@ -230,6 +230,7 @@ impl Control {
             self.generation += 1;
             self.cell.publish(self.registry.snapshot(self.generation));
             self.stats.published();
+            self.show_keys();
             let took = began.elapsed();
             tracing::debug!(generation = self.generation, ?took, "published a snapshot");
         }

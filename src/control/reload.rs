@@ -137,7 +137,6 @@ impl Control {
         self.part_with_pools(&loaded.config);
         let decisions = self.registry.apply(loaded.config, tls, &self.names, &self.former, self.time.both());
         self.take_over(decisions);
-        self.show_keys();
         self.journal.set_rules(&self.registry.config.journal);
         for part in prepared {
             (part.commit)();

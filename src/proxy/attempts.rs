@@ -36,6 +36,8 @@ pub(super) async fn run(
     mut pool: PoolRef,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let mut tried: Vec<BackendId> = Vec::new();
+    // Its body was read, or an earlier delivery waited for: the pool may have moved meanwhile.
+    pool = pool.in_view(worker.view());
     let mut target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
     let mut manner = Manner { number: 1, fresh: false, rescuable: true };
     let mut rounds = Rounds::new(pool.get().config.retry.rounds);

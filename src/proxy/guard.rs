@@ -33,6 +33,8 @@ const ENCODED: &str = "an activity is sent without Content-Encoding";
 /// What the client is told; no backend hears of it.
 pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard: &Guard) -> Result<(), Refusal> {
     if guard.is_open(exchange.target.path()) {
+        // Where tokens tell who sends what, nobody knows who sent this.
+        exchange.authentic = guard.config.tokens.is_none();
         return Ok(());
     }
     if exchange.method == Method::POST {

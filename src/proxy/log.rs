@@ -17,6 +17,10 @@ use crate::telemetry::{AccessLog, Record};
 /// How a request ended whose client did not wait for that.
 pub(super) const CLIENT_LEFT: &str = "client-left";
 
+/// Most characters of a name or an id that are told to who watches: anybody can make them as long as a body may be, and a
+/// thousand activities are kept for a slow watcher.
+const SHOWN: usize = 256;
+
 /// What is known of a request before it ends.
 pub(super) struct LogEntry {
     time: Timestamp,
@@ -76,14 +80,15 @@ impl LogEntry {
     /// The activity, and how it ended; none when it is none, or nobody watched when it came.
     pub(super) fn activity(&self, ended: &Ended<'_>) -> Option<ActivityView> {
         let Seen { pool, facts, text } = self.seen.as_ref()?;
-        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let shown = |text: &str| -> String { text.chars().take(SHOWN).collect() };
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(shown);
         Some(ActivityView {
             at: self.time.into(),
             pool: pool.clone(),
             backend: ended.target.map(|target| target.backend().config.name.clone()),
-            kind: facts.kind.to_string(),
-            channel: facts.channel_id.to_string(),
-            conversation: facts.conversation_id.to_string(),
+            kind: shown(&facts.kind),
+            channel: shown(&facts.channel_id),
+            conversation: shown(&facts.conversation_id),
             id: owned(&facts.id),
             name: owned(&facts.name),
             text: text.clone(),

@@ -11,7 +11,7 @@ use super::refuse::Refusal;
 use super::worker::Worker;
 use crate::bot::token::{self, Bound, Caller};
 use crate::model::{Moment, TokenFault, TokenMode, Utc};
-use crate::snapshot::{Guard, Pool};
+use crate::snapshot::{Guard, GuardKeys, Pool};
 
 /// Of which channel the activities of a streaming connection will be.
 const CHANNEL_ID: HeaderName = HeaderName::from_static("channelid");
@@ -24,7 +24,10 @@ const REMIND: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Refusal::Token`], unless the guard only reports: then the request goes on, but says nothing about a backend.
 pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard: &Guard) -> Result<(), Refusal> {
-    let (Some(tokens), Some(keys)) = (&guard.config.tokens, &guard.keys) else { return Ok(()) };
+    let Some(tokens) = &guard.config.tokens else { return Ok(()) };
+    // None where there is nothing to fetch them from: that is no reason to let anybody in.
+    let keys = guard.keys.as_ref();
+    let known = keys.map(GuardKeys::known).unwrap_or_default();
     let bound = match &exchange.activity {
         Some(activity) => {
             Bound::Activity { channel_id: &activity.channel_id, service_url: activity.service_url.as_deref() }
@@ -39,7 +42,7 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
     };
     let cell = pool.stats.cells.of(worker.id);
     let mut cache = worker.tokens.borrow_mut();
-    let refused = match token::check(&exchange.headers, bound, keys.known(), tokens, &mut cache, Utc::now()) {
+    let refused = match token::check(&exchange.headers, bound, known, tokens, &mut cache, Utc::now()) {
         Ok(caller) => {
             cell.tokens_valid.increment();
             exchange.log.iter_mut().for_each(|log| log.token_is("valid"));
@@ -52,7 +55,7 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
     drop(cache);
     let fault = refused.fault;
     cell.tokens_faulty[fault.index()].increment();
-    if let (TokenFault::UnknownKey, Some(issuer)) = (fault, refused.issuer) {
+    if let (TokenFault::UnknownKey, Some(issuer), Some(keys)) = (fault, refused.issuer, keys) {
         keys.miss(issuer);
     }
     let enforced = tokens.mode != TokenMode::Report;

@@ -196,9 +196,11 @@ mod tests {
         let own =
             UnavailableConfig { status: Some(529), retry_after: Some(Duration::ZERO), body: Some(body), ..rules() };
         for kind in [PoolKind::Http, PoolKind::Bot, PoolKind::QuestionAnswering] {
-            let said = voice(kind, &own, None).say(Refusal::TooLate, "a\"b");
-            assert_eq!((said.status.as_u16(), said.retry_after), (529, None));
-            assert_eq!(read(&said), json!({"id": "a\"b", "pool": "bot-api"}));
+            for id in ["a\"b", "\"", "a\"", "\\", "{pool}", "{request_id}"] {
+                let said = voice(kind, &own, None).say(Refusal::TooLate, id);
+                assert_eq!((said.status.as_u16(), said.retry_after), (529, None));
+                assert_eq!(read(&said), json!({"id": id, "pool": "bot-api"}));
+            }
         }
         let said = voice(PoolKind::Bot, &own, Some("task/fetch")).say(Refusal::TooLate, "id");
         assert_eq!(said.status.as_u16(), 200);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Route;
 use crate::config::HostPattern;
+use crate::upstream::unescaped;
 
 /// The compiled routes.
 ///
@@ -27,6 +28,8 @@ struct Paths {
     by_prefix: HashMap<Box<str>, Route>,
     /// Length of the longest prefix: longer ones need no look, however many segments a path has.
     longest: usize,
+    /// The guarded ones, by what their prefix is to a server that reads it as loosely as any.
+    guarded: HashMap<Box<str>, Route>,
 }
 
 /// Why no route was found.
@@ -50,6 +53,9 @@ impl RouteTable {
             };
             let prefix = route.config.path.trim_end_matches('/');
             paths.longest = paths.longest.max(prefix.len());
+            if route.guard.is_some() {
+                paths.guarded.entry(folded(prefix).into()).or_insert_with(|| route.clone());
+            }
             paths.by_prefix.entry(prefix.into()).or_insert(route);
         }
         Self(Arc::new(table))
@@ -66,12 +72,39 @@ impl RouteTable {
         let any = (!self.0.any.by_prefix.is_empty()).then_some(&self.0.any);
         for paths in exact.into_iter().chain(below).chain(any) {
             if let Some(route) = longest_prefix(paths, path) {
-                return Ok(route);
+                return Ok(guarded(paths, path, route).unwrap_or(route));
             }
             miss = Miss::Path;
         }
         Err(miss)
     }
+}
+
+/// The guarded route that a path means to a server which disregards case, escapes, empty segments and path parameters, where
+/// it was found to be on a route without a guard: a bot behind both must not be reached around its guard. None where the
+/// route that was found is the more specific one.
+fn guarded<'a>(paths: &'a Paths, path: &str, found: &Route) -> Option<&'a Route> {
+    if found.guard.is_some() || paths.guarded.is_empty() {
+        return None;
+    }
+    let (path, least) = (folded(path), folded(&found.config.path).len());
+    let shorter = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
+    let known = std::iter::once(&*path).chain(shorter).skip_while(|prefix| prefix.len() > paths.longest);
+    known.take_while(|prefix| prefix.len() > least).find_map(|prefix| paths.guarded.get(prefix))
+}
+
+/// A path as loosely as any server reads it: unescaped, in lower case, without empty segments and path parameters.
+fn folded(path: &str) -> String {
+    let mut folded = String::with_capacity(path.len());
+    for segment in path.split('/') {
+        let segment = unescaped(segment);
+        let named = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        if !named.is_empty() {
+            folded.push('/');
+            folded.extend(named.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+        }
+    }
+    folded
 }
 
 fn longest_prefix<'a>(paths: &'a Paths, path: &str) -> Option<&'a Route> {
@@ -126,6 +159,36 @@ mod tests {
         assert_eq!(find("a.b.contoso.com", "/anything"), Ok(2));
         assert_eq!(find("x.eu.contoso.com", "/qna/a"), Ok(3));
         assert_eq!(find("x.eu.contoso.com", "/other"), Ok(2));
+    }
+
+    #[test]
+    fn a_guard_is_not_passed_by_spelling_its_path_in_another_way() {
+        let host = || HostPattern::Exact("bot".into());
+        let guarded = Route { guard: Some(0), ..route(host(), "/api/Messages", 1) };
+        let other = route(HostPattern::Exact("other".into()), "/", 3);
+        let all = [route(host(), "/", 0), guarded, route(host(), "/api/messages/open", 2), other];
+        let table = RouteTable::new(all);
+        for (path, pool) in [
+            ("/api/Messages", 1),
+            ("/api/messages", 1),
+            ("/API/MESSAGES/x", 1),
+            ("/api/%6dessage%73", 1),
+            ("//api//messages/", 1),
+            ("/api/messages;x=1", 1),
+            ("/api;v=1/messages/x", 1),
+            ("/api/messages%3bx", 1),
+            ("/api/messages/open", 2),
+            ("/api/messages/open/x", 2),
+            ("/api/messages/OPEN", 1),
+            ("/api/messagesx", 0),
+            ("/api/message", 0),
+            ("/page/api/messages", 0),
+            ("/%", 0),
+            ("/api/messages%", 0),
+        ] {
+            assert_eq!(table.find("bot", path).map(|route| route.pool), Ok(pool), "{path}");
+            assert_eq!(table.find("other", path).map(|route| route.pool), Ok(3), "{path}");
+        }
     }
 
     #[test]

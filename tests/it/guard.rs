@@ -117,6 +117,24 @@ async fn a_guard_leaves_open_paths_and_other_pools_alone_and_can_be_turned_off()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_is_not_reached_around_its_guard_by_another_route() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, one) = (Site::new(), Backend::start("one").await);
+    let entry = || [("one", one.url(), String::new())];
+    let bot = pool_of("bot", &format!("kind = \"bot\"\n{PROBE}"), &entry(), "path = \"/api/messages\"\n");
+    let web = pool_of("web", PROBE, &entry(), "path = \"/\"\n");
+    let gateway = Gateway::start(&site, &(site.head("") + &bot + &web)).await;
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    for path in ["/api/messages", "/API/Messages", "/api/%6Dessages", "//api/messages/", "/api/messages;x=1"] {
+        client.post(path, &[JSON], "{}").await?.is_problem(StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(one.log().count(), 0);
+    assert_eq!(client.post("/page", &[JSON], "{}").await?.status, 200);
+    assert_eq!(client.post("/API/Messages", &[JSON], ACTIVITY).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_501_and_a_429_say_nothing_about_the_region() -> Outcome<()> {
     let _machine = together().await;
     let (site, one, two) = (Site::new(), Backend::start("one").await, Backend::start("two").await);

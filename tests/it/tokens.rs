@@ -184,10 +184,10 @@ async fn a_guard_that_reports_lets_pass_and_what_then_happens_is_no_evidence() -
     let gateway = start(&site, &issuer, &[&one, &two], "tokens = \"report\"").await;
     let mut client = gateway.client(&site, Protocol::H2).await;
     let forged = issuer.signers.stranger.token(&claims(issuer::now()));
-    // Real SDKs answer 500 to forged tokens.
-    one.always(Answer::with(500, "no").into());
+    // Real SDKs answer 500 to forged tokens; 503 would be evidence from anybody else.
+    one.always(Answer::with(503, "no").into());
     for _ in 0..50 {
-        assert_eq!(post(&mut client, &forged).await?.status, 500);
+        assert_eq!(post(&mut client, &forged).await?.status, 503);
     }
     assert_eq!(one.log().count(), 50);
     assert_eq!(gateway.metric("botgate_tokens_total", &["result=\"unknown-key\""]).await, 50.0);
@@ -236,6 +236,71 @@ async fn everything_on_a_guarded_route_needs_a_token_but_what_is_open() -> Outco
         assert_eq!(heard.status(), status, "{headers}: {heard:?}");
     }
     assert!(SERVICE.ends_with('/'));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_of_requests_to_open_paths_is_no_evidence_where_senders_are_checked() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, issuer) = (Site::new(), Issuer::start().await);
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = start(&site, &issuer, &[&one, &two], "open = [\"/notify\"]").await;
+    let mut client = gateway.client(&site, Protocol::H2).await;
+    one.always(Answer::with(503, "no").into());
+    for _ in 0..50 {
+        assert_eq!(client.post("/notify", &[], "anything").await?.status, 503);
+    }
+    assert_eq!(gateway.metric("botgate_evidence_total", &[]).await, 0.0);
+    assert_eq!(gateway.active("bot").await, "one");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_checked_that_does_not_reach_the_bot_and_nothing_reaches_it_unchecked() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, issuer) = (Site::new(), Issuer::start().await);
+    let one = Backend::start("one").await;
+    let gateway = start(&site, &issuer, &[&one], "").await;
+    let (token, body) = (issuer.token(), activity().to_string());
+    let (length, upgrade) = (body.len(), "connection: upgrade\r\nupgrade: websocket\r\n");
+    let (json, bearer) = ("content-type: application/json\r\n", format!("authorization: Bearer {token}\r\n"));
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+    let plain = format!("content-length: {length}\r\n\r\n{body}");
+    for (name, method, head, body, status) in [
+        (
+            "a token that Connection takes away",
+            "POST",
+            format!("{json}{bearer}connection: authorization\r\n"),
+            &plain,
+            401,
+        ),
+        (
+            "a type that Connection takes away",
+            "POST",
+            format!("{json}{bearer}connection: Content-Type\r\n"),
+            &plain,
+            415,
+        ),
+        ("a folded token", "POST", format!("{json}authorization: Bearer\r\n {token}\r\n"), &plain, 400),
+        ("an upgrade of a POST", "POST", format!("{json}{upgrade}"), &plain, 401),
+        ("another method", "PUT", json.to_owned(), &plain, 401),
+        ("a GET with a body", "GET", json.to_owned(), &chunked, 401),
+        ("a method in lower case", "post", format!("{json}{upgrade}"), &plain, 401),
+        ("no token at all", "HEAD", String::new(), &"\r\n".to_owned(), 401),
+    ] {
+        let mut raw = Raw::tls(gateway.address(), &site).await;
+        raw.write(format!("{method} /api/messages HTTP/1.1\r\nhost: {HOST}\r\n{head}{body}")).await;
+        let heard = raw.hear_until(Duration::from_secs(5), |text| text.contains("\r\n\r\n")).await;
+        assert_eq!(heard.status(), status, "{name}: {heard:?}");
+        assert_eq!(one.log().count(), 0, "{name}");
+    }
+    // The coding counts (RFC 9112, section 6.3), for the guard and for the bot.
+    let mut raw = Raw::tls(gateway.address(), &site).await;
+    raw.write(format!("POST /api/messages HTTP/1.1\r\nhost: {HOST}\r\n{json}{bearer}content-length: 5\r\n{chunked}"))
+        .await;
+    let heard = raw.hear_until(Duration::from_secs(5), |text| text.contains("\r\n\r\n")).await;
+    assert_eq!((heard.status(), heard.closed || heard.text.contains("connection: close")), (200, true), "{heard:?}");
+    assert_eq!(one.log().all().remove(0).body, body.as_bytes());
     Ok(())
 }
 

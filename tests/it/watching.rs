@@ -44,6 +44,14 @@ async fn watched(told: bool) -> Outcome<()> {
     assert_eq!((&it["type"], &it["channel"], &it["backend"]), (&"message".into(), &"test".into(), &"one".into()));
     assert_eq!((&it["status"], &it["pool"], &it["conversation"]), (&500.into(), &"bot".into(), &"c".into()));
     assert!(it["duration_ms"].as_f64().unwrap() > 0.0, "{it}");
+    // Who watches slowly has botgate keep a thousand activities: not with ids of a mebibyte.
+    let huge = activity("huge").replace("\"c\"", &format!("\"{}\"", "ä".repeat(100_000)));
+    client.post("/api/messages", &[JSON, TOKEN], huge).await?;
+    wait_until("the huge one is told", || async { seen().iter().any(|one| one["id"] == "huge") }).await;
+    let all = seen();
+    let it = all.iter().find(|one| one["id"] == "7").unwrap();
+    let huge = all.iter().find(|one| one["id"] == "huge").unwrap();
+    assert!(huge["conversation"].as_str().unwrap().len() < 1000);
     assert_eq!(it["text"], if told { "what users wrote".into() } else { Value::Null });
     assert!(!watch.stdout().concat().contains("very-secret"));
     Ok(())

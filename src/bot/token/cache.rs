@@ -63,8 +63,10 @@ impl TokenCache {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
-        self.bytes += token.len();
-        self.young.insert(token, known);
+        let length = token.len();
+        if self.young.insert(token, known).is_none() {
+            self.bytes += length;
+        }
     }
 }
 

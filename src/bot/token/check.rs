@@ -31,6 +31,17 @@ pub enum Bound<'a> {
     Nothing,
 }
 
+impl<'a> Bound<'a> {
+    /// The channel that the request says it comes from.
+    const fn channel_id(self) -> Option<&'a str> {
+        match self {
+            Self::Activity { channel_id, .. } => Some(channel_id),
+            Self::Stream { channel_id } => channel_id,
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// The keys that are known now; none of an issuer whose keys were never fetched.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keys<'a> {
@@ -121,6 +132,7 @@ fn judged<'a>(
 ) -> Result<(Caller, &'a Arc<Key>), Refused> {
     let issuer = judge::issuer(claims, config)?;
     let caller = judge::caller(claims, issuer, config)?;
+    judge::channel(caller, bound.channel_id())?;
     judge::times(claims, config.skew, now)?;
     if let (Caller::Channel, Bound::Activity { service_url, .. }) = (caller, bound) {
         let said = claims.serviceurl.as_deref().filter(|said| !said.is_empty());
@@ -141,7 +153,8 @@ fn judged<'a>(
 fn endorsed(key: &Key, caller: Caller, bound: Bound<'_>) -> Result<Caller, Refused> {
     let good = match bound {
         Bound::Activity { channel_id, .. } => key.endorses(Some(channel_id)),
-        Bound::Stream { channel_id } => key.endorses(channel_id),
+        // The SDKs want the header of every stream, whatever its key is endorsed for.
+        Bound::Stream { channel_id } => channel_id.is_some_and(|id| !id.trim().is_empty()) && key.endorses(channel_id),
         Bound::Nothing => true,
     };
     if good { Ok(caller) } else { Err(TokenFault::Endorsement.into()) }

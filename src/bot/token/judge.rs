@@ -7,6 +7,9 @@ use super::claims::Claims;
 use crate::config::TokensConfig;
 use crate::model::{TokenFault, Utc};
 
+/// The `channelId` of the Direct Line App Service extension.
+const APP_SERVICE: &str = "AseChannel";
+
 /// Who issued the token, by its own word.
 pub(super) fn issuer(claims: &Claims, config: &TokensConfig) -> Result<IssuerKind, TokenFault> {
     let names = |all: &[String]| all.contains(&claims.iss);
@@ -38,6 +41,16 @@ pub(super) fn caller(claims: &Claims, issuer: IssuerKind, config: &TokensConfig)
             Ok(Caller::Skill)
         }
         (IssuerKind::Entra, _) => Err(TokenFault::Caller),
+    }
+}
+
+/// Whether such a caller may speak for this channel: that of an App Service extension shows a token of Entra that was asked
+/// for with the bot's own App ID, and the SDKs refuse any other there.
+pub(super) fn channel(caller: Caller, channel_id: Option<&str>) -> Result<(), TokenFault> {
+    match caller {
+        Caller::Channel if channel_id == Some(APP_SERVICE) => Err(TokenFault::Issuer),
+        Caller::Skill if channel_id == Some(APP_SERVICE) => Err(TokenFault::Caller),
+        Caller::Channel | Caller::Skill | Caller::Emulator => Ok(()),
     }
 }
 

@@ -189,6 +189,13 @@ fn the_memory_of_tokens_is_bounded() {
     }
     assert!(world.cache.find("eyJ2999").is_some() && world.cache.find("eyJ0").is_none());
     assert!(world.cache.len() <= 2048, "{}", world.cache.len());
+    // Two issuers' keys of one name, each on its own route: one token, verified anew again and again.
+    for _ in 0..3000 {
+        let (kid, claims, key) = ("plain".to_owned(), claims.clone(), key.clone());
+        let token = "x".repeat(4096);
+        world.cache.keep(&token, super::cache::Known { kid, claims, key });
+    }
+    assert!(world.cache.find("eyJ2999").is_some(), "one token does not drive out the others");
     assert!(!format!("{:?}", world.cache).contains("eyJ"));
 }
 
@@ -202,6 +209,21 @@ fn a_stream_is_endorsed_by_its_header_and_anything_else_by_its_token_alone() {
     assert_eq!(ask(Bound::Stream { channel_id: Some("slack") }), Err(TokenFault::Endorsement));
     assert_eq!(ask(Bound::Stream { channel_id: None }), Err(TokenFault::Endorsement));
     assert_eq!(ask(Bound::Nothing), Ok(Caller::Channel));
+}
+
+#[test]
+fn a_stream_that_does_not_say_its_channel_is_refused_whatever_its_key_is_endorsed_for() {
+    let mut world = World::new();
+    let now = Utc::from_millis(NOW * 1000);
+    for token in [world.signers.plain.token(&claims(NOW)), world.signers.entra.token(&entra_claims(NOW, SKILL))] {
+        let authorization = [format!("Bearer {token}")];
+        for round in ["first", "known"] {
+            for (channel_id, good) in [(None, false), (Some(""), false), (Some(" "), false), (Some("test"), true)] {
+                let verdict = world.check(&authorization, Bound::Stream { channel_id }, now);
+                assert_eq!(verdict.is_ok(), good, "{channel_id:?} ({round})");
+            }
+        }
+    }
 }
 
 #[test]
@@ -270,6 +292,11 @@ fn metadata_names_its_keys() {
     assert_eq!(jwks_uri(r#"{"issuer":"x","jwks_uri":"https://a/keys"}"#).as_deref(), Ok("https://a/keys"));
     for bad in ["", "{}", r#"{"jwks_uri":""}"#, r#"{"jwks_uri":1}"#, "<html>"] {
         assert!(jwks_uri(bad).is_err(), "{bad}");
+    }
+    for lie in ["\"hunter2\"", r#"{"hunter2":1}"#, r#"{"jwks_uri":["hunter2"]}"#, "hunter2"] {
+        let why = jwks_uri(lie).unwrap_err();
+        assert!(!why.contains("hunter2"), "{why}");
+        assert!(!KeySet::read(lie, None).unwrap_err().to_string().contains("hunter2"));
     }
 }
 

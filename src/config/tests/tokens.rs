@@ -75,6 +75,13 @@ fn a_private_issuer_takes_the_place_of_the_connector() {
     let beside = |uri: &str| tokens.channel.keys.beside(uri).map(|keys| keys.to_string());
     assert_eq!(beside("http://127.0.0.1:9/k?v=1").as_deref(), Ok("http://127.0.0.1:9/k?v=1"));
     assert_eq!(beside("https://elsewhere.test/k").as_deref(), Ok("https://elsewhere.test/k"));
+    for exact in ["https://elsewhere.test/k/", "https://elsewhere.test/k//?v=1", "https://elsewhere.test/"] {
+        assert_eq!(beside(exact).as_deref(), Ok(exact), "some servers answer the other one with a redirect");
+    }
+    for bad in ["https://elsewhere.test/k?v=1#x", "https://elsewhere.test/k?v=1 2", "https://elsewhere.test/k?v=\u{e4}"]
+    {
+        assert!(beside(bad).is_err(), "{bad}");
+    }
     let entra = tokens.entra.unwrap().keys;
     for bad in ["http://127.0.0.1:9/k", "http://login.microsoftonline.com/k", "ftp://x/k", "k", "", "https://u:p@x/k"] {
         assert!(entra.beside(bad).is_err(), "{bad}");

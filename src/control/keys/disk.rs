@@ -2,8 +2,9 @@
 //!
 //! They are public, but who can change them can forge tokens: `state_dir` must be writable by botgate's user alone.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -69,18 +70,28 @@ pub(super) fn load(path: &Path, source: &KeySourceConfig) -> Result<Option<Kept>
 /// Of the file system.
 pub(super) fn save(path: &Path, kept: &Kept) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     // A process that takes over may write at the same time.
     let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = File::create(&draft)?;
-    file.write_all(&serde_json::to_vec(kept)?)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+    let moved = write(&draft, &serde_json::to_vec(kept)?).and_then(|()| fs::rename(&draft, path));
+    if moved.is_err() {
+        // A disk that is full needs its room; and if this fails too, the first error is the one to tell.
+        let _ = fs::remove_file(&draft);
+    }
+    moved?;
     File::open(directory)?.sync_all()
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn source(issuer: &str) -> KeySourceConfig {
@@ -96,8 +107,8 @@ mod tests {
     fn keys_are_found_again_by_the_place_they_came_from() {
         let directory = tempfile::tempdir().unwrap();
         let (one, two) = (source("one.test"), source("two.test"));
-        let path = path_of(directory.path(), &one);
-        assert_ne!(path, path_of(directory.path(), &two));
+        let path = path_of(&directory.path().join("state"), &one);
+        assert_ne!(path, path_of(&directory.path().join("state"), &two));
         assert_eq!(load(&path, &one), Ok(None));
         for jwks in ["{\"keys\":[]}", "another \"set\""] {
             let kept = Kept::new(&one, Utc::from_millis(1_795_324_786_250), jwks.to_owned());
@@ -105,6 +116,10 @@ mod tests {
             assert_eq!(load(&path, &one), Ok(Some(kept)));
         }
         assert!(load(&path, &two).unwrap_err().contains("another place"));
+        for made in path.ancestors().skip(1).take(2) {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "who can write there can forge tokens");
+        }
         let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(files, 1, "no draft stays");
     }
@@ -123,5 +138,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(load(&path, &one).is_err());
+        assert!(save(&path, &Kept::new(&one, Utc::from_millis(0), "{}".to_owned())).is_err());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft stays");
     }
 }

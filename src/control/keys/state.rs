@@ -132,6 +132,8 @@ impl Keys {
         source.schedule.ended(now.at, result.is_ok(), fastrand::f64());
         match result {
             Ok(set) => {
+                // Said during the fetch, of a set that was older. What is not in this one either is missed again soon.
+                source.missed.clear();
                 let back = source.trouble.take().is_some();
                 (source.fetched, source.told) = (Some(now.utc), None);
                 if source.set.as_deref() == Some(&set) {
@@ -187,5 +189,36 @@ impl Keys {
             fresh: source.set.is_some() && source.trouble.is_none(),
         };
         self.sources.iter().map(stat).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bot::token::IssuerKind;
+
+    const JWKS: &str = r#"{"keys":[{"kty":"RSA","kid":"k","e":"AQAB","n":"N"}]}"#;
+
+    #[test]
+    fn a_key_that_was_missed_while_it_was_being_fetched_is_not_fetched_twice() {
+        let text = "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n[[route]]\npool = \"p\"\n[route.guard]\napp_ids = [\"a\"]\n\
+                    [[pool]]\nname = \"p\"\n[[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n";
+        let config = crate::config::parse("botgate.toml", text, "".as_ref(), &|_| None).unwrap().config;
+        let tokens = config.routes[0].guard.as_ref().unwrap().tokens.as_deref().unwrap();
+        let now = Now { at: Moment::ZERO, utc: Utc::from_millis(0) };
+        let mut keys = Keys::new(None);
+        keys.follow(&config, now.at);
+        let source = keys.take_due(now.at).remove(0);
+        keys.published(tokens).unwrap().miss(IssuerKind::Channel);
+        let jwks = JWKS.replace("N", &format!("w{}", "A".repeat(340) + "Q"));
+        assert_eq!(keys.fetched(&source, Ok(&jwks), now), Taken::Changed(1));
+        assert!(
+            keys.wakeup().unwrap() > now.at + Duration::from_secs(3600),
+            "its one fetch in an hour is still to have"
+        );
+        keys.published(tokens).unwrap().miss(IssuerKind::Channel);
+        assert!(keys.wakeup().unwrap() <= now.at, "what is still missing says so again");
     }
 }

@@ -32,7 +32,10 @@ impl Control {
             }
             Taken::Failed { tell: false, .. } => {}
         }
-        self.show_keys();
+        // Keys that are new are shown when requests see them.
+        if !matches!(taken, Taken::Changed(_)) {
+            self.show_keys();
+        }
         let kept = matches!(taken, Taken::Same { .. } | Taken::Changed(_));
         if let Some(path) = self.registry.keys.path_of(source).filter(|_| kept) {
             let kept = Kept::new(source, now.utc, text);

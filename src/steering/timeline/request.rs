@@ -25,6 +25,8 @@ pub(super) struct Request {
 pub(super) struct Wait {
     pub(super) request: Request,
     pub(super) backend: usize,
+    /// Since when.
+    pub(super) since: Moment,
     /// Whether the backend answers nothing; else its answer is under way.
     pub(super) silent: bool,
 }

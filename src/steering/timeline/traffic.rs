@@ -100,7 +100,7 @@ impl World<'_> {
             self.queue.push(now + limit, Due::Timeout { pool, wait });
         }
         self.queue.push(request.deadline, Due::Deadline { pool, wait });
-        self.pools[pool].waits.insert(wait, Wait { request, backend, silent: answer.is_none() });
+        self.pools[pool].waits.insert(wait, Wait { request, backend, since: now, silent: answer.is_none() });
     }
 
     pub(super) fn suspect(&mut self, pool: usize, wait: u64) {
@@ -117,8 +117,10 @@ impl World<'_> {
 
     /// The attempt, or the whole request, is out of time, or its connection broke.
     pub(super) fn give_up(&mut self, pool: usize, wait: u64, deadline: bool, sign: Sign) {
-        let Some(Wait { request, backend, .. }) = self.pools[pool].waits.remove(&wait) else { return };
-        if self.pools[pool].config.evidence.counts(sign, true) {
+        let Some(Wait { request, backend, since, .. }) = self.pools[pool].waits.remove(&wait) else { return };
+        let config = self.pools[pool].config;
+        let fair = !deadline || self.now.at.since(since) >= config.evidence.fair_wait(config.deadline);
+        if fair && config.evidence.counts(sign, true) {
             self.queue.push(self.now.at, Due::Evidence { pool, backend, slow: false });
         }
         if !deadline && self.may_try_again(pool, Fate::Ambiguous, &request) {

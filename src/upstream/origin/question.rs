@@ -51,28 +51,27 @@ enum Asks {
 
 impl Asks {
     fn of(path: &str) -> Option<Self> {
-        // The first segment is what stands before the slash that every path begins with: nothing.
-        let segments: Vec<&str> = path.splitn(8, '/').collect();
+        // Empty segments are passed over, as IIS does: a slash too many must not hide a client's knowledge base.
+        let given = path.split('/').enumerate().filter(|(_, segment)| !segment.is_empty());
+        let segments: Vec<(usize, &str)> = given.take(5).collect();
         let is = |at: usize, word: &str| {
-            segments.get(at).is_some_and(|segment| unescaped(segment).eq_ignore_ascii_case(word.as_bytes()))
+            segments.get(at).is_some_and(|(_, segment)| unescaped(segment).eq_ignore_ascii_case(word.as_bytes()))
         };
-        let given = |at: usize| segments.get(at).is_some_and(|segment| !segment.is_empty());
-        if is(1, "qnamaker") {
-            let version = segments.get(2).is_some_and(|segment| segment.starts_with(['v', 'V']));
-            let base = if version { 3 } else { 2 };
-            let fits = is(base, "knowledgebases")
-                && given(base + 1)
-                && (is(base + 2, "generateAnswer") || is(base + 2, "train"));
-            return fits.then_some(Self::KnowledgeBase(base + 1));
+        let place = |at: usize| segments.get(at).map(|(place, _)| *place);
+        if is(0, "qnamaker") {
+            let version = segments.get(1).is_some_and(|(_, segment)| segment.starts_with(['v', 'V']));
+            let base = if version { 2 } else { 1 };
+            let fits = is(base, "knowledgebases") && (is(base + 2, "generateAnswer") || is(base + 2, "train"));
+            return place(base + 1).filter(|_| fits).map(Self::KnowledgeBase);
         }
-        if !is(1, "language") {
+        if !is(0, "language") {
             return None;
         }
-        if is(2, ":query-knowledgebases") {
+        if is(1, ":query-knowledgebases") {
             return Some(Self::Language);
         }
-        let feedback = is(2, "query-knowledgebases") && is(3, "projects") && given(4) && is(5, "feedback");
-        feedback.then_some(Self::Feedback(4))
+        let feedback = is(1, "query-knowledgebases") && is(2, "projects") && is(4, "feedback");
+        place(3).filter(|_| feedback).map(Self::Feedback)
     }
 }
 
@@ -198,6 +197,19 @@ mod tests {
         }
         let feedback = "/language/query-knowledgebases/projects/faq/feedback?api-version=1";
         assert_eq!(target(&weu, feedback), feedback.replace("/faq/", "/faq%20weu/"));
+    }
+
+    #[test]
+    fn slashes_that_a_service_passes_over_hide_nothing_from_the_rewrite() {
+        let weu = identity(Some("2f8c"), Some("faq"), None, true);
+        for (sent, wanted) in [
+            ("/qnamaker//knowledgebases/other/generateAnswer", "/qnamaker//knowledgebases/2f8c/generateAnswer"),
+            ("//qnamaker/knowledgebases//other//generateAnswer/", "//qnamaker/knowledgebases//2f8c//generateAnswer/"),
+            ("//////////qnamaker/knowledgebases/other/train", "//////////qnamaker/knowledgebases/2f8c/train"),
+            ("/language//:query-knowledgebases?projectName=x", "/language//:query-knowledgebases?projectName=faq"),
+        ] {
+            assert_eq!(target(&weu, sent), wanted);
+        }
     }
 
     #[test]
