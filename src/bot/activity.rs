@@ -33,6 +33,8 @@ pub enum DeliveryMode {
     Normal,
     /// Replies go into the response: `expectReplies`.
     ExpectReplies,
+    /// Replies go into the response, one after the other as they come: `stream`.
+    Stream,
     /// Anything else: `notification`, `ephemeral` …
     Other,
 }
@@ -91,6 +93,7 @@ impl<'a> Activity<'a> {
             delivery_mode: match read.take(Member::DeliveryMode).as_deref() {
                 None | Some("normal") => DeliveryMode::Normal,
                 Some("expectReplies") => DeliveryMode::ExpectReplies,
+                Some("stream") => DeliveryMode::Stream,
                 Some(_) => DeliveryMode::Other,
             },
         })

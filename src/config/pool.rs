@@ -32,7 +32,7 @@ pub(super) fn unique_name<'n>(place: &Place<'_>, name: Option<&'n String>, taken
 /// A pool, or none when it has no usable name, or no usable backend.
 pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) -> Option<PoolConfig> {
     let kind = raw.kind.unwrap_or_default();
-    let Preset { deadline: total, attempt_timeout, replay, retry_status, evidence_status, .. } = preset(kind);
+    let Preset { deadline: total, attempt_timeout, replay, retry_status, rounds, evidence_status, .. } = preset(kind);
     let seconds = Duration::from_secs;
     let total = deadline(&place.key("deadline"), raw.deadline.as_ref(), total);
     let attempt = match &raw.attempt_timeout {
@@ -76,7 +76,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         replay: raw.replay.unwrap_or(replay),
         replay_buffer: usize::try_from(replay_buffer.unwrap_or(256 << 10)).unwrap_or(usize::MAX),
         ledger: ledger(&place.key("ledger"), raw, replay),
-        retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status),
+        retry: retry(&place.key("retry"), raw.retry.as_ref(), retry_status, rounds),
         probe,
         evidence,
         failback: policy::failback(&place.key("failback"), raw.failback.as_ref()),
@@ -123,7 +123,7 @@ fn ledger(place: &Place<'_>, raw: &RawPool, preset: Replay) -> LedgerConfig {
     }
 }
 
-fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet) -> RetryConfig {
+fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet, rounds: u32) -> RetryConfig {
     let none = RawRetry::default();
     let raw = raw.unwrap_or(&none);
     let status = raw.status.as_ref().and_then(|raw| place.key("status").take(values::statuses(raw)));
@@ -133,6 +133,7 @@ fn retry(place: &Place<'_>, raw: Option<&RawRetry>, preset: StatusSet) -> RetryC
     }
     RetryConfig {
         status: status.unwrap_or(preset),
+        rounds: number(raw.rounds, rounds),
         budget: raw.budget.as_ref().and_then(|raw| place.key("budget").take(values::share(raw))).unwrap_or(0.2),
         floor: number(raw.floor, 10),
     }

@@ -11,6 +11,7 @@ pub(super) struct Preset {
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) replay: Replay,
     pub(super) retry_status: StatusSet,
+    pub(super) rounds: u32,
     pub(super) max_body: u64,
     /// Statuses that count as evidence against a backend: what it says of itself, not of the request. 501 is a bot's
     /// answer to an invoke that it does not know, 429 asks for patience.
@@ -28,6 +29,7 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             attempt_timeout: None,
             replay: Replay::Safe,
             retry_status: StatusSet(Vec::new()),
+            rounds: 1,
             max_body: 10 * MIB,
             evidence_status: StatusSet(Vec::new()),
             guard: false,
@@ -38,6 +40,8 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             attempt_timeout: None,
             replay: Replay::Keyed,
             retry_status: StatusSet(vec![502..=504]),
+            // A message that is given up is lost to the channels that do not resend.
+            rounds: 6,
             max_body: MIB,
             evidence_status: StatusSet(vec![502..=504]),
             guard: true,
@@ -48,6 +52,7 @@ pub(super) fn preset(kind: PoolKind) -> Preset {
             attempt_timeout: Some(Duration::from_secs(3)),
             replay: Replay::All,
             retry_status: StatusSet(vec![429..=429, 500..=504]),
+            rounds: 1,
             max_body: 10 * MIB,
             evidence_status: StatusSet(vec![500..=500, 502..=504]),
             guard: false,

@@ -83,6 +83,10 @@ pub(super) struct RawRetry {
     /// Statuses by which a backend says that it did not serve the request. Default: none; bot 502, 503, 504;
     /// question-answering 429, 500-504.
     pub(super) status: Option<RawStatus>,
+    /// How often every backend may be tried for one request, within its deadline, where none could be reached or each broke
+    /// off; between two rounds there is a pause of 100 ms, 200 ms … 2 s, or until a backend is found well. Default 1; bot 6.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) rounds: Option<u64>,
     /// Retries are at most this share of live requests … Default "20%".
     pub(super) budget: Option<RawShare>,
     /// … plus this many per second. Default 10.

@@ -71,6 +71,8 @@ pub struct PoolConfig {
 pub struct RetryConfig {
     /// Statuses by which a backend says that it did not serve the request.
     pub status: StatusSet,
+    /// How often every backend may be tried for one request, with growing pauses between the rounds; at least 1.
+    pub rounds: u32,
     /// Retries are at most this share of live requests (0.2 is 20 %) …
     pub budget: f64,
     /// … plus this many per second.
@@ -131,5 +133,10 @@ impl EvidenceConfig {
     /// checks who it is.
     pub fn counts(&self, sign: Sign, authentic: bool) -> bool {
         (authentic || sign.is_before_the_request()) && self.signs.contains(&sign)
+    }
+
+    /// How long a backend must have kept a request waiting before its end at the pool's `deadline` speaks against it.
+    pub fn fair_wait(&self, deadline: Duration) -> Duration {
+        self.suspect_after.min(deadline / 2)
     }
 }

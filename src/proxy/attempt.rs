@@ -107,7 +107,10 @@ pub(super) async fn attempt(
     });
     match outcome.await {
         Ok(outcome) => outcome,
-        Err(verdict) => Err(cut_short(verdict, &wait, exchange)),
+        Err(verdict) => {
+            let fair = wait.waited(worker.clock.now()) >= pool.evidence.fair_wait(pool.deadline);
+            Err(cut_short(verdict, wait.phase(), fair, exchange))
+        }
     }
 }
 
@@ -171,9 +174,9 @@ async fn connection(
     Ok(worker.connections.adopt(backend.id, opened, worker.clock.now()))
 }
 
-/// What a verdict of the sweep makes of an attempt.
-fn cut_short(verdict: Verdict, wait: &Wait, exchange: &Exchange) -> Failed {
-    let phase = match wait.phase() {
+/// What a verdict of the sweep makes of an attempt; `fair` is whether the backend had time to do better.
+fn cut_short(verdict: Verdict, phase: AttemptPhase, fair: bool, exchange: &Exchange) -> Failed {
+    let phase = match phase {
         early @ (AttemptPhase::Dial | AttemptPhase::Tls) => early,
         _ => phase_of(exchange),
     };
@@ -185,8 +188,10 @@ fn cut_short(verdict: Verdict, wait: &Wait, exchange: &Exchange) -> Failed {
             Failed::client(phase, Refusal::BodyStalled)
         }
         Verdict::Deadline => {
+            // A slow client, or another backend, has used up what this one had.
+            let side = if fair { Side::Backend } else { Side::Gateway };
             let failed = Failed::backend(phase, fate, Refusal::TooLate);
-            Failed { failure: Failure { fate: Fate::Begun, ..failed.failure }, ..failed }
+            Failed { failure: Failure { side, fate: Fate::Begun, phase }, ..failed }
         }
         Verdict::AttemptTimeout => Failed::backend(phase, fate, Refusal::TooLate),
         Verdict::Rescue => Failed { rescued: true, ..Failed::backend(phase, fate, Refusal::Broken) },

@@ -18,6 +18,7 @@ use super::tunnel;
 use super::worker::Worker;
 use crate::config::EvidenceConfig;
 use crate::model::{BackendId, EvidenceKind, Fate};
+use crate::steering::Rounds;
 use crate::telemetry::Counter;
 
 /// Most bytes read of a refused response so that its connection can be used again.
@@ -35,11 +36,14 @@ pub(super) async fn run(
     mut pool: PoolRef,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let mut tried: Vec<BackendId> = Vec::new();
+    // Its body was read, or an earlier delivery waited for: the pool may have moved meanwhile.
+    pool = pool.in_view(worker.view());
     let mut target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
     let mut manner = Manner { number: 1, fresh: false, rescuable: true };
+    let mut rounds = Rounds::new(pool.get().config.retry.rounds);
     loop {
         tried.push(target.backend().id);
-        manner.rescuable = another(&pool, &tried).is_some();
+        manner.rescuable = !rounds.is_last() || another(&pool, &tried).is_some();
         if let Some(log) = &mut exchange.log {
             log.attempt(manner.number);
         }
@@ -56,7 +60,9 @@ pub(super) async fn run(
         // The next decision is made from what holds now, not from what held when the attempt began.
         pool = pool.in_view(worker.view());
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
-        let next = match next(exchange, &outcome, manner, another(&pool, &tried).is_some()) {
+        let left = exchange.deadline.since(worker.clock.now());
+        let again = rounds.another(fate(&outcome), left);
+        let next = match next(exchange, &outcome, manner, again || another(&pool, &tried).is_some()) {
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
@@ -78,6 +84,20 @@ pub(super) async fn run(
                 target = other;
                 manner.fresh = false;
             }
+            (Next::Elsewhere, None) if again => {
+                drop(flight);
+                let pause = rounds.begin();
+                if rescued {
+                    // There is a backend that is better, and this request has been there before.
+                    pool.get().stats.cells.of(worker.id).rescued.increment();
+                } else {
+                    worker.pause(pause).await;
+                    pool = pool.in_view(worker.view());
+                }
+                tried.clear();
+                target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
+                manner.fresh = false;
+            }
             _ => {
                 return match outcome {
                     Ok(answer) => Ok(respond(worker, exchange, answer, flight, &target)),
@@ -97,17 +117,22 @@ fn another(pool: &PoolRef, tried: &[BackendId]) -> Option<Target> {
 }
 
 fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, another: bool) -> Next {
-    let (fate, reused) = match outcome {
-        Ok(answer) => (Fate::Refused, answer.reused),
-        Err(failed) => (failed.failure.fate, failed.reused),
+    let reused = match outcome {
+        Ok(answer) => answer.reused,
+        Err(failed) => failed.reused,
     };
     plan::next(Situation {
-        fate,
+        fate: fate(outcome),
         may_replay: exchange.may_replay,
         body_is_whole: exchange.body_is_whole(),
         reused: reused && !manner.fresh,
         another,
     })
+}
+
+/// What is known of the backend after an attempt that is no answer yet.
+fn fate(outcome: &Result<Answer, Failed>) -> Fate {
+    outcome.as_ref().err().map_or(Fate::Refused, |failed| failed.failure.fate)
 }
 
 /// Counts how an attempt ended, and tells control what it says about the backend.

@@ -1,6 +1,7 @@
 //! What one worker does beside its requests: deadlines, rescues, and the upkeep of its connections.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -20,6 +21,8 @@ pub(super) async fn run(worker: &Worker) {
     let mut warmth = Warmth::default();
     let mut upkeep = interval(UPKEEP);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Goes on from one turn to the next: what happens more often must not put it off for ever.
+    let mut sweep = pin!(worker.next_sweep());
     loop {
         tokio::select! {
             // The cell lives as long as this worker: it never stops telling, even when control has gone.
@@ -27,7 +30,10 @@ pub(super) async fn run(worker: &Worker) {
                 worker.rescue();
                 worker.tunnels.moved(&worker.view(), worker.clock.now());
             }
-            () = worker.next_sweep() => worker.sweep(),
+            () = &mut sweep => {
+                worker.sweep();
+                sweep.set(worker.next_sweep());
+            }
             landed = warmth.next() => warmth.landed(worker, landed),
             _ = upkeep.tick() => {
                 worker.upkeep();
@@ -84,4 +90,47 @@ impl Worker {
 fn backends(snapshot: &Snapshot) -> HashMap<BackendId, (&Pool, &Backend)> {
     let all = snapshot.pools.iter().flat_map(|pool| pool.backends.iter().map(move |it| (it.id, (&**pool, it))));
     all.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::model::Clock;
+    use crate::proxy::waits::{Terms, Verdict};
+    use crate::snapshot::{RouteTable, SnapshotCell};
+    use crate::telemetry::{ActivityTap, ListenerStats, WorkerId};
+
+    fn empty(generation: u64) -> Snapshot {
+        Snapshot { generation, routes: RouteTable::default(), guards: Default::default(), pools: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn deadlines_pass_however_often_a_snapshot_is_published() {
+        let (cell, clock) = (SnapshotCell::new(empty(0)), Clock::start());
+        let (evidence, _taken) = mpsc::channel(1);
+        let (stats, tap) = (ListenerStats::new(1), ActivityTap::new(false));
+        let worker = Rc::new(Worker::new(WorkerId(0), clock, Arc::clone(&cell), evidence, stats, None, tap));
+        let background = worker.clone();
+        let wait = async {
+            tokio::task::spawn_local(async move { run(&background).await });
+            tokio::task::spawn_local(async move {
+                for generation in 1.. {
+                    cell.publish(empty(generation));
+                    sleep(SWEEP / 4).await;
+                }
+            });
+            let now = clock.now();
+            let terms = Terms::of_a_part(BackendId(1), now + SWEEP);
+            let wait = worker.waits.watch(terms, None, now);
+            tokio::time::timeout(50 * SWEEP, poll_fn(|cx| wait.poll(cx))).await
+        };
+        assert_eq!(LocalSet::new().run_until(wait).await, Ok(Verdict::Deadline));
+    }
 }

@@ -16,6 +16,8 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(super) const BOTGATE_ATTEMPT: HeaderName = HeaderName::from_static("botgate-attempt");
 /// Says to a resend that it was answered from its first delivery, and how.
 pub(super) const BOTGATE_RESEND: HeaderName = HeaderName::from_static("botgate-resend");
+/// Says to a bot that an activity is a probe's, which is sent past the data plane.
+const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
 /// The epoch of the pool, so that a backend can refuse what is stale.
 pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
 
@@ -66,6 +68,8 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &s
     headers.remove(header::PROXY_AUTHORIZATION);
     headers.remove(BOTGATE_ATTEMPT);
     headers.remove(BOTGATE_EPOCH);
+    headers.remove(BOTGATE_RESEND);
+    headers.remove(BOTGATE_PROBE);
     remove_aliases(headers);
     join_cookies(headers);
     tell_forwarding(headers, client, host);
@@ -260,7 +264,8 @@ mod tests {
 
     #[test]
     fn botgates_own_headers_are_not_believed() {
-        let headers = prepared(&[("botgate-attempt", "9"), ("botgate-epoch", "9")], false);
-        assert!(!headers.contains_key("botgate-attempt") && !headers.contains_key("botgate-epoch"));
+        let own = ["botgate-attempt", "botgate-epoch", "botgate-resend", "botgate-probe"];
+        let headers = prepared(&own.map(|name| (name, "9")), false);
+        assert!(own.iter().all(|name| !headers.contains_key(*name)), "{headers:?}");
     }
 }

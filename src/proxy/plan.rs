@@ -28,7 +28,7 @@ pub(super) struct Situation {
     pub(super) body_is_whole: bool,
     /// Whether the attempt went over a connection that had been used before, which its backend may just have closed.
     pub(super) reused: bool,
-    /// Whether a backend is left that was not tried.
+    /// Whether a backend is left that was not tried in this round, or there is another round.
     pub(super) another: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Situation {
 pub(super) enum Next {
     /// The same backend over a new connection.
     Redial,
-    /// The next backend.
+    /// The next backend, in this round or the next.
     Elsewhere,
     /// Answer with the failure.
     GiveUp,

@@ -12,7 +12,7 @@ use super::response::ResponseBody;
 use super::worker::Worker;
 use crate::ledger::{Answer, KeptHeaders, Need, Ticket};
 
-/// The answer to a first delivery, as far as it came. Dropped before its end, it is forgotten.
+/// The answer to a first delivery, as far as it came.
 pub(super) struct Record {
     ticket: Ticket,
     need: Need,
@@ -95,14 +95,24 @@ impl Record {
         self.done(true);
     }
 
+    /// No more of the body comes, and this is not its end: its head has told the status all the same.
+    pub(super) fn broken_off(self) {
+        self.done(false);
+    }
+
     fn done(self, whole: bool) {
         let Self { ticket, need, status, headers, body, worker } = self;
         let answer = match whole {
-            true => Answer { status, headers, body: Some(body.freeze()) },
+            true => Answer { status, headers, body: Some(tight(body)) },
             false => Answer::bare(status),
         };
         ticket.done(answer, need, worker.clock.now());
     }
+}
+
+/// Without the room that a body of unknown length was given to grow in: what is remembered counts by its length.
+fn tight(body: BytesMut) -> Bytes {
+    if body.capacity() > body.len() { Bytes::copy_from_slice(&body) } else { body.freeze() }
 }
 
 #[cfg(test)]

@@ -87,6 +87,13 @@ impl Relay {
         }
     }
 
+    /// No more of the body comes: what is known without the rest is kept.
+    fn break_off(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.broken_off();
+        }
+    }
+
     fn keep(&mut self, frame: &Frame<Bytes>) {
         self.record = self.record.take().and_then(|record| record.take_in(frame));
         // hyper stops asking at the last byte of a body whose length it knows.
@@ -100,10 +107,7 @@ impl Relay {
         let limit = self.flight.patience();
         let read = poll_fn(|cx| {
             while self.record.is_some() {
-                match ready!(self.poll(cx)) {
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break,
-                }
+                ready!(self.poll(cx));
             }
             Poll::Ready(())
         });
@@ -113,6 +117,10 @@ impl Relay {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.wait = None;
+            if matches!(&frame, Some(Err(_))) {
+                // Asked once more, hyper says that this was all.
+                self.break_off();
+            }
             match &frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
@@ -136,12 +144,14 @@ impl Relay {
         if !self.request_body.as_ref().is_some_and(|body| matches!(body.awaits(), Awaited::Client(_))) {
             self.flight.broken();
         }
+        self.break_off();
         Poll::Ready(Some(Err(StreamError::Stalled(self.stream_timeout))))
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        self.break_off();
         // hyper stops asking at the last byte of a body whose length it knows.
         if self.incoming.is_end_stream() {
             self.flight.complete();

@@ -64,8 +64,8 @@ pub(super) fn identify(exchange: &mut Exchange, pool: &Pool) -> Option<Activity>
 }
 
 fn need(facts: &Facts) -> Need {
-    let replies_within = &*facts.kind == "invoke" || facts.delivery_mode == DeliveryMode::ExpectReplies;
-    if replies_within { Need::Body } else { Need::Status }
+    let replies_within = matches!(facts.delivery_mode, DeliveryMode::ExpectReplies | DeliveryMode::Stream);
+    if replies_within || &*facts.kind == "invoke" { Need::Body } else { Need::Status }
 }
 
 /// An answer goes only to who got it first, and is only for the address that it came from. Who that is, a token says that was

@@ -203,6 +203,12 @@ impl Wait {
         self.waits.entries.borrow().get(self.key).map_or(AttemptPhase::Wait, |entry| entry.phase)
     }
 
+    /// How long its backend has kept it waiting; zero while it is the client who must send more.
+    pub(super) fn waited(&self, now: Moment) -> Duration {
+        let entries = self.waits.entries.borrow();
+        entries.get(self.key).and_then(|entry| entry.waits_for_backend(now)).unwrap_or_default()
+    }
+
     /// Ready when the attempt must stop.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Verdict> {
         let mut entries = self.waits.entries.borrow_mut();

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Response};
 use http_body::Body;
@@ -79,6 +80,12 @@ impl Worker {
     /// The snapshot that serves now.
     pub(super) fn view(&self) -> View {
         self.reader.borrow_mut().load()
+    }
+
+    /// Waits for so long, or until something about the backends has changed.
+    pub(super) async fn pause(&self, longest: Duration) {
+        let mut published = self.cell.subscribe();
+        let _ = tokio::time::timeout(longest, published.changed()).await;
     }
 
     /// Takes one retry from the pool's budget.

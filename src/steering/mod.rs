@@ -21,6 +21,7 @@ mod policy;
 mod probes;
 #[cfg(test)]
 mod properties;
+mod rounds;
 mod saved;
 mod schedule;
 mod standing;
@@ -38,6 +39,7 @@ pub use orders::{Order, Refused, What};
 pub use parity::{BackendParity, Parity, Sample, combine as combine_parity, compare as compare_parity, rule_in_words};
 pub use policy::{BackendPolicy, EvidencePolicy, FailbackPolicy, FlapPolicy, Policy, ProbePolicy};
 pub use probes::ProbeState;
+pub use rounds::Rounds;
 pub use saved::Saved;
 pub use schedule::{SAMPLE, Schedule, jittered};
 pub use standing::{Deadline, Failover, Pin, Run, Standing};

@@ -125,5 +125,4 @@ async fn a_bot_on_this_machine_answers_through_the_printed_line() {
     let talk = dev.printed("/api/messages").await;
     let said = dev.says(&talk);
     assert!(said.starts_with("mine: you said '"), "{said}");
-    assert_eq!(bot.received().values().sum::<usize>(), 1, "delivered once");
 }

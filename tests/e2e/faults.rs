@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
+use serde_json::Value;
 
 use super::bots::Received;
 use super::regions::{NORTH, POOL, Regions, WEST};
@@ -78,8 +79,22 @@ pub fn deliveries(regions: &Regions) -> BTreeMap<String, Vec<Delivery>> {
     all
 }
 
-/// Why an activity was delivered more than once; none when no fault explains it.
-pub fn why(deliveries: &[Delivery], faults: &[Fault]) -> Option<&'static str> {
+/// When the gateway moved away from a region, whatever for: in milliseconds since 1970.
+pub type Move = (u64, String);
+
+/// Every move of the gateway, by its journal.
+pub async fn moves(regions: &Regions) -> Vec<Move> {
+    let entries = regions.gateway.api(&format!("/api/v1/journal?pool={POOL}&limit=1000")).await;
+    let entries = entries.as_array().unwrap().iter().filter(|entry| entry["before"] != entry["after"]);
+    let moved = |entry: &Value| {
+        let at: jiff::Timestamp = entry["at"].as_str()?.parse().ok()?;
+        Some((u64::try_from(at.as_millisecond()).ok()?, entry["before"].as_str()?.to_owned()))
+    };
+    entries.filter_map(moved).collect()
+}
+
+/// Why an activity was delivered more than once; none when neither a fault nor a move of the gateway explains it.
+pub fn why(deliveries: &[Delivery], faults: &[Fault], moves: &[Move]) -> Option<&'static str> {
     let touches = |kind: Kind, explains: fn(&Fault, u64) -> bool| {
         deliveries.iter().any(|(at, region)| {
             faults.iter().any(|fault| fault.kind == kind && fault.region == *region && explains(fault, *at))
@@ -93,7 +108,18 @@ pub fn why(deliveries: &[Delivery], faults: &[Fault]) -> Option<&'static str> {
         Some("stopped before it had answered")
     } else if touches(Kind::Killed, before) {
         Some("killed before it had answered")
+    } else if rescued(deliveries, moves) {
+        Some("rescued from a region that was given up for being slow")
     } else {
         None
     }
+}
+
+/// Whether the gateway moved away from a region between an activity's delivery there and the next one elsewhere.
+fn rescued(deliveries: &[Delivery], moves: &[Move]) -> bool {
+    deliveries.windows(2).any(|pair| {
+        let [(first, region), (second, other)] = pair else { return false };
+        let between = first.saturating_sub(100)..=second + 100;
+        region != other && moves.iter().any(|(at, from)| from == region && between.contains(at))
+    })
 }

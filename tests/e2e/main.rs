@@ -26,7 +26,6 @@ mod dev;
 mod directline;
 mod failover;
 mod faults;
-mod impatient;
 mod install;
 mod long_run;
 mod matrix;

@@ -34,6 +34,8 @@ pub struct More<'a> {
     pub route: &'a str,
     /// Keys of the pool.
     pub pool: &'a str,
+    /// Other probes than the usual.
+    pub probe: Option<&'a str>,
     /// Tables at the end.
     pub end: &'a str,
     /// Whether the gateway logs all it can.
@@ -57,10 +59,11 @@ impl Regions {
 
     /// Starts a gateway in front of these bots.
     pub async fn around(site: Site, west: Bot, north: Bot, more: &More<'_>) -> Self {
-        let More { route, pool, end, debug } = more;
+        let More { route, pool, probe, end, debug } = more;
+        let probe = probe.unwrap_or(PROBE);
         let config = format!(
             "[[route]]\npath = \"/api/messages\"\npool = \"{POOL}\"\n{route}\n\n\
-             [[pool]]\nname = \"{POOL}\"\nkind = \"bot\"\nreplay = \"keyed\"\n{PROBE}\n\
+             [[pool]]\nname = \"{POOL}\"\nkind = \"bot\"\nreplay = \"keyed\"\n{probe}\n\
              failback = {{ mode = \"auto\", hold = \"1s\" }}\n{pool}\n\n\
              [[pool.backend]]\nname = \"{WEST}\"\nurl = \"{}\"\n\n\
              [[pool.backend]]\nname = \"{NORTH}\"\nurl = \"{}\"\n\n{end}",

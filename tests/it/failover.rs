@@ -344,3 +344,22 @@ async fn a_key_that_does_not_reach_the_backend_is_no_key() -> Outcome<()> {
     assert_eq!(pair.two.log().count(), 0, "a second backend could not tell the repetition");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_outlives_the_loss_of_both_regions_when_one_comes_back_in_time() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, one, two) = (Site::new(), Backend::start("one").await, Backend::start("two").await);
+    let gateway = Gateway::start(&site, &site.config(&format!("kind = \"bot\"\n{PROBE}"), &[&one, &two])).await;
+    one.refuse().await;
+    two.refuse().await;
+    let body = r#"{"type":"message","id":"1","channelId":"test","conversation":{"id":"c"}}"#;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    let json = ("content-type", "application/json");
+    let sent = tokio::spawn(async move { client.post("/api/messages", &[json], body).await.map(|reply| reply.status) });
+    let tried = || gateway.metric("botgate_attempts_total", &["result=\"unsent\""]);
+    wait_until("both were tried in vain", || async { tried().await >= 2.0 }).await;
+    two.listen_again().await;
+    assert_eq!(sent.await?.map_err(|error| error.to_string())?, 200);
+    assert_eq!((one.log().count(), two.log().count()), (0, 1));
+    Ok(())
+}

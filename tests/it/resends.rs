@@ -14,15 +14,15 @@ use crate::support::{Gateway, Outcome};
 
 const PATH: &str = "/api/messages";
 
-struct Pair {
-    site: Site,
-    one: Backend,
-    two: Backend,
-    gateway: Gateway,
+pub(crate) struct Pair {
+    pub(crate) site: Site,
+    pub(crate) one: Backend,
+    pub(crate) two: Backend,
+    pub(crate) gateway: Gateway,
 }
 
 /// A bot pool of two backends and rare probes; `keys` are the pool's, `head` is the listener's and what follows it.
-async fn pair_with(head: &str, keys: &str) -> Pair {
+pub(crate) async fn pair_with(head: &str, keys: &str) -> Pair {
     let site = Site::new();
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let rare = "kind = \"bot\"\nprobe = { path = \"/healthz\", interval = \"60s\", timeout = \"1s\" }\nevidence = { failures = 0 }";
@@ -31,11 +31,11 @@ async fn pair_with(head: &str, keys: &str) -> Pair {
     Pair { site, one, two, gateway }
 }
 
-async fn pair(keys: &str) -> Pair {
+pub(crate) async fn pair(keys: &str) -> Pair {
     pair_with("", keys).await
 }
 
-fn activity(id: &str, more: Value) -> String {
+pub(crate) fn activity(id: &str, more: Value) -> String {
     let mut activity = json!({
         "type": "message", "id": id, "channelId": "msteams", "conversation": { "id": "a:1" }, "text": "hi",
     });
@@ -43,31 +43,31 @@ fn activity(id: &str, more: Value) -> String {
     activity.to_string()
 }
 
-fn message(id: &str) -> String {
+pub(crate) fn message(id: &str) -> String {
     activity(id, json!({}))
 }
 
-async fn post(client: &mut Client, body: &str, headers: &[(&str, &str)]) -> Outcome<Reply> {
+pub(crate) async fn post(client: &mut Client, body: &str, headers: &[(&str, &str)]) -> Outcome<Reply> {
     let headers = [&[("content-type", "application/json")], headers].concat();
     client.post(PATH, &headers, body.to_owned()).await
 }
 
 impl Pair {
-    async fn client(&self, protocol: Protocol) -> Client {
+    pub(crate) async fn client(&self, protocol: Protocol) -> Client {
         self.gateway.client(&self.site, protocol).await
     }
 
     /// Sends on a connection of its own.
-    async fn send(&self, body: &str) -> Reply {
+    pub(crate) async fn send(&self, body: &str) -> Reply {
         self.send_with(body, &[]).await
     }
 
-    async fn send_with(&self, body: &str, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn send_with(&self, body: &str, headers: &[(&str, &str)]) -> Reply {
         post(&mut self.client(Protocol::H1).await, body, headers).await.unwrap()
     }
 
     /// Sends, and goes away once backend one has it.
-    async fn send_and_leave(&self, protocol: Protocol, body: &str) {
+    pub(crate) async fn send_and_leave(&self, protocol: Protocol, body: &str) {
         let (seen, mut client, text) = (self.one.log().count(), self.client(protocol).await, body.to_owned());
         let waiting = tokio::spawn(async move { post(&mut client, &text, &[]).await.map(|reply| reply.status) });
         wait_until("the backend has the activity", || async { self.one.log().count() > seen }).await;
@@ -75,16 +75,16 @@ impl Pair {
         assert!(waiting.await.unwrap_err().is_cancelled());
     }
 
-    async fn resends(&self, result: &str) -> f64 {
+    pub(crate) async fn resends(&self, result: &str) -> f64 {
         self.gateway.metric("botgate_resends_total", &[&format!("result=\"{result}\"")]).await
     }
 
-    async fn entries(&self, state: &str) -> f64 {
+    pub(crate) async fn entries(&self, state: &str) -> f64 {
         self.gateway.metric("botgate_ledger_entries", &[&format!("state=\"{state}\"")]).await
     }
 
     /// Backend one has seen so many requests, two so many.
-    fn saw(&self, one: usize, two: usize) {
+    pub(crate) fn saw(&self, one: usize, two: usize) {
         assert_eq!((self.one.log().count(), self.two.log().count()), (one, two));
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -52,10 +52,11 @@ async fn closed(gateway: &Gateway, backend: &str, reason: &str) -> f64 {
 
 /// An echo, which proves that both directions are open.
 async fn echo(client: &mut Client, backend: &mut WebSocketStream<TcpStream>, text: &str) -> Outcome<()> {
+    let heard = |message: Message| (message == Message::text(text)).then_some(()).ok_or(format!("{message:?}"));
     client.send(Message::text(text)).await?;
-    assert_eq!(backend.next().await.ok_or("gone")??, Message::text(text));
+    heard(backend.next().await.ok_or("gone")??)?;
     backend.send(Message::text(text)).await?;
-    assert_eq!(client.next().await.ok_or("gone")??, Message::text(text));
+    heard(client.next().await.ok_or("gone")??)?;
     Ok(())
 }
 
@@ -320,5 +321,37 @@ async fn the_strict_client_tells_a_cut_frame_from_a_close() -> Outcome<()> {
     let mut socket = WebSocketStream::from_raw_socket(near, role, None).await;
     let error = close_code(&mut socket).await.unwrap_err();
     assert!(error.downcast_ref::<Error>().is_some(), "{error}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_come_with_the_handshake_are_not_lost() -> Outcome<()> {
+    let _machine = together().await;
+    let (site, listening) = (Site::new(), TcpListener::bind("127.0.0.1:0").await?);
+    let entry = ("one", format!("http://{}", listening.local_addr()?), String::new());
+    // A length has no meaning in a 101 (RFC 9110, section 8.6), and what follows is the tunnel's.
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 3\r\n\r\n\x81\x05hello";
+    let backend = tokio::spawn(async move {
+        loop {
+            let mut raw = Raw { io: listening.accept().await.unwrap().0 };
+            let head = raw.hear_until(SOON, |text| text.contains("\r\n\r\n")).await.text;
+            if head.contains("upgrade") {
+                raw.write(answer).await;
+                let early = raw.hear_until(SOON, |text| text.ends_with("early")).await.text;
+                return head + &early;
+            }
+            raw.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let config = site.head("") + &pool_of("bot", PROBE, &[entry], &format!("host = \"{HOST}\"\n"));
+    let gateway = Gateway::start(&site, &config).await;
+    let mut client = Raw::tls(gateway.address(), &site).await;
+    let head = format!("GET /x HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    client.write([head.as_bytes(), b"\x81\x85\0\0\0\0early"].concat()).await;
+    let heard = client.hear_until(SOON, |text| text.ends_with("hello")).await.text;
+    assert!(heard.starts_with("HTTP/1.1 101") && heard.ends_with("\r\n\r\n\u{fffd}\u{5}hello"), "{heard:?}");
+    assert!(!heard.to_ascii_lowercase().contains("content-length"), "{heard:?}");
+    let heard = backend.await?;
+    assert!(heard.ends_with("early"), "{heard:?}");
     Ok(())
 }

@@ -153,7 +153,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         replay: Replay::Keyed,
         replay_buffer: 1024,
         ledger: crate::config::LedgerConfig::default(),
-        retry: RetryConfig { status: StatusSet::default(), budget: 0.2, floor: 10 },
+        retry: RetryConfig { status: StatusSet::default(), rounds: 1, budget: 0.2, floor: 10 },
         probe: Some(probe),
         evidence: EvidenceConfig {
             suspect_after: Duration::from_millis(500),

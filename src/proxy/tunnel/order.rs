@@ -22,13 +22,18 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Orders a close; of two orders the earlier stands.
+    /// Orders a close; of two orders the earlier stands, and in the name of a shutdown if one of them is that.
     pub(super) fn give(&self, order: Order) {
-        if self.order.get().is_none_or(|standing| order.at < standing.at) {
-            self.order.set(Some(order));
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
+        let standing = self.order.get();
+        let mut stands = standing.filter(|standing| standing.at <= order.at).unwrap_or(order);
+        if [standing, Some(order)].iter().flatten().any(|order| order.end == TunnelEnd::Shutdown) {
+            stands.end = TunnelEnd::Shutdown;
+        }
+        self.order.set(Some(stands));
+        if standing != Some(stands)
+            && let Some(waker) = self.waker.take()
+        {
+            waker.wake();
         }
     }
 
@@ -44,5 +49,37 @@ impl Standing {
             *waker = Some(cx.waker().clone());
         }
         self.order.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn order(second: u64, end: TunnelEnd) -> Order {
+        Order { at: Moment::from_origin(Duration::from_secs(second)), end }
+    }
+
+    #[test]
+    fn of_two_orders_the_earlier_stands_and_a_pool_that_moves_back_does_not_call_off_a_shutdown() {
+        use TunnelEnd::{Failback, Failover, Shutdown};
+        let cx = Context::from_waker(Waker::noop());
+        let given = |orders: &[Order]| {
+            let standing = Standing::default();
+            orders.iter().for_each(|order| standing.give(*order));
+            standing
+        };
+        let failed = given(&[order(3, Failback), order(2, Failover), order(4, Failback)]);
+        assert_eq!(failed.poll(&cx), Some(order(2, Failover)));
+        failed.withdraw();
+        assert_eq!(failed.poll(&cx), None);
+        for orders in [[order(2, Failover), order(3, Shutdown)], [order(3, Shutdown), order(2, Failover)]] {
+            let stopping = given(&orders);
+            assert_eq!(stopping.poll(&cx).map(|order| order.at), Some(order(2, Failover).at));
+            stopping.withdraw();
+            assert_eq!(stopping.poll(&cx).map(|order| order.end), Some(Shutdown), "{orders:?}");
+        }
     }
 }

@@ -39,9 +39,11 @@ pub(in crate::proxy) fn switch(
     let (worker, target) = (worker.clone(), target.clone());
     spawn_local(async move {
         // Each side is ready once its 101 was written or read; one that never comes ends the other.
-        let (Ok(client), Ok(backend)) = tokio::join!(client, backend) else {
-            flight.broken();
-            return;
+        let (client, backend) = match tokio::join!(client, backend) {
+            (Ok(client), Ok(backend)) => (client, backend),
+            (_, Err(_)) => return flight.broken(),
+            // The client left before it had its 101: nothing that its backend did.
+            (Err(_), Ok(_)) => return,
         };
         Open::begin(worker, target, flight, websocket, client, backend).run().await;
     });

@@ -24,6 +24,8 @@ pub(super) enum Due {
     Timeout { pool: usize, wait: u64 },
     /// A request is out of time.
     Deadline { pool: usize, wait: u64 },
+    /// The pause before a request's next round is over.
+    Round { pool: usize, rest: u64 },
 }
 
 /// What is due, by time, and in the order in which it was put in.

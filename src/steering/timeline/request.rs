@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use super::faults::Clients;
 use crate::model::Moment;
+use crate::steering::Rounds;
 
 /// A request, from its arrival to its response.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) arrived: Moment,
     pub(super) deadline: Moment,
-    /// Backends that it was sent to.
+    /// Backends that it was sent to in this round.
     pub(super) tried: Vec<usize>,
+    /// Whether it was sent to more than one.
+    pub(super) elsewhere: bool,
+    pub(super) rounds: Rounds,
     /// The first fault that it met.
     pub(super) met: Option<usize>,
 }
@@ -21,13 +25,16 @@ pub(super) struct Request {
 pub(super) struct Wait {
     pub(super) request: Request,
     pub(super) backend: usize,
+    /// Since when.
+    pub(super) since: Moment,
     /// Whether the backend answers nothing; else its answer is under way.
     pub(super) silent: bool,
 }
 
 impl Request {
-    pub(super) fn new(now: Moment, deadline: Duration) -> Self {
-        Self { arrived: now, deadline: now + deadline, tried: Vec::new(), met: None }
+    pub(super) fn new(now: Moment, deadline: Duration, rounds: u32) -> Self {
+        let rounds = Rounds::new(rounds);
+        Self { arrived: now, deadline: now + deadline, tried: Vec::new(), elsewhere: false, rounds, met: None }
     }
 }
 

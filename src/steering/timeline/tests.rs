@@ -128,6 +128,20 @@ fn a_tcp_probe_does_not_see_a_hang() {
 }
 
 #[test]
+fn a_message_goes_round_again_while_both_regions_are_gone() {
+    let gone =
+        |region, span| format!("[[at]]\ntime = \"11s\"\nbackend = \"{region}\"\ndoes = \"down\"\nfor = \"{span}\"\n");
+    let script = format!("for = \"1m\"\ntraffic = {{ bot = 5 }}\n{}{}", gone("weu", "10s"), gone("neu", "1s"));
+    let failed = |rounds: u32| {
+        let config = bot(&format!("retry = {{ rounds = {rounds}, floor = 100 }}"));
+        let timeline = run(&config, &config::parse_script("script.toml", &script, &config).unwrap());
+        timeline.faults.iter().map(|fault| fault.clients.failed).sum::<u64>()
+    };
+    assert_eq!(failed(6), 0);
+    assert!(failed(1) > 0);
+}
+
+#[test]
 fn a_failback_waits_for_its_window() {
     let keys = "failback = { mode = \"window\", windows = [\"Sat 02:00-04:00\"], hold = \"60s\" }";
     let head = "for = \"5h\"\nstart = \"2026-11-21T00:30:00Z\"";

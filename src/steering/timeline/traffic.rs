@@ -12,7 +12,7 @@ use super::meets::{Meeting, meet};
 use super::request::{Request, Wait};
 use super::world::World;
 use crate::config::Condition;
-use crate::model::{Health, Moment, Replay, Sign};
+use crate::model::{Fate, Health, Moment, Replay, Sign};
 
 impl World<'_> {
     /// Counts the requests that arrived up to now and met nothing.
@@ -47,15 +47,16 @@ impl World<'_> {
         state.arrived = number;
         state.requests += 1;
         state.budget.observe(self.now.at, state.requests);
-        let request = Request::new(self.now.at, state.config.deadline);
+        let request = Request::new(self.now.at, state.config.deadline, state.config.retry.rounds);
         self.send(pool, request);
     }
 
     /// Sends a request to the next backend, and to the next, until one answers, one keeps it waiting, or none is left.
     fn send(&mut self, pool: usize, mut request: Request) {
         loop {
-            let Some(backend) = self.another(pool, &request) else { return self.finish(pool, &request, true) };
+            let Some(backend) = self.another(pool, &request) else { return self.rest(pool, request) };
             request.tried.push(backend);
+            request.elsewhere |= request.tried.len() > 1;
             let now = self.now.at;
             let state = &mut self.pools[pool];
             let target = &mut state.backends[backend];
@@ -63,7 +64,7 @@ impl World<'_> {
             request.met = request.met.or(target.fault);
             let meeting = meet(target.condition, &mut self.random);
             let rules = &state.config.evidence;
-            let (unsent, told) = match meeting {
+            let (fate, told) = match meeting {
                 Meeting::Served(Duration::ZERO) => return self.finish(pool, &request, false),
                 Meeting::Status(status) if !state.config.retry.status.contains(status) => {
                     if rules.status.contains(status) {
@@ -73,14 +74,14 @@ impl World<'_> {
                 }
                 Meeting::Served(after) => return self.wait(pool, backend, request, Some(after)),
                 Meeting::Silence => return self.wait(pool, backend, request, None),
-                Meeting::Status(status) => (false, rules.status.contains(status)),
-                Meeting::Reset => (false, rules.counts(Sign::Broken, true)),
-                Meeting::Refused => (true, rules.counts(Sign::Dial, true)),
+                Meeting::Status(status) => (Fate::Refused, rules.status.contains(status)),
+                Meeting::Reset => (Fate::Ambiguous, rules.counts(Sign::Broken, true)),
+                Meeting::Refused => (Fate::Unsent, rules.counts(Sign::Dial, true)),
             };
             if told {
                 self.queue.push(now, Due::Evidence { pool, backend, slow: false });
             }
-            if !self.may_try_again(pool, unsent, &request) {
+            if !self.may_try_again(pool, fate, &request) {
                 return self.finish(pool, &request, true);
             }
         }
@@ -99,7 +100,7 @@ impl World<'_> {
             self.queue.push(now + limit, Due::Timeout { pool, wait });
         }
         self.queue.push(request.deadline, Due::Deadline { pool, wait });
-        self.pools[pool].waits.insert(wait, Wait { request, backend, silent: answer.is_none() });
+        self.pools[pool].waits.insert(wait, Wait { request, backend, since: now, silent: answer.is_none() });
     }
 
     pub(super) fn suspect(&mut self, pool: usize, wait: u64) {
@@ -116,11 +117,13 @@ impl World<'_> {
 
     /// The attempt, or the whole request, is out of time, or its connection broke.
     pub(super) fn give_up(&mut self, pool: usize, wait: u64, deadline: bool, sign: Sign) {
-        let Some(Wait { request, backend, .. }) = self.pools[pool].waits.remove(&wait) else { return };
-        if self.pools[pool].config.evidence.counts(sign, true) {
+        let Some(Wait { request, backend, since, .. }) = self.pools[pool].waits.remove(&wait) else { return };
+        let config = self.pools[pool].config;
+        let fair = !deadline || self.now.at.since(since) >= config.evidence.fair_wait(config.deadline);
+        if fair && config.evidence.counts(sign, true) {
             self.queue.push(self.now.at, Due::Evidence { pool, backend, slow: false });
         }
-        if !deadline && self.may_try_again(pool, false, &request) {
+        if !deadline && self.may_try_again(pool, Fate::Ambiguous, &request) {
             self.send(pool, request);
         } else {
             self.finish(pool, &request, true);
@@ -153,12 +156,46 @@ impl World<'_> {
         if !self.replayable(pool) || state.steering.order_of_attempts().into_iter().all(bad) {
             return;
         }
-        let lost = |wait: &Wait| bad(wait.backend) && self.another(pool, &wait.request).is_some();
+        let again = |request: &Request| !request.rounds.is_last() || self.another(pool, request).is_some();
+        let lost = |wait: &Wait| bad(wait.backend) && again(&wait.request);
         let lost: Vec<u64> = state.waits.iter().filter(|(_, wait)| lost(wait)).map(|(number, _)| *number).collect();
         for number in lost {
-            if let Some(wait) = self.pools[pool].waits.remove(&number) {
-                self.send(pool, wait.request);
+            if let Some(Wait { mut request, .. }) = self.pools[pool].waits.remove(&number) {
+                if self.another(pool, &request).is_none() {
+                    request.rounds.begin();
+                    request.tried.clear();
+                }
+                self.send(pool, request);
             }
+        }
+    }
+
+    /// Every backend was tried: the request waits for the next round, if there is one.
+    fn rest(&mut self, pool: usize, mut request: Request) {
+        let left = request.deadline.since(self.now.at);
+        // What was said no to does not come here: it may not be tried again.
+        if request.tried.is_empty() || !request.rounds.another(Fate::Ambiguous, left) {
+            return self.finish(pool, &request, true);
+        }
+        let pause = request.rounds.begin();
+        request.tried.clear();
+        request.elsewhere = true;
+        self.count += 1;
+        self.queue.push(self.now.at + pause, Due::Round { pool, rest: self.count });
+        self.pools[pool].resting.insert(self.count, request);
+    }
+
+    /// The pause of a request is over.
+    pub(super) fn go_on(&mut self, pool: usize, rest: u64) {
+        if let Some(request) = self.pools[pool].resting.remove(&rest) {
+            self.send(pool, request);
+        }
+    }
+
+    /// A backend was found well, or another is active: pauses are over.
+    pub(super) fn go_on_all(&mut self, pool: usize) {
+        for request in std::mem::take(&mut self.pools[pool].resting).into_values() {
+            self.send(pool, request);
         }
     }
 
@@ -171,11 +208,12 @@ impl World<'_> {
         self.pools[pool].config.replay != Replay::Unsent
     }
 
-    fn may_try_again(&self, pool: usize, unsent: bool, request: &Request) -> bool {
+    fn may_try_again(&self, pool: usize, fate: Fate, request: &Request) -> bool {
         let state = &self.pools[pool];
         let retry = &state.config.retry;
-        (unsent || self.replayable(pool))
-            && self.another(pool, request).is_some()
+        let left = request.deadline.since(self.now.at);
+        (fate == Fate::Unsent || self.replayable(pool))
+            && (self.another(pool, request).is_some() || request.rounds.another(fate, left))
             && state.budget.take(self.now.at, state.requests, retry.budget, retry.floor)
     }
 
@@ -183,7 +221,7 @@ impl World<'_> {
         let Some(fault) = request.met else { return };
         let took = self.now.at.since(request.arrived);
         let report = &mut self.faults[fault];
-        report.clients.count(took, failed, request.tried.len() > 1);
+        report.clients.count(took, failed, request.elsewhere);
         if failed && report.clients.failed == 1 {
             let backend = report.backend.clone();
             self.note(pool, Happened::ClientsFail { backend, after: took });

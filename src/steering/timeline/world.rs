@@ -9,7 +9,7 @@ use super::super::{BackendParity, Observation, Order, Policy, SAMPLE, Schedule, 
 use super::bounds;
 use super::events::{Due, Queue};
 use super::meets::Running;
-use super::request::Wait;
+use super::request::{Request, Wait};
 use super::{Entry, FaultReport, Happened, Timeline};
 use crate::config::{Condition, Config, Deed, PoolConfig, Script, ScriptOrder};
 use crate::model::{BackendName, Health, Moment, Now, ParityGate, ParityVerdict, Sign};
@@ -54,6 +54,8 @@ pub(super) struct PoolWorld<'a> {
     pub(super) requests: u64,
     pub(super) budget: RetryBudget,
     pub(super) waits: BTreeMap<u64, Wait>,
+    /// Requests between two rounds.
+    pub(super) resting: BTreeMap<u64, Request>,
 }
 
 pub(super) struct BackendWorld {
@@ -126,6 +128,7 @@ impl<'a> World<'a> {
                 requests: 0,
                 budget: RetryBudget::default(),
                 waits: BTreeMap::new(),
+                resting: BTreeMap::new(),
             });
             self.note(index, Happened::Decision(Box::new(start)));
         }
@@ -173,6 +176,7 @@ impl<'a> World<'a> {
             Due::Suspect { pool, wait } => self.suspect(pool, wait),
             Due::Answer { pool, wait } => self.answer(pool, wait),
             Due::Timeout { pool, wait } => self.give_up(pool, wait, false, Sign::Timeout),
+            Due::Round { pool, rest } => self.go_on(pool, rest),
             Due::Deadline { pool, wait } => self.give_up(pool, wait, true, Sign::Timeout),
         }
         for pool in 0..self.pools.len() {
@@ -272,6 +276,7 @@ impl<'a> World<'a> {
         }
         if judged {
             self.rescue(pool);
+            self.go_on_all(pool);
         }
     }
 
