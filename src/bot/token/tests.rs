@@ -227,6 +227,21 @@ fn a_stream_that_does_not_say_its_channel_is_refused_whatever_its_key_is_endorse
 }
 
 #[test]
+fn an_app_services_channel_shows_a_token_of_the_bots_own() {
+    // Not among the cases that real bots are sent: their SDK has Entra's keys from nowhere else than Entra.
+    let mut world = World::new();
+    let authorization = [format!("Bearer {}", world.signers.entra.token(&entra_claims(NOW, APP)))];
+    let now = Utc::from_millis(NOW * 1000);
+    let bound = Bound::Activity { channel_id: "AseChannel", service_url: Some(SERVICE) };
+    assert_eq!(world.check(&authorization, bound, now), Ok(Caller::Emulator));
+    let stream = Bound::Stream { channel_id: Some("AseChannel") };
+    assert_eq!(world.check(&authorization, stream, now), Ok(Caller::Emulator));
+    let connector = [format!("Bearer {}", world.signers.plain.token(&claims(NOW)))];
+    let refused = Refused { fault: TokenFault::Issuer, issuer: None };
+    assert_eq!(world.check(&connector, stream, now), Err(refused));
+}
+
+#[test]
 fn without_keys_nothing_is_said_about_a_token_that_could_be_good_and_who_is_to_fetch_them_is_told() {
     let world = World::new();
     let headers = |token: String| {

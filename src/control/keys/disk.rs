@@ -48,6 +48,10 @@ pub(super) fn path_of(directory: &Path, source: &KeySourceConfig) -> PathBuf {
 /// # Errors
 /// Why the file cannot be used, which is then as good as none.
 pub(super) fn load(path: &Path, source: &KeySourceConfig) -> Result<Option<Kept>, String> {
+    // A pipe or a device would be waited for.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err("it is no file".to_owned());
+    }
     let text = match File::open(path) {
         Ok(file) => {
             let mut text = String::new();
@@ -135,6 +139,9 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             assert!(load(&path, &one).is_err(), "{length} bytes");
         }
+        fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success() && load(&path, &one).is_err(), "and nobody writes into it");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(load(&path, &one).is_err());

@@ -65,9 +65,8 @@ fn good(table: &mut Table, keys: &Signers, now: i64) {
     table.about(slack, "channel not endorsed", "endorsement", key.token(&usual));
     let ase = with(activity(), &json!({"channelId": "AseChannel"}));
     table.about(ase.clone(), "the connector's, for a channel of an App Service", "issuer", keys.plain.token(&usual));
-    let (skill, emulator) = (keys.entra.token(&entra_claims(now, SKILL)), keys.entra.token(&entra_claims(now, APP)));
-    table.about(ase.clone(), "a skill's, for a channel of an App Service", "caller", skill);
-    table.about(ase, "asked for by the bot, for a channel of an App Service", "valid", emulator);
+    let skill = keys.entra.token(&entra_claims(now, SKILL));
+    table.about(ase, "a skill's, for a channel of an App Service", "caller", skill);
     let cased = with(activity(), &json!({"channelId": "Test"}));
     table.about(cased, "channel endorsed in another case", "endorsement", key.token(&usual));
 }
