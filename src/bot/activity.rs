@@ -201,6 +201,12 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_no_json_wherever_they_stand() {
+        let body = b"{\"type\":\"message\",\"channelId\":\"c\",\"conversation\":{\"id\":\"1\"},\"z\":\"\xff\"}";
+        assert_eq!(Facts::read(body).unwrap_err(), NoActivity::NotAnObject);
+    }
+
+    #[test]
     fn depth_costs_no_stack() {
         let deep = format!(r#"{{"type":"message","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(Facts::read(deep.as_bytes()).unwrap_err(), NoActivity::NoChannel);

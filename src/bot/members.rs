@@ -50,7 +50,9 @@ impl<'a> Members<'a> {
     /// A text that a client has cut within a character (`"\ud83d"`) is JSON (RFC 8259, section 8.2) and no text of Rust: where
     /// nobody asks for it, it is passed over.
     pub(super) fn read(body: &'a [u8], text: bool) -> Result<Self, serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        // Also where nothing is read: what a bot makes of bytes that are no text is its own affair.
+        let text_of_body = std::str::from_utf8(body).map_err(serde::de::Error::custom)?;
+        let mut deserializer = serde_json::Deserializer::from_str(text_of_body);
         let members = deserializer.deserialize_map(Reader(if text { &MEMBERS } else { FACTS }))?;
         deserializer.end()?;
         Ok(members)
