@@ -42,6 +42,16 @@ impl Schedule {
         Some(self.next.min(early))
     }
 
+    /// Whether a key is missed that the hour's one fetch did not bring.
+    pub(super) const fn is_spent(&self, missed: bool) -> bool {
+        missed && self.forced.is_some() && !self.running
+    }
+
+    /// The next fetch is due at once: an operator asks for it.
+    pub(super) fn hurry(&mut self, now: Moment) {
+        self.next = self.next.min(now);
+    }
+
     /// Begins a fetch if one is due, and tells whether it did.
     pub(super) fn begin(&mut self, now: Moment, missed: bool) -> bool {
         if self.wakeup(missed).is_none_or(|at| at > now) {
@@ -107,6 +117,19 @@ mod tests {
         assert!(schedule.begin(at(100), false));
         schedule.ended(at(100), true, 0.5);
         assert_eq!(schedule.wakeup(false), Some(at(100) + DAILY));
+    }
+
+    #[test]
+    fn an_operator_need_not_wait_for_the_hour_to_pass() {
+        let mut schedule = Schedule::new(at(0));
+        assert!(schedule.begin(at(0), false));
+        schedule.ended(at(1), true, 0.0);
+        assert!(schedule.begin(at(60), true) && !schedule.is_spent(true));
+        schedule.ended(at(61), true, 0.0);
+        assert!(schedule.is_spent(true) && !schedule.is_spent(false));
+        assert!(!schedule.begin(at(62), true));
+        schedule.hurry(at(62));
+        assert!(schedule.begin(at(62), true));
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Keys {
             }
         }
         self.sources.retain(|source| wanted.contains(&&source.config));
+        // A reload is an operator's way to say that the issuer has changed its keys.
+        for source in self.sources.iter_mut().filter(|source| source.missed.is_said()) {
+            source.schedule.hurry(now);
+        }
         for config in wanted {
             if self.sources.iter().all(|source| source.config != *config) {
                 self.sources.push(self.newcomer(config.clone(), now));
@@ -172,7 +176,15 @@ impl Keys {
     /// What does not work as it should, one sentence for each issuer.
     pub(in crate::control) fn trouble(&self) -> impl Iterator<Item = String> {
         self.sources.iter().filter_map(|source| {
-            let why = source.trouble.as_ref()?;
+            let Some(why) = source.trouble.as_ref() else {
+                return source.schedule.is_spent(source.missed.is_said()).then(|| {
+                    let of = &source.config;
+                    format!(
+                        "tokens name a key that {of} does not publish, and they are refused; the keys are fetched for such \
+                         a one once an hour: if they have changed since, `botgate reload` fetches them at once"
+                    )
+                });
+            };
             Some(match source.fetched {
                 Some(fetched) => format!("token keys cannot be fetched, those of {fetched} are used: {why}"),
                 None => format!("token keys were never fetched, tokens cannot be checked: {why}"),
