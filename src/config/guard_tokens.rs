@@ -10,7 +10,7 @@ use super::defaulted::span;
 use super::findings::{Fault, Place, fault};
 use super::raw_guard::{RawCloud, RawGuardTable};
 use super::resolve::Outside;
-use super::types_backend::{BackendConfig, BackendUrl, QuestionConfig};
+use super::types_backend::{BackendConfig, BackendUrl};
 use super::types_tokens::{KeySourceConfig, TokenIssuer, TokensConfig};
 use super::values::brief;
 use crate::model::TokenMode;
@@ -173,19 +173,8 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 fn service(url: BackendUrl, ca: Option<PathBuf>) -> BackendConfig {
-    BackendConfig {
-        name: url.host.as_str().into(),
-        priority: 1,
-        host: None,
-        server_name: None,
-        headers: Vec::new(),
-        rewrite: Vec::new(),
-        question: QuestionConfig::default(),
-        ca: ca.filter(|_| url.tls),
-        client_certificate: None,
-        http2: url.tls,
-        url,
-    }
+    let ca = ca.filter(|_| url.tls);
+    BackendConfig::service(url.host.as_str().into(), url, ca)
 }
 
 impl KeySourceConfig {

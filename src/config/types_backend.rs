@@ -34,6 +34,26 @@ pub struct BackendConfig {
     pub http2: bool,
 }
 
+impl BackendConfig {
+    /// A service that is asked beside the backends (keys, tokens, a companion of a parity check): reached as they are, with
+    /// nothing of its own but whom it is trusted by.
+    pub(super) fn service(name: BackendName, url: BackendUrl, ca: Option<PathBuf>) -> Self {
+        Self {
+            name,
+            priority: 1,
+            host: None,
+            server_name: None,
+            headers: Vec::new(),
+            rewrite: Vec::new(),
+            question: QuestionConfig::default(),
+            ca,
+            client_certificate: None,
+            http2: url.tls,
+            url,
+        }
+    }
+}
+
 impl std::fmt::Debug for BackendConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let headers: Vec<&HeaderName> = self.headers.iter().map(|(name, _)| name).collect();

@@ -10,7 +10,7 @@ use super::raw::{RawCompanion, RawMethod, RawParity};
 use super::types::{ParityRequest, ParityRule};
 use crate::config::findings::{Fault, Place, fault};
 use crate::config::resolve::Outside;
-use crate::config::{BackendConfig, BackendUrl, QuestionConfig, address, shape};
+use crate::config::{BackendConfig, BackendUrl, address, shape};
 
 /// What the questions of a check depend on.
 pub(super) struct Asking<'a> {
@@ -158,19 +158,8 @@ fn companion(
     if matches!(ca, Some(None)) {
         return Asked::Wrong;
     }
-    let service = BackendConfig {
-        name: backend.name.clone(),
-        priority: backend.priority,
-        host: None,
-        server_name: None,
-        headers: Vec::new(),
-        rewrite: Vec::new(),
-        question: QuestionConfig::default(),
-        ca: ca.flatten(),
-        client_certificate: None,
-        http2: url.tls,
-        url,
-    };
+    let service =
+        BackendConfig { priority: backend.priority, ..BackendConfig::service(backend.name.clone(), url, ca.flatten()) };
     let own = outside.headers(&place.key("headers"), entry.headers.as_ref());
     Asked::Well { service: Arc::new(service), companion: true, path, own }
 }

@@ -7,7 +7,7 @@ use crate::config::findings::Place;
 use crate::config::parity::service_url;
 use crate::config::raw_probe::{RawProbeTable, RawSign};
 use crate::config::resolve::Outside;
-use crate::config::types_backend::{BackendConfig, QuestionConfig};
+use crate::config::types_backend::BackendConfig;
 use crate::config::types_probe::{ActivityProbe, Expected, ReplyCheck, SignConfig};
 
 /// The probe; none when it cannot be signed as written.
@@ -76,19 +76,7 @@ fn sign(place: &Place<'_>, raw: &RawSign, outside: &Outside<'_>) -> Option<SignC
     if matches!(ca, Some(None)) {
         return None;
     }
-    let service = BackendConfig {
-        name: "token service".into(),
-        priority: 1,
-        host: None,
-        server_name: None,
-        headers: Vec::new(),
-        rewrite: Vec::new(),
-        question: QuestionConfig::default(),
-        ca: ca.flatten(),
-        client_certificate: None,
-        http2: url.tls,
-        url,
-    };
+    let service = BackendConfig::service("token service".into(), url, ca.flatten());
     Some(SignConfig {
         service: Arc::new(service),
         path: if path.starts_with('/') { path } else { format!("/{path}") },
