@@ -41,6 +41,8 @@ pub(super) async fn run(
     let mut target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
     let mut manner = Manner { number: 1, fresh: false, rescuable: true };
     let mut rounds = Rounds::new(pool.get().config.retry.rounds);
+    // How the last attempt failed that a backend may have acted on.
+    let mut ambiguous: Option<Refusal> = None;
     loop {
         tried.push(target.backend().id);
         manner.rescuable = !rounds.is_last() || another(&pool, &tried).is_some();
@@ -66,8 +68,11 @@ pub(super) async fn run(
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
-        if next != Next::GiveUp && outcome.as_ref().is_err_and(|failed| failed.failure.fate == Fate::Ambiguous) {
-            pool.get().stats.cells.of(worker.id).replayed.increment();
+        if let Some(failed) = outcome.as_ref().err().filter(|failed| failed.failure.fate == Fate::Ambiguous) {
+            ambiguous = Some(failed.refusal);
+            if next != Next::GiveUp {
+                pool.get().stats.cells.of(worker.id).replayed.increment();
+            }
         }
         match (next, another(&pool, &tried)) {
             (Next::Redial, _) => {
@@ -95,7 +100,7 @@ pub(super) async fn run(
                     pool = pool.in_view(worker.view());
                 }
                 tried.clear();
-                target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
+                target = pool.choose(|_| false).ok_or(Refusal::AllDown.after(ambiguous))?;
                 manner.fresh = false;
             }
             _ => {
@@ -103,7 +108,7 @@ pub(super) async fn run(
                     Ok(answer) => Ok(respond(worker, exchange, answer, flight, &target)),
                     Err(failed) => {
                         target.backend().stats.cells.of(worker.id).failed.increment();
-                        Err(failed.refusal)
+                        Err(failed.refusal.after(ambiguous))
                     }
                 };
             }

@@ -118,6 +118,11 @@ impl Refusal {
         matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
     }
 
+    /// What is true when an attempt before the last one was `ambiguous`: that nothing was delivered is not known then.
+    pub(super) fn after(self, ambiguous: Option<Self>) -> Self {
+        ambiguous.filter(|_| matches!(self, Self::Unreachable | Self::AllDown)).unwrap_or(self)
+    }
+
     /// Whether no backend serves the request, through no fault of its own.
     pub(super) const fn is_unavailability(self) -> bool {
         matches!(self, Self::AllDown | Self::Unreachable | Self::Broken | Self::TooLate)

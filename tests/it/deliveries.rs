@@ -148,8 +148,10 @@ async fn deliveries_whose_clients_vanish_all_at_once_at_a_shutdown_go_on() -> Ou
         all.spawn(async move { another.send_request(request).await.is_ok() });
     }
     wait_until("all are under way", || async { pair.one.log().count() == 150 }).await;
+    let admin = pair.gateway.admin();
     let leave = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        // The sign that it takes no more traffic.
+        wait_until("it drains", || async { tokio::net::TcpStream::connect(admin).await.is_err() }).await;
         drop((all, client));
     };
     let (ended, ()) = tokio::join!(pair.gateway.stop(), leave);

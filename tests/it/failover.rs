@@ -363,3 +363,19 @@ async fn a_message_outlives_the_loss_of_both_regions_when_one_comes_back_in_time
     assert_eq!((one.log().count(), two.log().count()), (0, 1));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_have_been_heard_is_not_told_that_nothing_was_delivered() -> Outcome<()> {
+    let _machine = together().await;
+    let pair = pair(&rare("replay = \"keyed\"")).await;
+    pair.one.always(Behaviour::Reset);
+    pair.two.refuse().await;
+    let mut client = pair.gateway.client(&pair.site, Protocol::H1).await;
+    let reply = client.post("/", &[("idempotency-key", "1")], "x").await?;
+    reply.is_problem(StatusCode::BAD_GATEWAY);
+    assert_eq!(reply.json()["type"], "urn:botgate:problem:broken", "{}", reply.text());
+    pair.one.refuse().await;
+    let reply = client.post("/", &[("idempotency-key", "2")], "x").await?;
+    assert_eq!(reply.json()["type"], "urn:botgate:problem:unreachable", "{}", reply.text());
+    Ok(())
+}
