@@ -1,0 +1,99 @@
+//! The driver of a connection: polls it, and holds it to its deadlines and to the drain.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::server::activity::{Activity, Deadlines, Due};
+use crate::server::drain::{Stop, linger};
+
+/// How long a connection that was told to end may take for its farewell once nothing is under way.
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A hyper connection, of either protocol.
+pub(super) trait Connection: Future<Output = hyper::Result<()>> {
+    /// Whether the protocol itself can tell the client to bring no further request (GOAWAY), without losing one.
+    const SAYS_GOODBYE: bool;
+    /// Ends it as soon as what is under way has ended.
+    fn finish(self: Pin<&mut Self>);
+}
+
+/// How a connection ended.
+pub(super) enum End {
+    /// By itself.
+    Closed(hyper::Result<()>),
+    /// Its head was late; it is still open.
+    HeadLate,
+    /// It did not end when told to; it is still open.
+    Cut,
+    /// The client does not read its responses; it is still open.
+    Unread,
+}
+
+/// Runs a connection to its end.
+pub(super) async fn drive<C: Connection>(
+    mut connection: Pin<&mut C>,
+    activity: &Activity,
+    deadlines: Deadlines,
+    drain: &CancellationToken,
+    stop: &Stop,
+) -> End {
+    let mut drained = pin!(drain.cancelled());
+    let mut timer = pin!(tokio::time::sleep(deadlines.head.unwrap_or(deadlines.idle)));
+    let mut finishing: Option<Instant> = None;
+    // What the client had not read when the timer last fired.
+    let mut unread: Option<u64> = None;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Closed(result));
+            }
+            if !activity.draining() && drained.as_mut().poll(cx).is_ready() {
+                activity.drain(linger(stop.grace()));
+                if C::SAYS_GOODBYE {
+                    connection.as_mut().finish();
+                    finishing = Some(Instant::now());
+                }
+                continue;
+            }
+            let due = match finishing {
+                Some(_) if activity.busy() => Due::Never,
+                Some(since) if since.elapsed() >= FAREWELL => return Poll::Ready(End::Cut),
+                Some(since) => Due::At(since + FAREWELL),
+                None => activity.due(&deadlines),
+            };
+            let at = match due {
+                Due::HeadLate => return Poll::Ready(End::HeadLate),
+                Due::Idle => {
+                    connection.as_mut().finish();
+                    finishing = Some(Instant::now());
+                    continue;
+                }
+                // The end of a request does not always wake this task: look again in a while. hyper has no deadline for a
+                // client that does not read: one that took nothing between two looks is cut.
+                Due::Never => {
+                    if timer.is_elapsed() {
+                        let before = std::mem::replace(&mut unread, activity.unread());
+                        if unread.is_some() && unread == before {
+                            return Poll::Ready(End::Unread);
+                        }
+                    }
+                    Instant::now() + deadlines.idle
+                }
+                Due::At(at) => at,
+            };
+            // A timer that fires too early costs one look; moving it at every request would cost more.
+            if timer.is_elapsed() || (due != Due::Never && timer.deadline() > at) {
+                timer.as_mut().reset(at);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,51 @@
+//! HTTP on an established connection: HTTP/1 or HTTP/2 by hyper, and the driver that holds it to its deadlines.
+
+mod drive;
+mod h1;
+mod h2;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+pub(in crate::server) use h1::serve_http1;
+pub(in crate::server) use h2::serve_http2;
+
+use super::activity::Activity;
+use super::drain::Stop;
+use super::serve::BoxError;
+use crate::config::ListenerConfig;
+
+/// A client's byte stream, encrypted or not.
+pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
+/// What answers the requests of a connection.
+pub(in crate::server) trait Handle<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+impl<B, T> Handle<B> for T where
+    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+{
+}
+
+/// What it answers with.
+pub(in crate::server) trait ResponseBody: Body<Data = Bytes, Error = BoxError> + 'static {}
+impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
+
+/// What both protocols need.
+pub(in crate::server) struct Session<S> {
+    pub(in crate::server) service: S,
+    pub(in crate::server) activity: Arc<Activity>,
+    pub(in crate::server) config: Arc<ListenerConfig>,
+    pub(in crate::server) drain: CancellationToken,
+    pub(in crate::server) stop: Stop,
+}
