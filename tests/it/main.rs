@@ -21,6 +21,7 @@ mod operators;
 mod phases;
 mod power_cuts;
 mod probes;
+mod promises;
 mod qna;
 mod regions;
 mod reload;

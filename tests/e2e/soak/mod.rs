@@ -18,7 +18,8 @@ use fastrand::Rng;
 use super::support::sim::Region;
 use super::support::site::{HOST, pool_of};
 use super::support::storm::seed;
-use super::support::{Gateway, Site, alone, wait_until};
+use super::support::wait::wait_within;
+use super::support::{Gateway, Site, alone};
 use faults::Faults;
 use guests::Guests;
 use pests::Pests;
@@ -33,6 +34,7 @@ probe = { path = "/healthz", interval = "500ms", timeout = "500ms", fall = 2, ri
 failback = { mode = "auto", hold = "1s" }
 flap = { failovers = 100000, within = "1h" }
 retry = { budget = "100%", floor = 300 }
+keep_alive = "10s"
 ledger = { entries = 16384, age = "20s", bytes = "16MiB" }
 "#;
 
@@ -84,7 +86,7 @@ async fn who_behaves_notices_nothing_and_nothing_grows_while_everything_goes_wro
     pestered.assert_made();
     made.assert_made(length);
     vitals.assert_flat();
-    wait_until("every descriptor that a client cost is given back", async || {
+    wait_within("every descriptor that a client cost is given back", Duration::from_secs(60), async || {
         Vitals::of(&gateway).descriptors <= still + vitals::KEPT
     })
     .await;

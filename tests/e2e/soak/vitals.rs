@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use crate::support::Gateway;
 
-/// Descriptors that the gateway may keep open when its clients have left: kept connections to both regions, by two workers,
-/// for probes, in reserve.
+/// Descriptors that the gateway may keep open when its clients have left: warm connections of both workers to both regions,
+/// those of probes, what is in reserve.
 pub const KEPT: usize = 24;
 
 /// At one moment.
