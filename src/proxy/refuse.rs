@@ -8,12 +8,15 @@ use serde::Serialize;
 use super::response::ResponseBody;
 use super::voice::{Said, Voice};
 use crate::model::TokenFault;
+use crate::wire::h1::Fault;
 
 /// Why a request has no response of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The request breaks a rule of HTTP; which one.
     BadRequest(&'static str),
+    /// Its head breaks a rule of HTTP/1; it was not looked at any further.
+    Malformed(Fault),
     /// CONNECT and TRACE are not served.
     Method,
     /// No route serves this host.
@@ -57,6 +60,7 @@ impl Refusal {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::Malformed(_) => "malformed-request",
             Self::Method => "method-not-served",
             Self::UnknownHost => "unknown-host",
             Self::UnknownPath => "unknown-path",
@@ -75,9 +79,10 @@ impl Refusal {
         }
     }
 
-    pub(super) const fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(fault) => StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
@@ -100,12 +105,13 @@ impl Refusal {
             Self::Token(TokenFault::Endorsement) => "the token is not endorsed for this channel",
             // What exactly is wrong with it is for the log, not for who tries tokens.
             Self::Token(_) => "a valid token is required",
+            Self::Malformed(fault) => fault.detail(),
             Self::Method => "this method is not served here",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",
             Self::BodyTooLarge => "the request body is larger than this route allows",
             Self::BodyStalled => "the request body came too slowly",
-            Self::BodyAborted => "the request body broke off before its end",
+            Self::BodyAborted => "the request body broke off, or broke its framing, before its end",
             Self::AllDown => "no backend is available: try again later",
             Self::Unreachable => "no backend could be reached; the request was not delivered",
             Self::Broken => "the backend broke off before it answered; the request may have been delivered",
@@ -115,7 +121,15 @@ impl Refusal {
 
     /// Whether the connection must not carry another request: the rest of this one may still be on it.
     const fn closes(self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::Malformed(_)
+                | Self::Method
+                | Self::BodyTooLarge
+                | Self::BodyStalled
+                | Self::BodyAborted
+        )
     }
 
     /// What is true when an attempt before the last one was `ambiguous`: that nothing was delivered is not known then.
@@ -186,4 +200,20 @@ impl Refusal {
         };
         serde_json::to_vec(&problem).unwrap_or_default().into()
     }
+}
+
+/// The response to an HTTP/1 request whose head was not let pass, as bytes: nothing that makes responses ever sees it. The
+/// connection ends with it.
+pub fn refused_head(fault: Fault) -> Bytes {
+    let refusal = Refusal::Malformed(fault);
+    let (status, body) = (refusal.status(), refusal.problem(refusal.status(), None));
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+    let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {} {}\r\n{date}content-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    );
+    [head.as_bytes(), &body].concat().into()
 }

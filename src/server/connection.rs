@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
-use super::http::{Session, serve_http1, serve_http2};
+use super::http::{Counted, Session, serve_http1, serve_http2};
 use super::listener::Listener;
 use super::proxy_protocol::{HeaderError, read_header};
 use super::serve::Serve;
@@ -55,7 +55,9 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let counted = Counted { stats: worker.stats.clone(), worker: worker.id };
+    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
+    let session = Session { service, activity, config, drain, stop, counted };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
