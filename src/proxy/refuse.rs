@@ -1,7 +1,7 @@
 //! The one place that turns an error into a response: problem details (RFC 9457), or what `voice` says instead.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -19,6 +19,12 @@ pub(super) enum Refusal {
     Malformed(Fault),
     /// CONNECT and TRACE are not served.
     Method,
+    /// An expectation other than `100-continue`.
+    Expectation,
+    /// A WebSocket of another version than 13.
+    WebSocketVersion,
+    /// The certificate of the connection does not bear this host.
+    Misdirected,
     /// No route serves this host.
     UnknownHost,
     /// The host is served, this path is not.
@@ -62,6 +68,9 @@ impl Refusal {
             Self::BadRequest(_) => "bad-request",
             Self::Malformed(_) => "malformed-request",
             Self::Method => "method-not-served",
+            Self::Expectation => "expectation",
+            Self::WebSocketVersion => "websocket-version",
+            Self::Misdirected => "misdirected",
             Self::UnknownHost => "unknown-host",
             Self::UnknownPath => "unknown-path",
             Self::NotAnActivity(_) => "not-an-activity",
@@ -88,7 +97,9 @@ impl Refusal {
             Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
+            Self::UnknownHost | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
@@ -107,6 +118,9 @@ impl Refusal {
             Self::Token(_) => "a valid token is required",
             Self::Malformed(fault) => fault.detail(),
             Self::Method => "this method is not served here",
+            Self::Expectation => "no expectation but 100-continue is known here",
+            Self::WebSocketVersion => "only version 13 of the WebSocket protocol is served",
+            Self::Misdirected => "the certificate of this connection does not bear this host name: open another for it",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",
             Self::BodyTooLarge => "the request body is larger than this route allows",
@@ -125,6 +139,7 @@ impl Refusal {
             self,
             Self::BadRequest(_)
                 | Self::Malformed(_)
+                | Self::Expectation
                 | Self::Method
                 | Self::BodyTooLarge
                 | Self::BodyStalled
@@ -180,6 +195,11 @@ impl Refusal {
         if self == Self::Method {
             headers
                 .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        if self == Self::WebSocketVersion {
+            // RFC 6455, section 4.2.2; RFC 9110, section 15.5.22.
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         if http1 && self.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
