@@ -50,4 +50,5 @@ mod worker;
 
 pub use client::Client;
 pub use gateway::Gateway;
+pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
-use super::http::{Session, serve_http1, serve_http2};
+use super::http::{Counted, Session, serve_http1, serve_http2};
 use super::listener::Listener;
 use super::proxy_protocol::{HeaderError, read_header};
 use super::serve::Serve;
@@ -55,7 +55,9 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let counted = Counted { stats: worker.stats.clone(), worker: worker.id };
+    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
+    let session = Session { service, activity, config, drain, stop, counted };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -100,12 +102,13 @@ async fn establish(
         prefix = header.surplus;
     }
     let stream = Stream { io, prefix, _place: place };
-    let (stream, server_name) = match &listener.tls {
-        None => (Transport::Plain(stream), None),
+    let (stream, server_name, certificate_names) = match &listener.tls {
+        None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
             let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
-            (Transport::Tls(Box::new(stream)), name)
+            let borne = tls.store.borne(name.as_deref());
+            (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
@@ -114,6 +117,7 @@ async fn establish(
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
+        certificate_names,
         trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
         listener: listener.index,
         body_timeout: config.body_timeout,

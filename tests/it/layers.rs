@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{bare, files, read};
 
 /// Ranks of the top-level modules: design, section 3.
-const RANKS: [(&str, u8); 15] = [
+const RANKS: [(&str, u8); 16] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -21,6 +21,7 @@ const RANKS: [(&str, u8); 15] = [
     ("ledger", 2),
     ("config", 1),
     ("telemetry", 1),
+    ("wire", 1),
 ];
 
 /// Outside crates and the only places that may name them.

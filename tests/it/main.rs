@@ -14,6 +14,8 @@ mod deliveries;
 mod drills;
 mod failover;
 mod guard;
+mod h1_backends;
+mod h1_requests;
 mod journal;
 mod layers;
 mod names;

@@ -30,7 +30,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/2 until the connection ends.
 pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, drain, stop } = session;
+    let Session { service, activity, config, drain, stop, .. } = session;
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
         .timer(TokioTimer::new())

@@ -3,6 +3,7 @@
 mod drive;
 mod h1;
 mod h2;
+mod strict;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tower::Service;
 
 pub(in crate::server) use h1::serve_http1;
 pub(in crate::server) use h2::serve_http2;
+pub(in crate::server) use strict::Counted;
 
 use super::activity::Activity;
 use super::drain::Stop;
@@ -48,4 +50,5 @@ pub(in crate::server) struct Session<S> {
     pub(in crate::server) config: Arc<ListenerConfig>,
     pub(in crate::server) drain: CancellationToken,
     pub(in crate::server) stop: Stop,
+    pub(in crate::server) counted: Counted,
 }
