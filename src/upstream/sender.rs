@@ -19,7 +19,8 @@ use crate::telemetry::{BackendStats, WorkerId};
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
 
-/// Octets of header fields that are read of a response, each counted with 32 more (RFC 9113, section 6.5.2).
+/// Octets of header fields that are read of a response, in HTTP/2 each counted with 32 more (RFC 9113, section 6.5.2). In
+/// HTTP/1 also what is read ahead of a client that does not take it.
 const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 
 /// The sending half of a connection.
@@ -71,7 +72,10 @@ where
             open.drive(connection);
             return Ok(Self::H2(sender, Rc::new(())));
         }
-        let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(dialed.stream)).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_RESPONSE_HEADER as usize)
+            .handshake(TokioIo::new(dialed.stream))
+            .await?;
         if upgradable {
             open.drive(connection.with_upgrades());
         } else {

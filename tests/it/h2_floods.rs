@@ -153,7 +153,7 @@ async fn a_header_block_without_end_is_cut_by_frames_by_octets_and_by_time() -> 
         let (fate, sent) = flood(&mut client, |_| frame(CONTINUATION, 0, 1, &more)).await;
         assert_eq!(fate, Fate::Goaway(CALM, "header-block".to_owned()), "{what}: after {sent}");
     }
-    assert!(counted(&gateway, "header-block").await >= 4.0);
+    wait_until("they are counted", async || counted(&gateway, "header-block").await == 3.0).await;
     // One octet now and then: the head has a deadline, here of a second.
     let mut client = H2Client::open(gateway.address(), &site).await;
     let drip = frame(HEADERS, WHOLE, 1, &hpack(&request("GET", "/", &[("x-slow", &"y".repeat(4000))])));
@@ -184,7 +184,13 @@ async fn header_bombs_are_refused_by_size_and_by_count_with_crumbs_counted() -> 
         client.ask(1, &request("GET", "/", fields)).await
     };
     let large = "y".repeat(10_000);
-    assert_eq!(ask(&[("x-1", &large), ("x-2", &large), ("x-3", &large), ("x-4", &large)]).await, Fate::Status(431));
+    let mut client = H2Client::open(gateway.address(), &site).await;
+    let block = hpack(&request("GET", "/", &[("x-1", &large), ("x-2", &large), ("x-3", &large), ("x-4", &large)]));
+    let (first, second) = block.split_at(16_000);
+    let (second, third) = second.split_at(16_000);
+    let frames = [frame(HEADERS, 1, 1, first), frame(CONTINUATION, 0, 1, second), frame(CONTINUATION, 4, 1, third)];
+    client.write(frames.concat()).await;
+    assert_eq!(client.fate(1, SOON).await, Fate::Status(431), "large fields");
     assert_eq!(ask(&[("x", ""); 300]).await, Fate::Status(431), "small fields");
     assert_eq!(ask(&[("x", ""); 101]).await, Fate::Status(431), "of one name");
     assert_eq!(ask(&[("cookie", "a=1"); 201]).await, Fate::Status(431), "cookie crumbs");

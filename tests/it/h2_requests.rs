@@ -242,7 +242,6 @@ async fn frames_out_of_order_end_their_stream_or_connection() -> Outcome<()> {
     let end = || frame(DATA, END_STREAM, 1, b"end");
     for (what, frames) in [
         ("trailers that end nothing", vec![headers(END_HEADERS, 1, &[("x", "y")]), end()]),
-        ("a pseudo-header in trailers", vec![headers(WHOLE, 1, &[(":path", "/other")])]),
         ("a hop-by-hop field in trailers", vec![headers(WHOLE, 1, &[("transfer-encoding", "chunked")])]),
         ("data on stream 0", vec![frame(DATA, END_STREAM, 0, b"data")]),
         ("data with more padding than data", vec![frame(DATA, END_STREAM | PADDED, 1, &[9, 1, 2])]),
