@@ -14,6 +14,7 @@ mod deliveries;
 mod drills;
 mod failover;
 mod guard;
+mod import;
 mod journal;
 mod layers;
 mod names;
