@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{bare, files, read};
 
 /// Ranks of the top-level modules: design, section 3.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -22,6 +22,7 @@ const RANKS: [(&str, u8); 16] = [
     ("import", 2),
     ("config", 1),
     ("telemetry", 1),
+    ("wire", 1),
 ];
 
 /// Outside crates and the only places that may name them.
