@@ -29,7 +29,7 @@ const RANKS: [(&str, u8); 17] = [
 const DOORS: [(&str, &[&str]); 13] = [
     ("hickory_resolver", &["src/upstream/resolve"]),
     ("hickory_proto", &["src/upstream/resolve"]),
-    ("h2", &["src/upstream/sender"]),
+    ("h2", &["src/upstream/sender", "src/server/http/h2"]),
     // In server/ for what a reload swaps in a listener: its certificates and its limits.
     ("arc_swap", &["src/snapshot/", "src/server/certificates", "src/server/listener"]),
     ("metrics", &["src/telemetry/"]),

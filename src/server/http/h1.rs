@@ -19,7 +19,7 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
 pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, drain, stop } = session;
+    let Session { service, activity, config, drain, stop, .. } = session;
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
