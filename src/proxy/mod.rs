@@ -28,6 +28,9 @@ mod client;
 mod delivery;
 mod exchange;
 mod flight;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod head;

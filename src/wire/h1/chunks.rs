@@ -113,7 +113,9 @@ const FORBIDDEN: [&str; 26] = [
 /// Whether a trailer may have this name.
 pub(super) fn may_trail(name: &[u8]) -> bool {
     let begins = |start: &str| name.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()));
-    !FORBIDDEN.iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes())) && !begins("x-forwarded") && !begins("botgate-")
+    !FORBIDDEN.iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
+        && !begins("x-forwarded")
+        && !begins("botgate-")
 }
 
 #[cfg(test)]
@@ -152,7 +154,8 @@ mod tests {
     #[test]
     fn a_trailer_is_not_about_the_message_itself() {
         assert!(may_trail(b"x-checksum") && may_trail(b"Server-Timing"));
-        for bad in ["Content-Length", "TRANSFER-encoding", "host", "X-Forwarded-For", "Botgate-Epoch", "authorization"] {
+        for bad in ["Content-Length", "TRANSFER-encoding", "host", "X-Forwarded-For", "Botgate-Epoch", "authorization"]
+        {
             assert!(!may_trail(bad.as_bytes()), "{bad}");
         }
     }

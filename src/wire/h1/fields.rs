@@ -92,7 +92,9 @@ mod tests {
             assert_eq!(framing(&[coding, length]).unwrap_err(), Fault::LengthAndCoding);
             assert_eq!(framing(&[length, coding]).unwrap_err(), Fault::LengthAndCoding);
         }
-        for bad in ["", " gzip", " gzip, chunked", " chunked, chunked", " chunked ", "\tchunked", " xchunked", " identity"] {
+        for bad in
+            ["", " gzip", " gzip, chunked", " chunked, chunked", " chunked ", "\tchunked", " xchunked", " identity"]
+        {
             assert_eq!(framing(&[("Transfer-Encoding", bad)]).unwrap_err(), Fault::Coding, "{bad:?}");
         }
     }

@@ -91,8 +91,16 @@ mod tests {
         assert_eq!(status_line(b"HTTP/1.1 200 OK"), Ok((Version::Http11, 200)));
         assert_eq!(status_line(b"HTTP/1.0 404"), Ok((Version::Http10, 404)));
         assert_eq!(status_line(b"HTTP/1.1 599 "), Ok((Version::Http11, 599)));
-        for line in ["HTTP/1.1 20 OK", "HTTP/1.1 2000", "HTTP/1.1  200", "HTTP/2 200", "HTTP/1.1 099", "hello", "", "ICY 200 OK"]
-        {
+        for line in [
+            "HTTP/1.1 20 OK",
+            "HTTP/1.1 2000",
+            "HTTP/1.1  200",
+            "HTTP/2 200",
+            "HTTP/1.1 099",
+            "hello",
+            "",
+            "ICY 200 OK",
+        ] {
             assert_eq!(status_line(line.as_bytes()), Err(Fault::StatusLine), "{line:?}");
         }
     }

@@ -1,2 +1,4 @@
+//! See `src/activity.rs`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| { let _ = botgate::bot::Facts::read(data); });
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| botgate_fuzz::activity::target(data));
