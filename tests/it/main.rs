@@ -21,6 +21,7 @@ mod h2_floods;
 mod h2_good_clients;
 mod h2_requests;
 mod h2_stalls;
+mod import;
 mod journal;
 mod layers;
 mod names;
