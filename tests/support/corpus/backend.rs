@@ -15,6 +15,8 @@ use super::strict::{Message, Side, read};
 pub struct Seen {
     /// Whole requests in order, those of probes and of the next clients left out.
     pub requests: Vec<Message>,
+    /// When each of them was whole, among those of all connections.
+    pub order: Vec<usize>,
     /// Every byte of them.
     pub bytes: Vec<u8>,
     /// The begin of one that is not whole, and its bytes.
@@ -37,6 +39,8 @@ struct Shared {
     script: Mutex<Script>,
     /// Which case it is, and what was seen since it began, by connection.
     seen: Mutex<(u64, Vec<Seen>)>,
+    /// Whole requests so far.
+    count: std::sync::atomic::AtomicUsize,
 }
 
 /// A listening recorder.
@@ -138,6 +142,7 @@ async fn serve(mut tcp: TcpStream, shared: &Shared, place: usize) -> Option<()> 
             note(shared, place, case, |seen| {
                 seen.bytes.extend_from_slice(&bytes[..taken]);
                 seen.requests.push(message.clone());
+                seen.order.push(shared.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
                 seen.pending = Default::default();
             });
         }

@@ -98,6 +98,12 @@ pub struct Case {
     /// Texts, in lower case, that must not be in what the backend saw.
     #[serde(default)]
     pub never: Vec<String>,
+    /// That they were is no way to mislead a backend: a rule broken, no more.
+    #[serde(default)]
+    pub mild: bool,
+    /// What the client gets may be another protocol.
+    #[serde(default)]
+    pub client_any: bool,
     /// Texts that must not be in what the client got.
     #[serde(default)]
     pub client_never: Vec<String>,
@@ -168,6 +174,11 @@ impl Case {
     /// The answer that the backend gives; none: an echo.
     pub fn answer(&self) -> Option<Vec<u8>> {
         self.answer.as_deref().map(bytes)
+    }
+
+    /// Whether it is sent over HTTP/2.
+    pub fn is_stream(&self) -> bool {
+        self.h2.is_some() || self.h2_whole.is_some()
     }
 
     /// Whether the backend is what misbehaves.

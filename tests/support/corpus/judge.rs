@@ -2,6 +2,7 @@
 
 use super::backend::Seen;
 use super::case::{Case, Demand};
+use super::strict::Message;
 use super::wire::Heard;
 
 /// How well a proxy did.
@@ -37,8 +38,15 @@ pub(super) struct Witness {
 }
 
 impl Witness {
+    /// Whole requests in the order in which they came.
+    fn requests(&self) -> Vec<&Message> {
+        let mut all: Vec<_> = self.backend.iter().flat_map(|seen| seen.order.iter().zip(&seen.requests)).collect();
+        all.sort_by_key(|(order, _)| **order);
+        all.into_iter().map(|(_, message)| message).collect()
+    }
+
     fn whole(&self) -> Vec<String> {
-        self.backend.iter().flat_map(|seen| &seen.requests).map(|message| message.target()).collect()
+        self.requests().into_iter().map(Message::target).collect()
     }
 
     fn begun(&self) -> bool {
@@ -82,14 +90,14 @@ fn harm(case: &Case, witness: &Witness) -> Option<String> {
         return Some(format!("the next client was harmed: {why}"));
     }
     let text = witness.text();
-    if let Some(never) = case.never.iter().find(|never| text.contains(never.as_str())) {
+    if !case.mild && let Some(never) = case.never.iter().find(|never| text.contains(never.as_str())) {
         return Some(format!("{never:?} reached the backend"));
     }
     let got = String::from_utf8_lossy(&witness.client.bytes);
     if let Some(never) = case.client_never.iter().find(|never| got.contains(never.as_str())) {
         return Some(format!("{never:?} reached the client"));
     }
-    if let Some(why) = &witness.client.malformed {
+    if !case.client_any && let Some(why) = &witness.client.malformed {
         return Some(format!("the client was sent what is itself malformed: {why}"));
     }
     let (seen, answers) = (witness.whole().len(), witness.client.responses.len());
@@ -103,8 +111,7 @@ fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
     let (seen, statuses) = (witness.whole(), witness.client.statuses());
     let told = format!("backend {seen:?}, client {statuses:?}, closed {}", witness.client.closed);
     let body_is = |body: &String| {
-        let last = witness.backend.iter().flat_map(|seen| &seen.requests).next_back();
-        last.is_some_and(|message| message.body == super::case::bytes(body))
+        witness.requests().last().is_some_and(|message| message.body == super::case::bytes(body))
     };
     let served = seen == case.seen && statuses.len() == seen.len() && case.seen_body.as_ref().is_none_or(body_is);
     let good = if case.status.is_empty() || case.demand == Demand::Sound {
@@ -112,6 +119,10 @@ fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
     } else {
         statuses == case.status
     };
+    let text = witness.text();
+    if let Some(never) = case.never.iter().find(|never| text.contains(never.as_str())) {
+        return (Verdict::Tolerated, format!("{never:?} reached the backend"));
+    }
     match case.demand {
         Demand::Serve if served && good => (Verdict::Strict, told),
         Demand::Serve if witness.refused(0) && seen.is_empty() => (Verdict::TooStrict, told),
@@ -132,7 +143,8 @@ fn exactly(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
     let told = format!("client {statuses:?}, closed {}", witness.client.closed);
     let refusal = statuses.get(case.seen.len());
     let named = case.status.is_empty() || refusal.is_none_or(|status| case.status.contains(status));
-    let ended = case.keep || witness.client.closed || witness.client.reset;
+    // A stream that is answered has ended.
+    let ended = case.keep || case.is_stream() || witness.client.closed;
     if exact && !named {
         return (Verdict::Tolerated, format!("another status than {:?}: {told}", case.status));
     }
@@ -152,7 +164,7 @@ fn response(case: &Case, witness: &Witness) -> (Verdict, String) {
     match case.demand {
         Demand::BadGateway if failed && (!statuses.is_empty() || witness.client.closed) => (Verdict::Strict, told),
         Demand::Incomplete if failed || !witness.client.is_whole() => (Verdict::Strict, told),
-        Demand::Incomplete => (Verdict::Harmful, format!("passed off as whole: {told}")),
+        Demand::Incomplete if case.closes => (Verdict::Harmful, format!("passed off as whole: {told}")),
         Demand::Serve | Demand::Sound => {
             let right = statuses == case.status && case.seen_body.as_ref().is_none_or(body_is);
             match (right && witness.client.is_whole(), failed) {
