@@ -16,6 +16,7 @@ pub mod client;
 pub mod corpus;
 pub mod dns;
 pub mod gateway;
+pub mod h2raw;
 pub mod issuer;
 pub mod listening;
 pub mod load;
