@@ -10,6 +10,7 @@ mod backend_tls;
 mod bad_config;
 mod bad_input;
 mod body;
+mod corpus;
 mod deliveries;
 mod drills;
 mod failover;
