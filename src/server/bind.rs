@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::config::ListenerConfig;
 
 /// Connections that wait to be accepted, per socket; the kernel caps it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Whether another botgate may hold the ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

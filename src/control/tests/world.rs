@@ -287,6 +287,7 @@ impl Rig {
             workers: 2,
             clock: Clock::start(),
             state_dir: state.as_ref().map(|state| state.path().to_owned()),
+            hearts: crate::telemetry::Heartbeats::new(1, Clock::start()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();
