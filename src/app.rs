@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod notify;
+mod privileges;
 mod threads;
 mod watchdog;
 
@@ -19,6 +20,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::notify::Notify;
+use self::privileges::Account;
+pub use self::privileges::PrivilegeError;
 use self::threads::{start_admin, start_control};
 use self::watchdog::Watchdog;
 use crate::admin;
@@ -77,6 +80,9 @@ pub enum StartError {
     /// The admin listener would be open to everyone.
     #[error(transparent)]
     Insecure(#[from] admin::InsecureBind),
+    /// Who to be.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
     /// The config asks for something that cannot be built.
     #[error("{}", .0.join("\n"))]
     Control(Vec<String>),
@@ -103,6 +109,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let (client_stats, hearts) = (ListenerStats::new(workers), Heartbeats::new(workers, clock));
     let process = ProcessSource { hearts: hearts.clone(), panics: Panics::watch(), unlogged: setup.unlogged };
     descriptors::raise(&config);
+    let account = config.account.as_ref().map(Account::find).transpose()?;
     // Handlers first: a signal that comes during start-up must not end the process in the middle of it.
     let mut signals = Signals::new()?;
     // The guard writes out what is queued when this function ends.
@@ -113,6 +120,12 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     };
     let tap = ActivityTap::new(config.admin.activity_text);
     let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
+    let admin_socket = bind_admin(&config, setup.takeover)?;
+    // All that takes rights is taken. What comes from here on, the journal's files above all, belongs to that user.
+    match &account {
+        Some(account) => account.become_it(setup.state_dir.as_deref(), &setup.loaded.files)?,
+        None => privileges::warn_of_root(),
+    }
     let control = start_control(control::Setup {
         loaded: setup.loaded,
         outside: setup.outside,
@@ -135,7 +148,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let stop_admin = CancellationToken::new();
     let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, tap.clone(), stop_admin.clone())?;
     let admin_state = admin_state.watching(hearts.clone());
-    let admin_address = serve_admin(&config, setup.takeover, admin_state, stop_admin.clone())?;
+    let admin_address = serve_admin(config.admin.bind, admin_socket, admin_state, stop_admin.clone())?;
 
     let addresses = server.addresses();
     let make = move |worker| {
@@ -164,35 +177,38 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     Ok(drained)
 }
 
+/// Binds the admin API's address; none while a predecessor has it.
+fn bind_admin(config: &Config, takeover: Takeover) -> Result<Option<std::net::TcpListener>, StartError> {
+    match admin::bind(config.admin.bind) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Serves the admin API, now or as soon as a predecessor frees its address.
 fn serve_admin(
-    config: &Config,
-    takeover: Takeover,
+    bind: SocketAddr,
+    bound: Option<std::net::TcpListener>,
     state: admin::AdminState,
     stop: CancellationToken,
 ) -> Result<SocketAddr, StartError> {
-    let bind = config.admin.bind;
-    match admin::bind(bind) {
-        Ok(listener) => {
-            let address = listener.local_addr()?;
-            start_admin(move || serve_on(listener, state, stop))?;
-            Ok(address)
-        }
-        Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => {
-            start_admin(move || async move {
-                let listener = loop {
-                    match admin::bind(bind) {
-                        Ok(listener) => break listener,
-                        Err(_) => tokio::time::sleep(ADMIN_RETRY).await,
-                    }
-                };
-                tracing::info!(admin = %bind, "the predecessor has freed the admin address");
-                serve_on(listener, state, stop).await;
-            })?;
-            Ok(bind)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let Some(listener) = bound else {
+        start_admin(move || async move {
+            let listener = loop {
+                match admin::bind(bind) {
+                    Ok(listener) => break listener,
+                    Err(_) => tokio::time::sleep(ADMIN_RETRY).await,
+                }
+            };
+            tracing::info!(admin = %bind, "the predecessor has freed the admin address");
+            serve_on(listener, state, stop).await;
+        })?;
+        return Ok(bind);
+    };
+    let address = listener.local_addr()?;
+    start_admin(move || serve_on(listener, state, stop))?;
+    Ok(address)
 }
 
 async fn serve_on(listener: std::net::TcpListener, state: admin::AdminState, stop: CancellationToken) {
@@ -241,6 +257,8 @@ fn sources(snapshot: &Snapshot) -> Vec<PoolSource> {
 }
 
 struct Signals {
+    /// Past a limit of file sizes a write is to fail, not to end the process.
+    _file_size: Signal,
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -249,6 +267,7 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
+            _file_size: signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,

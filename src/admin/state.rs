@@ -45,7 +45,15 @@ impl AdminState {
         shutdown: CancellationToken,
     ) -> Result<Self, InsecureBind> {
         let guard = Guard::new(config)?;
-        Ok(Self { control, guard, render, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), shutdown, tap, hearts: None })
+        Ok(Self {
+            control,
+            guard,
+            render,
+            subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
+            shutdown,
+            tap,
+            hearts: None,
+        })
     }
 
     /// The same with an eye on the threads that serve.

@@ -21,7 +21,7 @@ use crate::telemetry::{ControlStats, Part};
 /// How long what control has handed to other threads (a file system that hangs) may take when it ends.
 const ERRANDS: Duration = Duration::from_secs(1);
 /// How long control may take to end: the journal writes what waits.
-const ENDING: Duration = Duration::from_secs(10);
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Control on its thread, and the ways to it.
 pub(super) struct ControlThread {
@@ -57,7 +57,10 @@ pub(super) async fn start_control(setup: control::Setup) -> Result<ControlThread
         let ran = on_runtime(ERRANDS, run);
         if !stopped.is_cancelled() {
             hearts.died(Part::Control);
-            tracing::error!(?ran, "control ended: traffic goes on as it was, but nothing is probed or decided: restart botgate");
+            tracing::error!(
+                ?ran,
+                "control ended: traffic goes on as it was, but nothing is probed or decided: restart botgate"
+            );
         }
         let _ = end.send(());
     };

@@ -53,6 +53,8 @@ pub(super) struct Activity {
     parts: AtomicU64,
     /// Whether a request was refused in a way that ends the connection: its rest may still be on the wire.
     refused: AtomicBool,
+    /// Whether a request panicked: nobody knows what state it left behind, so the connection is to end.
+    panicked: AtomicBool,
 }
 
 const NO_HEAD: u64 = u64::MAX;
@@ -70,6 +72,7 @@ impl Activity {
             unread: AtomicU32::new(0),
             parts: AtomicU64::new(0),
             refused: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         })
     }
 
@@ -84,6 +87,15 @@ impl Activity {
 
     pub(super) fn refused(&self) -> bool {
         self.refused.load(Relaxed)
+    }
+
+    /// A request of the connection panicked.
+    pub(super) fn panic(&self) {
+        self.panicked.store(true, Relaxed);
+    }
+
+    pub(super) fn panicked(&self) -> bool {
+        self.panicked.load(Relaxed)
     }
 
     pub(super) fn bytes_read(&self) {

@@ -65,6 +65,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         state_dir: "state".into(),
         journal: crate::config::JournalConfig::default(),
         workers: None,
+        account: None,
         shutdown_grace: PATIENCE,
         listeners,
         admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },

@@ -141,9 +141,11 @@ fn tell(part: Part, condition: Condition) -> Option<String> {
         (Part::Worker(WorkerId(id)), _) => {
             format!("worker {id} {what}: its clients wait, new ones go to the others; restart botgate if it stays so")
         }
-        (Part::Control, Condition::Dead) => "control died: traffic goes on as it was, but nothing is probed, decided or \
+        (Part::Control, Condition::Dead) => {
+            "control died: traffic goes on as it was, but nothing is probed, decided or \
              reloaded; the log says why; restart botgate"
-            .to_owned(),
+                .to_owned()
+        }
         (Part::Control, _) => format!(
             "control {what}: traffic goes on as it was, but nothing is probed, decided or reloaded; restart botgate if \
              it stays so"

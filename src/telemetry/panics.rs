@@ -35,7 +35,11 @@ impl Panics {
             std::backtrace::BacktraceStatus::Captured => format!("\n{trace}"),
             _ => String::new(),
         };
-        tracing::error!(thread, at, "panicked: {said}: this is a bug of botgate, tell us; what else is under way goes on{trace}");
+        tracing::error!(
+            thread,
+            at,
+            "panicked: {said}: this is a bug of botgate, tell us; what else is under way goes on{trace}"
+        );
     }
 
     fn count(&self, thread: &str) -> &AtomicU64 {

@@ -14,6 +14,7 @@
 pub mod backend;
 pub mod client;
 pub mod dns;
+pub mod freeze;
 pub mod gateway;
 pub mod issuer;
 pub mod listening;

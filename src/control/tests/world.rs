@@ -191,6 +191,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         state_dir: "state".into(),
         journal: JournalConfig::default(),
         workers: Some(2),
+        account: None,
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
         admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
