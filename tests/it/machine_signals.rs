@@ -41,11 +41,12 @@ async fn sigterm_in_the_middle_of_handshakes_heads_and_bodies_ends_within_the_gr
     head.write(format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx-")).await;
     let mut body = Raw::tls(gateway.address(), &site).await;
     body.write(format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 100\r\n\r\nhalf")).await;
+    wait_until("the half body's request is at the backend", async || one.log().count() == 1).await;
     // And one request that can be answered, which must be.
     one.once(Answer::with(200, "late").delay(Duration::from_millis(500)).into());
     let mut client = gateway.client(&site, Protocol::H2).await;
     let slow = tokio::spawn(async move { client.get("/slow").await.map(|reply| reply.text()) });
-    wait_until("it is at the backend", async || one.log().count() >= 1).await;
+    wait_until("it is at the backend", async || one.log().count() == 2).await;
     ends_well(&mut gateway, Duration::from_secs(10)).await;
     assert_eq!(slow.await??, "late");
     Ok(())
@@ -113,6 +114,62 @@ async fn sigterm_before_it_is_ready_ends_well() -> Outcome<()> {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         ends_well(&mut gateway, Duration::from_secs(10)).await;
     }
+    Ok(())
+}
+
+/// Where Debian has it; the wall clock of one process, set while it runs. Without it there is nothing to see here.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_clock_that_jumps_years_moves_no_pool_ends_no_pin_and_drops_no_history() -> Outcome<()> {
+    let _machine = together().await;
+    if !std::path::Path::new(FAKETIME).exists() {
+        println!("faketime is not installed");
+        return Ok(());
+    }
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let clock = site.write("clock", "+0");
+    let env = [
+        ("LD_PRELOAD", FAKETIME),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let gateway = Gateway::start_in(&site, &site.config(PROBE, &[&one, &two]), &env).await;
+    let pin = json!({ "backend": "two", "for": "2h", "reason": "measuring" });
+    assert_eq!(gateway.post("/api/v1/pools/bot/pin", &pin).await.status, 200);
+    let pinned = gateway.pool("bot").await;
+    let rows = |text: &str| text.matches("\"id\"").count();
+    let before = rows(&gateway.api("/api/v1/journal?pool=bot").await.to_string());
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    for jump in ["+2y", "-20y", "+0"] {
+        site.write("clock", jump);
+        // It has the new time: what it says of itself has the year.
+        wait_until("the clock has jumped", async || {
+            let probed = gateway.pool("bot").await["backends"][0]["probe"]["last"].to_string();
+            let year: i32 = probed.trim_matches('"').get(..4).and_then(|year| year.parse().ok()).unwrap_or(0);
+            let now: i32 = jiff::Timestamp::now().to_string()[..4].parse().unwrap();
+            year == now + jump[..jump.len() - usize::from(jump != "+0")].parse::<i32>().unwrap()
+        })
+        .await;
+        assert_eq!(client.get("/").await?.status, 200);
+        assert_eq!(gateway.client(&site, Protocol::H2).await.get("/").await?.status, 200);
+        let pool = gateway.pool("bot").await;
+        for key in ["phase", "active", "epoch"] {
+            assert_eq!(pool[key], pinned[key], "{jump}: {key}");
+        }
+        gateway.ready().await;
+    }
+    // The look for old rows comes once a minute and with every change of its rules: let it come now, two years ahead.
+    site.write("clock", "+2y");
+    let config = std::fs::read_to_string(&gateway.config)?;
+    site.write("botgate.toml", &config.replace("workers = 2\n", "workers = 2\njournal = { max_age = \"300d\" }\n"));
+    assert_eq!(gateway.reload().await["result"], "applied");
+    // An order is written after that: by the same thread, one after the other.
+    assert_eq!(gateway.post("/api/v1/pools/bot/unpin", &json!({})).await.status, 200);
+    let after = rows(&gateway.api("/api/v1/journal?pool=bot").await.to_string());
+    assert!(after > before, "{before} rows before, {after} after");
     Ok(())
 }
 
