@@ -54,7 +54,7 @@ where
         stats: std::sync::Arc<BackendStats>,
         worker: WorkerId,
     ) -> Result<Self, hyper::Error> {
-        let open = Open::new(stats, worker);
+        let open = Open::new(stats.clone(), worker);
         if dialed.http2 {
             let io = TokioIo::new(dialed.stream);
             let (sender, connection) = http2::Builder::new(LocalExecutor)
@@ -69,7 +69,7 @@ where
             return Ok(Self::H2(sender, Rc::new(())));
         }
         let questions = Questions::default();
-        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()));
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()).counted(stats, worker));
         let (sender, connection) = http1::Builder::new().handshake(io).await?;
         if upgradable {
             open.drive(connection.with_upgrades());

@@ -61,6 +61,9 @@ async fn a_response_that_could_be_read_in_two_ways_is_none() -> Outcome<()> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // All but those that end before a line does, with each protocol.
+    let counted = gateway.metric("botgate_responses_malformed_total", &["backend=\"one\""]).await;
+    assert_eq!(counted, 2.0 * (BAD_RESPONSES.len() - 3) as f64);
     Ok(())
 }
 

@@ -40,3 +40,4 @@ mod tunnels_in_crowds;
 mod warm;
 mod watching;
 mod websocket;
+mod wire_properties;
