@@ -229,8 +229,8 @@ async fn send(client: &mut Client, meant: &Meant) -> Outcome<()> {
     }
 }
 
-/// A byte that no head may hold at most places, put anywhere into one: whatever becomes of the request, its body is its body.
-/// The body is a request that nobody meant to make.
+/// A byte that no head may hold at most places, put anywhere into one: whatever becomes of the request, its body is its body,
+/// which is a request that nobody meant to make. (A colon is none of them: it makes another field of a `Content-Length`.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_byte_that_slips_into_a_head_never_makes_a_request_of_a_body() -> Outcome<()> {
     let _machine = together().await;
@@ -239,7 +239,7 @@ async fn a_byte_that_slips_into_a_head_never_makes_a_request_of_a_body() -> Outc
         let smuggled = b"GET /smuggled HTTP/1.1\r\nhost: bot.test\r\n\r\n".to_vec();
         let body = prop_oneof![Just(Body::Length(smuggled.clone())), Just(Body::Chunks(vec![(smuggled.clone(), "")]))];
         let meant = (meant(), body).prop_map(|(meant, body)| Meant { method: "POST", body, ..meant });
-        let nasty = select(b"\0\n\r\t \x0b\x0c\x7f\x80\xff:,;".to_vec());
+        let nasty = select(b"\0\n\r\t \x0b\x0c\x7f\x80\xff,;\"(".to_vec());
         check(150, (meant, nasty, any::<prop::sample::Index>()), async |(meant, byte, at)| {
             let mut bytes = written(&meant, " ", false);
             let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or_default() + 4;
