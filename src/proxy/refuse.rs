@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     BadRequest(&'static str),
     /// Its head breaks a rule of HTTP/1; it was not looked at any further.
     Malformed(Fault),
+    /// More header fields than are served.
+    TooManyFields,
     /// CONNECT and TRACE are not served.
     Method,
     /// An expectation other than `100-continue`.
@@ -67,6 +69,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => "bad-request",
             Self::Malformed(_) => "malformed-request",
+            Self::TooManyFields => "too-many-fields",
             Self::Method => "method-not-served",
             Self::Expectation => "expectation",
             Self::WebSocketVersion => "websocket-version",
@@ -96,6 +99,7 @@ impl Refusal {
             Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
@@ -117,6 +121,7 @@ impl Refusal {
             // What exactly is wrong with it is for the log, not for who tries tokens.
             Self::Token(_) => "a valid token is required",
             Self::Malformed(fault) => fault.detail(),
+            Self::TooManyFields => "the request has more header fields than are served here",
             Self::Method => "this method is not served here",
             Self::Expectation => "no expectation but 100-continue is known here",
             Self::WebSocketVersion => "only version 13 of the WebSocket protocol is served",

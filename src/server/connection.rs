@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
-use super::http::{Counted, Session, serve_http1, serve_http2};
+use super::http::{Session, serve_http1, serve_http2};
 use super::listener::Listener;
 use super::proxy_protocol::{HeaderError, read_header};
 use super::serve::Serve;
@@ -45,19 +45,21 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     }
     let Established { stream, client } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
-    let shared =
-        Shared { client: client.clone(), activity: activity.clone(), stats: worker.stats.clone(), worker: worker.id };
+    let shared = Rc::new(Shared {
+        client: client.clone(),
+        activity: activity.clone(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+    });
     let handler = Rc::new((worker.serve.clone(), client));
-    let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
+    let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
             let (serve, client) = &*handler;
             Ok(serve.serve(request, client).await)
         }
     });
-    let counted = Counted { stats: worker.stats.clone(), worker: worker.id };
-    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
-    let session = Session { service, activity, config, drain, stop, counted };
+    let session = Session { service, activity, shared, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {

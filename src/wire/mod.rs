@@ -5,3 +5,4 @@
 //! backends' (`upstream/`).
 
 pub mod h1;
+pub mod h2;

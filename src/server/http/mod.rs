@@ -3,9 +3,11 @@
 mod drive;
 mod h1;
 mod h2;
+mod metered;
 mod strict;
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,10 +20,10 @@ use tower::Service;
 
 pub(in crate::server) use h1::serve_http1;
 pub(in crate::server) use h2::serve_http2;
-pub(in crate::server) use strict::Counted;
 
 use super::activity::Activity;
 use super::drain::Stop;
+use super::edge::Shared;
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
 
@@ -47,8 +49,8 @@ impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
 pub(in crate::server) struct Session<S> {
     pub(in crate::server) service: S,
     pub(in crate::server) activity: Arc<Activity>,
+    pub(in crate::server) shared: Rc<Shared>,
     pub(in crate::server) config: Arc<ListenerConfig>,
     pub(in crate::server) drain: CancellationToken,
     pub(in crate::server) stop: Stop,
-    pub(in crate::server) counted: Counted,
 }

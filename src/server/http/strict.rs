@@ -26,9 +26,9 @@ const MOST_EARLY: usize = 16 * 1024;
 
 /// Where refusals are counted.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Counted {
-    pub(in crate::server) stats: Arc<ListenerStats>,
-    pub(in crate::server) worker: WorkerId,
+pub(super) struct Counted {
+    pub(super) stats: Arc<ListenerStats>,
+    pub(super) worker: WorkerId,
 }
 
 /// What hyper reads HTTP/1 from.
