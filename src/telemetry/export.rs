@@ -221,6 +221,8 @@ impl Scrape {
                 labels.push(label(key, value));
                 self.counter(metric, labels, backend.stats.cells.sum(pick));
             }
+            let malformed = backend.stats.cells.sum(|cell| &cell.malformed);
+            self.counter("botgate_responses_malformed_total", labels(), malformed);
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
@@ -300,6 +302,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
         ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
+        (
+            "botgate_responses_malformed_total",
+            "HTTP/1 responses that break a rule of framing, or that nobody asked for.",
+        ),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
         (
             "botgate_tunnels_closed_total",

@@ -74,7 +74,7 @@ where
             return Ok(Self::H2(sender, Rc::new(())));
         }
         let questions = Questions::default();
-        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()));
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()).counted(stats, worker));
         let (sender, connection) =
             http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
         if upgradable {

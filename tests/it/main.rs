@@ -52,3 +52,4 @@ mod tunnels_in_crowds;
 mod warm;
 mod watching;
 mod websocket;
+mod wire_properties;
