@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 
 use super::dial::Dialed;
 use super::metered::Metered;
+use super::strict::{Questions, Strict};
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
@@ -34,7 +35,7 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub enum Sender<B> {
     /// HTTP/1.1: one request at a time.
-    H1(http1::SendRequest<B>),
+    H1(http1::SendRequest<B>, Questions),
     /// HTTP/2: a share of a connection. The `Rc` counts the requests under way on it.
     H2(http2::SendRequest<B>, Rc<()>),
 }
@@ -79,16 +80,16 @@ where
             open.drive(connection);
             return Ok(Self::H2(sender, Rc::new(())));
         }
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_RESPONSE_HEADER as usize)
-            .handshake(TokioIo::new(dialed.stream))
-            .await?;
+        let questions = Questions::default();
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()));
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
         if upgradable {
             open.drive(connection.with_upgrades());
         } else {
             open.drive(connection);
         }
-        Ok(Self::H1(sender))
+        Ok(Self::H1(sender, questions))
     }
 
     /// Sends a request and waits for its response head.
@@ -97,7 +98,10 @@ where
     /// [`SendFailure`], which says whether the backend can have acted on it.
     pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure> {
         let sent = match self {
-            Self::H1(sender) => sender.try_send_request(request).await,
+            Self::H1(sender, questions) => {
+                questions.ask(&request);
+                sender.try_send_request(request).await
+            }
             Self::H2(sender, _) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut failure| {
@@ -110,7 +114,7 @@ where
     /// Whether another request can be sent now: pending while the last one is still being finished.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
         match self {
-            Self::H1(sender) => sender.poll_ready(cx),
+            Self::H1(sender, _) => sender.poll_ready(cx),
             Self::H2(sender, _) => sender.poll_ready(cx),
         }
     }
@@ -135,7 +139,7 @@ impl<B> Sender<B> {
     /// Whether nobody but this handle uses the connection.
     pub(super) fn is_unused(&self) -> bool {
         match self {
-            Self::H1(_) => true,
+            Self::H1(..) => true,
             Self::H2(_, users) => Rc::strong_count(users) == 1,
         }
     }
@@ -143,7 +147,7 @@ impl<B> Sender<B> {
     /// Whether the connection is known to be gone.
     pub(super) fn is_closed(&self) -> bool {
         match self {
-            Self::H1(sender) => sender.is_closed(),
+            Self::H1(sender, _) => sender.is_closed(),
             Self::H2(sender, _) => sender.is_closed(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{bare, files, read};
 
 /// Ranks of the top-level modules: design, section 3.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -19,6 +19,7 @@ const RANKS: [(&str, u8); 16] = [
     ("steering", 2),
     ("bot", 2),
     ("ledger", 2),
+    ("import", 2),
     ("config", 1),
     ("telemetry", 1),
     ("wire", 1),

@@ -13,6 +13,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod corpus;
 pub mod dns;
 pub mod gateway;
 pub mod h2raw;
