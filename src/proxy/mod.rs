@@ -27,6 +27,7 @@ mod background;
 mod client;
 mod delivery;
 mod exchange;
+mod fields;
 mod flight;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -45,6 +46,7 @@ mod rest;
 mod target;
 mod token;
 mod tracking;
+mod trailers;
 mod tunnel;
 mod voice;
 mod waits;
@@ -53,4 +55,5 @@ mod worker;
 
 pub use client::Client;
 pub use gateway::Gateway;
+pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

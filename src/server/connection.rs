@@ -104,12 +104,13 @@ async fn establish(
         prefix = header.surplus;
     }
     let stream = Stream { io, prefix, _place: place };
-    let (stream, server_name) = match &listener.tls {
-        None => (Transport::Plain(stream), None),
+    let (stream, server_name, certificate_names) = match &listener.tls {
+        None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
             let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
-            (Transport::Tls(Box::new(stream)), name)
+            let borne = tls.store.borne(name.as_deref());
+            (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
@@ -118,6 +119,7 @@ async fn establish(
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
+        certificate_names,
         trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
         listener: listener.index,
         body_timeout: config.body_timeout,

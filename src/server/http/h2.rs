@@ -18,15 +18,15 @@ use crate::server::stream::Watched;
 use crate::wire::h2::Limits;
 
 /// Requests at once on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 200;
+const MAX_STREAMS: u32 = 128;
 /// Bytes of request bodies that an HTTP/2 client may send ahead, per request and per connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Response bytes that are buffered for one HTTP/2 request.
-const SEND_BUFFER: usize = 256 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
 /// Streams that a client may reset before they were looked at, and in the life of a connection those that botgate resets
 /// for protocol errors. Behind the meter's caps, which are rates: a connection may live for days.
-const MAX_PENDING_RESETS: usize = 64;
+const MAX_PENDING_RESETS: usize = 400;
 const MAX_LOCAL_RESETS: usize = 1024;
 /// HTTP/2 PINGs that tell a silent client from a vanished one.
 const PING_EVERY: Duration = Duration::from_secs(30);

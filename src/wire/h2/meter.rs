@@ -1,21 +1,23 @@
 //! The meter: both directions of a connection, frame by frame, against its [`Limits`].
 
+use super::live::Live;
 use super::{Budget, Frame, Frames, Limits};
 use crate::model::Excess;
 
 /// Meters one connection. Time is a value: milliseconds since the connection began, which may wrap around.
 ///
-/// Resets are never earned: in a flood each comes with the stream that it ends. Of the rest, a new stream earns its
-/// priorities, its window updates and its trailers; data that was sent earns window updates, and the ping that measures
-/// the round trip.
+/// Resets of work under way are never earned: in a flood each comes with the stream that it ends. A stream that had its
+/// response is reset for nothing, and a library may do so again for each frame that still comes; like window updates these
+/// are earned by data that was sent, and like the ping that measures the round trip. A new stream earns its priorities, its
+/// window updates and its trailers.
 #[derive(Debug)]
 pub struct Meter {
     incoming: Frames,
     outgoing: Frames,
     /// The block of header fields that is coming in.
     block: Option<Block>,
-    /// The newest stream that the peer opened (a client), or that was opened here (to a backend).
-    newest: u32,
+    /// The streams that the peer opened (a client), or that were opened here (to a backend).
+    streams: Live,
     client: bool,
     limits: Limits,
     resets: Budget,
@@ -70,7 +72,7 @@ impl Meter {
             incoming,
             outgoing,
             block: None,
-            newest: 0,
+            streams: Live::new(),
             client,
             limits,
             resets: Budget::new(limits.resets),
@@ -113,14 +115,15 @@ impl Meter {
         while let Some(frame) = self.outgoing.next(&mut rest) {
             match frame.kind {
                 Frame::DATA => {
+                    self.responded(&frame);
                     self.pings.earn(1);
                     self.window_updates.earn(WINDOW_UPDATES_PER_FRAME + frame.length / OCTETS_PER_WINDOW_UPDATE);
                 }
-                Frame::HEADERS if !self.client && frame.stream > self.newest => {
-                    self.newest = frame.stream;
-                    self.earn_stream(HEADERS_OF_BACKEND);
+                Frame::HEADERS if self.client => {
+                    self.responded(&frame);
+                    self.pings.earn(1);
                 }
-                Frame::HEADERS => self.pings.earn(1),
+                Frame::HEADERS if self.streams.open(frame.stream) => self.earn_stream(HEADERS_OF_BACKEND),
                 Frame::RST_STREAM if self.client && !OWN_CODES.contains(&frame.code()) => {
                     // What was sent is followed to its end all the same: the farewell must begin at a border.
                     verdict = verdict.and(afford(&mut self.provoked, now, Excess::ProvokedResets));
@@ -143,7 +146,13 @@ impl Meter {
 
     /// The newest stream of the connection; 0 before the first.
     pub const fn newest(&self) -> u32 {
-        self.newest
+        self.streams.newest()
+    }
+
+    fn responded(&mut self, frame: &Frame) {
+        if self.client && frame.has(Frame::END_STREAM) {
+            self.streams.end(frame.stream);
+        }
     }
 
     fn judge(&mut self, frame: &Frame, now: u32) -> Result<(), Excess> {
@@ -156,8 +165,7 @@ impl Meter {
             }
             Frame::DATA => Ok(()),
             Frame::HEADERS => {
-                if self.client && frame.stream > self.newest {
-                    self.newest = frame.stream;
+                if self.client && self.streams.open(frame.stream) {
                     self.earn_stream(HEADERS_OF_CLIENT);
                 } else {
                     afford(&mut self.headers, now, Excess::Headers)?;
@@ -169,7 +177,11 @@ impl Meter {
                 self.begin_block(frame, now)
             }
             Frame::CONTINUATION => self.go_on(frame, now),
-            Frame::RST_STREAM => afford(&mut self.resets, now, Excess::Resets),
+            Frame::RST_STREAM => {
+                let live = !self.client || self.streams.end(frame.stream);
+                let budget = if live { &mut self.resets } else { &mut self.window_updates };
+                afford(budget, now, Excess::Resets)
+            }
             Frame::SETTINGS => afford(&mut self.settings, now, Excess::Settings),
             Frame::PING => afford(&mut self.pings, now, Excess::Pings),
             Frame::WINDOW_UPDATE => afford(&mut self.window_updates, now, Excess::WindowUpdates),
@@ -252,7 +264,7 @@ mod tests {
     fn every_kind_of_idle_frame_has_its_own_budget_and_regains_it() {
         let limits = limits();
         for (bytes, rate, excess) in [
-            (frame(Frame::RST_STREAM, 0, 1, &[0; 4]), limits.resets, Excess::Resets),
+            (frame(Frame::RST_STREAM, 0, 1, &[0; 4]), limits.window_updates, Excess::Resets),
             (frame(Frame::SETTINGS, 0, 0, &[]), limits.settings, Excess::Settings),
             (frame(Frame::SETTINGS, 1, 0, &[]), limits.settings, Excess::Settings),
             (frame(Frame::PING, 0, 0, &[0; 8]), limits.pings, Excess::Pings),
@@ -290,6 +302,19 @@ mod tests {
         }
         assert_eq!(resets, limits().resets.burst);
         assert_eq!(meter.newest(), 2 * resets + 1);
+    }
+
+    #[test]
+    fn responses_that_are_dropped_unread_are_no_rapid_reset() {
+        let mut meter = client();
+        for stream in (1..20_000).step_by(2) {
+            meter.received(&frame(Frame::HEADERS, END, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::HEADERS, Frame::END_HEADERS, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::DATA, Frame::END_STREAM, stream, b"x"), 0).unwrap();
+            // A library resets once for itself, and once for the data that still came.
+            let reset = frame(Frame::RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+            meter.received(&[reset.clone(), reset].concat(), 0).unwrap();
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod budget;
 mod frames;
 mod goaway;
 mod limits;
+mod live;
 mod meter;
 
 pub use budget::{Budget, Rate};
