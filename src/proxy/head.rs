@@ -57,7 +57,7 @@ fn canonical(authority: &str) -> Option<Cow<'_, str>> {
     };
     let host = host.strip_suffix('.').unwrap_or(host);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.starts_with('.') || host.contains("..") {
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.split('.').any(str::is_empty) {
         return None;
     }
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -106,7 +106,8 @@ pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
     }
     let target = parts.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
     let path = target.path();
-    if !path.starts_with('/') {
+    // `http://host?x` has an empty path, which reads as "/" here and would be sent on as `?x`.
+    if !path.starts_with('/') || !target.as_str().starts_with('/') {
         return Err(Refusal::BadRequest("the request target has no path"));
     }
     if is_ambiguous(path) {
@@ -298,6 +299,22 @@ mod tests {
         assert_eq!(demand("GET", &[upgrade]), Ok(()), "without Connection it is no upgrade");
         assert_eq!(demand("POST", &[("expect", "100-Continue")]), Ok(()));
         assert_eq!(demand("POST", &[("expect", "tea")]), Err(Refusal::Expectation));
+    }
+
+    #[test]
+    fn a_target_of_a_query_alone_is_not_sent_on_as_it_is() {
+        for bad in ["http://a?x", "http://a?", "http://a?/b"] {
+            assert!(path(&parts(bad, &["a"])).is_err(), "{bad}");
+        }
+        assert_eq!(path(&parts("http://a", &["a"])).unwrap(), ("/", "/"));
+    }
+
+    #[test]
+    fn a_host_with_two_trailing_dots_is_not_made_one_with_one() {
+        for bad in ["a..", "a...", "..", ".a", "a..b", "a..:80"] {
+            assert!(host(&parts("/", &[bad])).is_err(), "{bad}");
+        }
+        assert_eq!(host(&parts("/", &["a.:80"])).unwrap(), "a");
     }
 
     #[test]
