@@ -1,7 +1,9 @@
 //! Who is at the other end of a connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use crate::config::{MinRate, Network};
 
 /// The client side of one connection, the same for all of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +18,19 @@ pub struct Client {
     pub server_name: Option<Box<str>>,
     /// Whether `peer` lies in the listener's trusted networks: its `Forwarded` headers are believed.
     pub trusted: bool,
+    /// These networks, for a peer that lies in one.
+    pub networks: Vec<Network>,
     /// Which listener, in order of the config.
     pub listener: usize,
     /// Deadline between two parts of a request body.
     pub body_timeout: Duration,
+    /// Pace at which a request body must come.
+    pub body_rate: MinRate,
+}
+
+impl Client {
+    /// Whether this address, told by a trusted proxy, is another trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
 }

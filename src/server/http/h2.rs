@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
 use super::drive::{Connection, End, drive};
-use super::{Handle, Io, ResponseBody, Session};
+use super::{Handle, Io, ResponseBody, Session, cut_unread};
 use crate::server::activity::Deadlines;
 use crate::server::stream::Watched;
 
@@ -30,7 +30,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/2 until the connection ends.
 pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, drain, stop } = session;
+    let Session { service, activity, config, outflow, pace, stats, worker, drain, stop } = session;
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
         .timer(TokioTimer::new())
@@ -47,9 +47,9 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: im
     let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
-    match drive(connection, &activity, deadlines, &drain, &stop).await {
+    match drive(connection, &activity, deadlines, &drain, &stop, &outflow, pace).await {
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
-        End::Unread => tracing::debug!("cut a client that does not read its responses"),
+        End::Unread => cut_unread(&stats, worker),
         End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
     }
 }
