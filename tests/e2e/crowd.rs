@@ -21,8 +21,14 @@ use super::support::tls::client_of;
 use super::support::wait::{alone, wait_within};
 use super::support::{Gateway, Outcome};
 
-/// What README promises of an idle connection, once all its buffers were used, in KiB of resident memory.
-const MOST_KIB: [(Protocol, f64); 2] = [(Protocol::H1, 24.0), (Protocol::H2, 40.0)];
+/// The kinds of connections: the protocol, how many bytes each has sent and got back before it fell idle, and what README
+/// promises of it, in KiB of resident memory.
+const KINDS: [(Protocol, usize, f64); 4] = [
+    (Protocol::H1, 0, 24.0),
+    (Protocol::H2, 0, 40.0),
+    (Protocol::H1, 256 << 10, 72.0),
+    (Protocol::H2, 256 << 10, 72.0),
+];
 
 /// Connections of one holder: each needs descriptors of its own.
 const PER_HOLDER: usize = 2_500;
@@ -46,30 +52,31 @@ async fn a_crowd_of_idle_connections_costs_what_is_documented() -> Outcome<()> {
     let gateway = Gateway::start(&site, &(head + &site.pool(PROBE, &[&backend]))).await;
     let mut client = gateway.client(&site, Protocol::H1).await;
     assert_eq!(client.get("/").await?.status, 200);
-    println!("\n{:<10} {:>12} {:>12} {:>14} {:>12}", "", "connections", "RSS before", "RSS held", "each");
+    println!("\n{:<14} {:>12} {:>12} {:>14} {:>12}", "", "connections", "RSS before", "RSS held", "each");
     let mut roles = Vec::new();
-    for (protocol, most) in MOST_KIB {
+    for (protocol, body, most) in KINDS {
         let (before, began) = (gateway.process.resident_kib(), Instant::now());
-        let mut left = crowd / 2;
+        let mut left = crowd / KINDS.len();
         while left > 0 {
             let count = left.min(PER_HOLDER);
-            let mut role = Role::start("crowd::holder", &told_holder(&gateway, &site, protocol, count, roles.len()));
+            let mut role =
+                Role::start("crowd::holder", &told_holder(&gateway, &site, (protocol, body), count, roles.len()));
             assert_eq!(role.said("held"), count);
             roles.push(role);
             left -= count;
         }
         let held = gateway.process.resident_kib();
-        let each = held.saturating_sub(before) as f64 / (crowd / 2) as f64;
-        let name = format!("{protocol:?}");
+        let each = held.saturating_sub(before) as f64 / (crowd / KINDS.len()) as f64;
+        let name = format!("{protocol:?}, {} KiB", body >> 10);
         println!(
-            "{name:<10} {:>12} {before:>8} KiB {held:>10} KiB {each:>8.1} KiB  in {:?}",
-            crowd / 2,
+            "{name:<14} {:>12} {before:>8} KiB {held:>10} KiB {each:>8.1} KiB  in {:?}",
+            crowd / KINDS.len(),
             began.elapsed()
         );
-        assert!(each <= most, "{protocol:?}: {each:.1} KiB for each connection, {most} are documented");
+        assert!(each <= most, "{name}: {each:.1} KiB for each connection, {most} are documented");
     }
     let open = gateway.metric("botgate_connections", &["side=\"client\""]).await;
-    assert!(open >= (crowd / 2 * 2) as f64, "only {open} of {crowd} connections are open");
+    assert!(open >= (crowd / KINDS.len() * KINDS.len()) as f64, "only {open} of {crowd} connections are open");
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let began = Instant::now();
@@ -89,7 +96,7 @@ async fn a_crowd_of_idle_connections_costs_what_is_documented() -> Outcome<()> {
 fn told_holder(
     gateway: &Gateway,
     site: &Site,
-    protocol: Protocol,
+    (protocol, body): (Protocol, usize),
     count: usize,
     number: usize,
 ) -> Vec<(&'static str, String)> {
@@ -97,6 +104,7 @@ fn told_holder(
         ("TARGET", gateway.address().to_string()),
         ("CA", site.text_path("ca.pem")),
         ("PROTOCOL", format!("{protocol:?}")),
+        ("BODY", body.to_string()),
         ("COUNT", count.to_string()),
         // No address runs out of ports.
         ("FROM", format!("127.0.1.{}", number + 1)),
@@ -113,9 +121,11 @@ async fn holder() -> Outcome<()> {
     let from: IpAddr = told("FROM").unwrap().parse()?;
     let (count, http2) = (told("COUNT").unwrap().parse()?, told("PROTOCOL").unwrap() == "H2");
     let (protocol, alpn): (_, &[u8]) = if http2 { (Protocol::H2, b"h2") } else { (Protocol::H1, b"http/1.1") };
+    let body: usize = told("BODY").unwrap().parse()?;
     let tls = client_of(&told("CA").unwrap(), &[alpn]);
-    let opened =
-        futures_util::stream::iter(0..count).map(|_| open(target, from, tls.clone(), protocol)).buffer_unordered(32);
+    let opened = futures_util::stream::iter(0..count)
+        .map(|_| open(target, from, tls.clone(), (protocol, body)))
+        .buffer_unordered(32);
     let clients: Vec<Client> = opened.map(Result::unwrap).collect().await;
     say("held", clients.len());
     until_released().await;
@@ -123,13 +133,18 @@ async fn holder() -> Outcome<()> {
     Ok(())
 }
 
-async fn open(target: SocketAddr, from: IpAddr, tls: Arc<rustls::ClientConfig>, protocol: Protocol) -> Outcome<Client> {
+async fn open(
+    target: SocketAddr,
+    from: IpAddr,
+    tls: Arc<rustls::ClientConfig>,
+    (protocol, body): (Protocol, usize),
+) -> Outcome<Client> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind((from, 0).into())?;
     let stream = TlsConnector::from(tls).connect(ServerName::try_from(HOST)?, socket.connect(target).await?).await?;
     let mut client = Client::over(stream, HOST, protocol).await?;
-    let reply = client.get("/").await?;
-    assert_eq!(reply.status, 200);
+    let reply = client.post("/", &[], vec![7; body]).await?;
+    assert_eq!((reply.status, reply.body.len()), (200, body));
     Ok(client)
 }
