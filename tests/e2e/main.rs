@@ -40,6 +40,7 @@ mod replies;
 mod secrets;
 mod service;
 mod session;
+mod soak;
 mod streaming;
 mod table;
 mod tokens;

@@ -22,6 +22,7 @@ mod operators;
 mod phases;
 mod power_cuts;
 mod probes;
+mod promises;
 mod qna;
 mod regions;
 mod reload;
