@@ -12,7 +12,7 @@
 //! | 4 | [`proxy`], [`control`] | the data plane; the control plane |
 //! | 3 | [`snapshot`] | the immutable view that a request reads, and its one swap cell |
 //! | 2 | [`upstream`], [`steering`], [`bot`], [`ledger`] | reaching a backend; pure decisions; what a bot speaks; activities in flight and done |
-//! | 1 | [`config`], [`telemetry`] | text to validated config; counters, events, logs |
+//! | 1 | [`config`], [`telemetry`], [`wire`] | text to validated config; counters, events, logs; bytes in front of the HTTP libraries |
 //! | 0 | [`model`] | the words of the design, as types |
 #![forbid(unsafe_code)]
 
@@ -31,3 +31,4 @@ pub mod snapshot;
 pub mod steering;
 pub mod telemetry;
 pub mod upstream;
+pub mod wire;

@@ -13,10 +13,14 @@ use super::values::{self, brief};
 /// Least bytes that can be asked for within one grace: reading shows in steps of half of this.
 const LEAST: u64 = 64 << 10;
 
+/// Where so few connections are taken, one address may have all of them unless it is said otherwise.
+const FEW: usize = 1_000;
+
 /// The limits of a listener that takes `most` connections.
 pub(super) fn listener(place: &Place<'_>, raw: &RawListener, most: usize) -> ListenerLimits {
     let written = raw.max_connections_per_address;
-    let per_address = written.map_or(most.div_ceil(2), |written| usize::try_from(written).unwrap_or(usize::MAX));
+    let per_address =
+        written.map_or(most.div_ceil(2).max(FEW), |written| usize::try_from(written).unwrap_or(usize::MAX));
     if written.is_some() && per_address > most {
         let message = format!("{per_address} is more than max_connections ({most}) and has no effect");
         place.key("max_connections_per_address").warning(message, "make it a part of max_connections, or 0 for no cap");

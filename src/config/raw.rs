@@ -83,7 +83,7 @@ pub(super) struct RawListener {
     /// Most bytes of a request head. Default "32KiB".
     pub(super) max_header_size: Option<RawSize>,
     /// Most connections at once from one IPv4 address or IPv6 /64 that is not trusted; 0 is no cap of its own. Default:
-    /// half of max_connections.
+    /// half of max_connections, and 1000 at least.
     #[schemars(range(min = 0, max = 10_000_000))]
     pub(super) max_connections_per_address: Option<u64>,
     /// Bytes per second at which a request body must come while it is waited for; 0 is any pace. Default "256B".

@@ -23,7 +23,7 @@ use super::rest::read_rest;
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
-use super::{attempts, background, guard, head, limits, plan, tracking};
+use super::{attempts, background, fields, guard, head, limits, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -141,6 +141,9 @@ impl Gateway {
     fn route(&self, parts: &Parts) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
         head::transfer_coding(&parts.headers)?;
+        if parts.version >= Version::HTTP_2 {
+            fields::check(parts)?;
+        }
         let host = head::host(parts)?;
         let (_, path) = head::path(parts)?;
         let view = self.0.view();

@@ -16,6 +16,8 @@ use crate::model::TokenFault;
 pub(super) enum Refusal {
     /// The request breaks a rule of HTTP; which one.
     BadRequest(&'static str),
+    /// More header fields than are served.
+    TooManyFields,
     /// CONNECT and TRACE are not served.
     Method,
     /// No route serves this host.
@@ -63,6 +65,7 @@ impl Refusal {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::TooManyFields => "too-many-fields",
             Self::Method => "method-not-served",
             Self::UnknownHost => "unknown-host",
             Self::UnknownPath => "unknown-path",
@@ -90,6 +93,7 @@ impl Refusal {
             Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
@@ -109,6 +113,7 @@ impl Refusal {
             Self::Token(TokenFault::Endorsement) => "the token is not endorsed for this channel",
             // What exactly is wrong with it is for the log, not for who tries tokens.
             Self::Token(_) => "a valid token is required",
+            Self::TooManyFields => "the request has more header fields than are served here",
             Self::Method => "this method is not served here",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",

@@ -52,10 +52,14 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     }
     let Established { stream, client } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
-    let shared =
-        Shared { client: client.clone(), activity: activity.clone(), stats: worker.stats.clone(), worker: worker.id };
+    let shared = Rc::new(Shared {
+        client: client.clone(),
+        activity: activity.clone(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+    });
     let handler = Rc::new((worker.serve.clone(), client));
-    let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
+    let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
             let (serve, client) = &*handler;
@@ -63,17 +67,8 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
         }
     });
     let pace = Pace::new(config.limits.read, config.idle_timeout);
-    let session = Session {
-        service,
-        activity,
-        config,
-        outflow,
-        pace,
-        stats: worker.stats.clone(),
-        worker: worker.id,
-        drain: worker.drain.clone(),
-        stop: worker.stop.clone(),
-    };
+    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
+    let session = Session { service, activity, shared, config, outflow, pace, drain, stop };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {

@@ -3,6 +3,7 @@
 mod connections;
 mod dial;
 mod floor;
+mod metered;
 mod open;
 mod origin;
 mod reach;

@@ -13,10 +13,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
 use super::dial::Dialed;
+use super::metered::Metered;
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
+
+/// Octets of header fields that are read of a response, in HTTP/2 each counted with 32 more (RFC 9113, section 6.5.2). In
+/// HTTP/1 also what is read ahead of a client that does not take it.
+const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 
 /// The sending half of a connection.
 #[derive(Debug)]
@@ -53,8 +58,7 @@ where
         stats: std::sync::Arc<BackendStats>,
         worker: WorkerId,
     ) -> Result<Self, hyper::Error> {
-        let io = TokioIo::new(dialed.stream);
-        let open = Open::new(stats, worker);
+        let open = Open::new(stats.clone(), worker);
         if dialed.http2 {
             let (sender, connection) = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
@@ -62,12 +66,16 @@ where
                 .initial_connection_window_size(4 << 20)
                 .keep_alive_interval(Duration::from_secs(15))
                 .keep_alive_timeout(Duration::from_secs(10))
-                .handshake(io)
+                .max_header_list_size(MAX_RESPONSE_HEADER)
+                .handshake(TokioIo::new(Metered::new(dialed, MAX_RESPONSE_HEADER, stats, worker)))
                 .await?;
             open.drive(connection);
             return Ok(Self::H2(sender, Rc::new(())));
         }
-        let (sender, connection) = http1::Builder::new().handshake(io).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_RESPONSE_HEADER as usize)
+            .handshake(TokioIo::new(dialed.stream))
+            .await?;
         if upgradable {
             open.drive(connection.with_upgrades());
         } else {

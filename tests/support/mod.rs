@@ -15,6 +15,7 @@ pub mod backend;
 pub mod client;
 pub mod dns;
 pub mod gateway;
+pub mod h2raw;
 pub mod issuer;
 pub mod listening;
 pub mod load;

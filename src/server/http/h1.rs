@@ -19,7 +19,7 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
 pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, outflow, pace, stats, worker, drain, stop } = session;
+    let Session { service, activity, shared, config, outflow, pace, drain, stop } = session;
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
@@ -30,7 +30,7 @@ pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: im
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
     match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop, &outflow, pace).await {
         End::Closed(Ok(())) | End::Cut => {}
-        End::Unread => cut_unread(&stats, worker),
+        End::Unread => cut_unread(&shared),
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::HeadLate if activity.within_head() => {
             if let Some(parts) = connection.into_parts() {

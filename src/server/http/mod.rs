@@ -3,8 +3,10 @@
 mod drive;
 mod h1;
 mod h2;
+mod metered;
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,10 +22,10 @@ pub(in crate::server) use h2::serve_http2;
 
 use super::activity::Activity;
 use super::drain::Stop;
+use super::edge::Shared;
 use super::limits::{Outflow, Pace};
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
-use crate::telemetry::{ListenerStats, WorkerId};
 
 /// A client's byte stream, encrypted or not.
 pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -44,8 +46,8 @@ pub(in crate::server) trait ResponseBody: Body<Data = Bytes, Error = BoxError> +
 impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
 
 /// Counts a client that was cut because it reads too slowly.
-fn cut_unread(stats: &ListenerStats, worker: WorkerId) {
-    stats.cells.of(worker).slow_readers.increment();
+fn cut_unread(shared: &Shared) {
+    shared.stats.cells.of(shared.worker).slow_readers.increment();
     tracing::debug!("cut a client that reads its response too slowly, or not at all");
 }
 
@@ -53,11 +55,10 @@ fn cut_unread(stats: &ListenerStats, worker: WorkerId) {
 pub(in crate::server) struct Session<S> {
     pub(in crate::server) service: S,
     pub(in crate::server) activity: Arc<Activity>,
+    pub(in crate::server) shared: Rc<Shared>,
     pub(in crate::server) config: Arc<ListenerConfig>,
     pub(in crate::server) outflow: Arc<Outflow>,
     pub(in crate::server) pace: Pace,
-    pub(in crate::server) stats: Arc<ListenerStats>,
-    pub(in crate::server) worker: WorkerId,
     pub(in crate::server) drain: CancellationToken,
     pub(in crate::server) stop: Stop,
 }
