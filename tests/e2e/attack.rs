@@ -61,9 +61,11 @@ async fn a_good_client_hardly_notices_slow_clients_and_a_flood() -> Outcome<()> 
     role.release();
     let (resets, streams) = (role.said("resets"), role.said("connections"));
     let slow = gateway.metric("botgate_slow_readers_total", &[]).await;
+    drop(role);
+    let again = load(&site, &gateway, span).await;
     println!("\n{attackers} slow clients and {FLOODS} floods; {open} connections open, RSS {before} -> {held} KiB");
     println!("{resets} streams were reset over {streams} connections; {slow} slow readers were cut");
-    for (what, report) in [("quiet", &quiet), ("under attack", &under_attack)] {
+    for (what, report) in [("quiet", &quiet), ("under attack", &under_attack), ("quiet again", &again)] {
         let [half, most] = [0.5, 0.99].map(|share| report.percentile(share));
         println!(
             "{what:<14} {:>6} requests, {:>3} failed, p50 {half:?}, p99 {most:?}",
@@ -72,7 +74,9 @@ async fn a_good_client_hardly_notices_slow_clients_and_a_flood() -> Outcome<()> 
         );
     }
     assert_eq!(under_attack.failed(), 0, "{:?}", under_attack.errors);
-    let (calm, busy) = (quiet.percentile(0.99).max(FLOOR), under_attack.percentile(0.99));
+    // The slower of both: what else runs on the machine is no attack.
+    let calm = quiet.percentile(0.99).max(again.percentile(0.99)).max(FLOOR);
+    let busy = under_attack.percentile(0.99);
     assert!(busy <= 2 * calm, "p99 {busy:?} under attack, {calm:?} without");
     assert!(resets > 0 && open >= attackers as f64 / 2.0, "nobody attacked");
     Ok(())

@@ -74,8 +74,8 @@ pub(super) async fn drive<C: Connection>(
                     finishing = Some(Instant::now());
                     continue;
                 }
-                // The end of a request does not always wake this task: look again in a while.
-                Due::Never => Instant::now() + deadlines.idle,
+                // Neither the end of a request nor a stream whose window is shut always wakes this task: look again soon.
+                Due::Never => Instant::now() + pace.step(),
                 Due::At(at) => at,
             };
             // hyper has no deadline for a client that does not read.
@@ -89,7 +89,8 @@ pub(super) async fn drive<C: Connection>(
                 at = if behind { at.min(now + pace.step()) } else { at };
             }
             // A timer that fires too early costs one look; moving it at every request would cost more.
-            if timer.is_elapsed() || ((behind || due != Due::Never) && timer.deadline() > at) {
+            let slack = if due == Due::Never && !behind { pace.step() } else { Duration::ZERO };
+            if timer.is_elapsed() || timer.deadline() > at + slack {
                 timer.as_mut().reset(at);
             }
             if timer.as_mut().poll(cx).is_pending() {
