@@ -45,10 +45,14 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     }
     let Established { stream, client } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
-    let shared =
-        Shared { client: client.clone(), activity: activity.clone(), stats: worker.stats.clone(), worker: worker.id };
+    let shared = Rc::new(Shared {
+        client: client.clone(),
+        activity: activity.clone(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+    });
     let handler = Rc::new((worker.serve.clone(), client));
-    let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
+    let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
             #[cfg(debug_assertions)]
@@ -57,7 +61,7 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let session = Session { service, activity, shared, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -102,12 +106,13 @@ async fn establish(
         prefix = header.surplus;
     }
     let stream = Stream { io, prefix, _place: place };
-    let (stream, server_name) = match &listener.tls {
-        None => (Transport::Plain(stream), None),
+    let (stream, server_name, certificate_names) = match &listener.tls {
+        None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
             let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
-            (Transport::Tls(Box::new(stream)), name)
+            let borne = tls.store.borne(name.as_deref());
+            (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
@@ -116,6 +121,7 @@ async fn establish(
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
+        certificate_names,
         trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
         listener: listener.index,
         body_timeout: config.body_timeout,

@@ -104,6 +104,9 @@ where
             }
         };
         let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            this.shared.activity.switch();
+        }
         // The handler asks for the end of a connection only when it did not read the request to its end.
         if !kept && response.headers().contains_key(CONNECTION) {
             this.shared.activity.refuse();

@@ -13,9 +13,11 @@
 
 pub mod backend;
 pub mod client;
+pub mod corpus;
 pub mod dns;
 pub mod freeze;
 pub mod gateway;
+pub mod h2raw;
 pub mod issuer;
 pub mod listening;
 pub mod load;
