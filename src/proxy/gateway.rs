@@ -126,7 +126,7 @@ impl Gateway {
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
     fn admit(&self, parts: &Parts, client: &Client, now: Moment) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
-        let mut admitted = self.route(parts).map_err(|refusal| (refusal, None))?;
+        let mut admitted = self.route(parts, client).map_err(|refusal| (refusal, None))?;
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > admitted.most_body) {
             return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
@@ -138,7 +138,7 @@ impl Gateway {
         Ok(admitted)
     }
 
-    fn route(&self, parts: &Parts) -> Result<Admitted, Refusal> {
+    fn route(&self, parts: &Parts, client: &Client) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
         head::transfer_coding(&parts.headers)?;
         if parts.version >= Version::HTTP_2 {
@@ -146,6 +146,10 @@ impl Gateway {
         }
         let host = head::host(parts)?;
         let (_, path) = head::path(parts)?;
+        head::demands(parts)?;
+        if !client.may_ask_for(&host) {
+            return Err(Refusal::Misdirected);
+        }
         let view = self.0.view();
         let route = view.routes.find(&host, path).map_err(|miss| match miss {
             Miss::Host => Refusal::UnknownHost,

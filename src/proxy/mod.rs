@@ -30,6 +30,9 @@ mod delivery;
 mod exchange;
 mod fields;
 mod flight;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod head;
@@ -54,4 +57,5 @@ mod worker;
 
 pub use client::Client;
 pub use gateway::Gateway;
+pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

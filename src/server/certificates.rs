@@ -19,6 +19,8 @@ pub(super) struct CertificateSet {
     /// By what follows `*.`.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
     first: Arc<CertifiedKey>,
+    /// The names that each bears.
+    borne: Vec<(Arc<CertifiedKey>, Arc<[String]>)>,
 }
 
 impl CertificateSet {
@@ -42,17 +44,26 @@ impl CertificateSet {
 
     fn new(keys: Vec<Arc<CertifiedKey>>) -> Option<Self> {
         let first = keys.first()?.clone();
-        let mut set = Self { exact: HashMap::new(), wildcard: HashMap::new(), first };
+        let mut set = Self { exact: HashMap::new(), wildcard: HashMap::new(), first, borne: Vec::new() };
         for key in keys {
-            for name in names(&key) {
+            let names: Arc<[String]> = names(&key).into();
+            set.borne.push((key.clone(), names.clone()));
+            for name in names.iter() {
                 let (map, name) = match name.strip_prefix("*.") {
                     Some(parent) => (&mut set.wildcard, parent.to_owned()),
-                    None => (&mut set.exact, name),
+                    None => (&mut set.exact, name.clone()),
                 };
                 map.entry(name).or_insert_with(|| key.clone());
             }
         }
         Some(set)
+    }
+
+    /// The names that the certificate for `name` bears.
+    fn borne(&self, name: Option<&str>) -> Arc<[String]> {
+        let shown = self.pick(name);
+        let borne = self.borne.iter().find(|(key, _)| Arc::ptr_eq(key, shown));
+        borne.map(|(_, names)| names.clone()).unwrap_or_default()
     }
 
     /// The certificate for `name` (lower case): one that bears it, else one whose wildcard covers its leftmost label
@@ -84,6 +95,11 @@ pub(super) struct CertificateStore(ArcSwap<CertificateSet>);
 impl CertificateStore {
     pub(super) fn new(first: CertificateSet) -> Arc<Self> {
         Arc::new(Self(ArcSwap::from_pointee(first)))
+    }
+
+    /// The names of the certificate that is shown to who asks for `name` (lower case).
+    pub(super) fn borne(&self, name: Option<&str>) -> Arc<[String]> {
+        self.0.load().borne(name)
     }
 
     /// From the next handshake on.
@@ -145,6 +161,7 @@ mod tests {
         assert_eq!(picked(&set, Some("a.b.contoso.com")), ["first.example"]);
         assert_eq!(picked(&set, Some("contoso.com")), ["first.example"]);
         assert_eq!(picked(&set, None), ["first.example"]);
+        assert_eq!(*set.borne(Some("qna.contoso.com")), ["*.contoso.com"]);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
+            #[cfg(debug_assertions)]
+            super::fault::strike(&request);
             let (serve, client) = &*handler;
             Ok(serve.serve(request, client).await)
         }
@@ -117,12 +119,13 @@ async fn establish(
         place.source = listener.enter_from(config, addresses.0.ip())?;
     }
     let stream = Stream { io, prefix, outflow, _place: place };
-    let (stream, server_name) = match &listener.tls {
-        None => (Transport::Plain(stream), None),
+    let (stream, server_name, certificate_names) = match &listener.tls {
+        None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
             let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
-            (Transport::Tls(Box::new(stream)), name)
+            let borne = tls.store.borne(name.as_deref());
+            (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
@@ -132,6 +135,7 @@ async fn establish(
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
+        certificate_names,
         trusted,
         networks: if trusted { config.trusted.clone() } else { Vec::new() },
         listener: listener.index,

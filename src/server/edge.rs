@@ -97,12 +97,16 @@ where
             Ok(Poll::Ready(Ok(response))) => (response.map(Either::Left), false),
             Err(_) => {
                 this.shared.stats.cells.of(this.shared.worker).panics.increment();
+                this.shared.activity.panic();
                 // The panic hook has said what and where.
                 tracing::error!(peer = %this.shared.client.peer, "a request panicked; its client was answered 500");
                 (panic_response().map(Either::Right), true)
             }
         };
         let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            this.shared.activity.switch();
+        }
         // The handler asks for the end of a connection only when it did not read the request to its end.
         if !kept && response.headers().contains_key(CONNECTION) {
             this.shared.activity.refuse();

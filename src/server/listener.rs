@@ -32,7 +32,7 @@ pub(super) struct Listener {
 }
 
 pub(super) struct Tls {
-    store: Arc<CertificateStore>,
+    pub(super) store: Arc<CertificateStore>,
     pub(super) acceptor: TlsAcceptor,
 }
 

@@ -4,9 +4,12 @@ mod access_log;
 mod budget;
 mod control_stats;
 mod export;
+mod heartbeats;
 mod held;
 mod histogram;
 mod logs;
+mod panics;
+mod process;
 mod rate_table;
 mod stats;
 mod tap;
@@ -16,8 +19,11 @@ pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
 pub use control_stats::{ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
 pub use export::{BackendSource, LedgerLevels, PoolSource, render};
+pub use heartbeats::{BEAT, Condition, Heartbeats, Part, STUCK_AFTER};
 pub use held::HeldBytes;
-pub use logs::{LogError, LogFormat};
+pub use logs::{LogError, LogFormat, LogGuard, Unlogged};
+pub use panics::Panics;
+pub use process::ProcessSource;
 pub use rate_table::RateTable;
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,

@@ -9,6 +9,7 @@ mod origin;
 mod reach;
 mod resolve;
 mod sender;
+mod strict;
 mod tls;
 
 pub use connections::{Connections, Lease};
@@ -19,4 +20,5 @@ pub use origin::{Origin, escaped, unescaped};
 pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};
+pub use strict::{Questions, Strict};
 pub use tls::{TlsClient, TlsError};

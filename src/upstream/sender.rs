@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 
 use super::dial::Dialed;
 use super::metered::Metered;
+use super::strict::{Questions, Strict};
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
@@ -23,11 +24,18 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// HTTP/1 also what is read ahead of a client that does not take it.
 const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 
+/// Octets of responses that a backend may send ahead of clients that do not take them, per request and per connection.
+///
+/// The library lets half of the latter be the overhead of small DATA frames that wait, 256 octets less the data each, and
+/// ends the connection past that, with every request on it: enough for two responses full of events of 32 octets.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub enum Sender<B> {
     /// HTTP/1.1: one request at a time.
-    H1(http1::SendRequest<B>),
+    H1(http1::SendRequest<B>, Questions),
     /// HTTP/2: a share of a connection. The `Rc` counts the requests under way on it.
     H2(http2::SendRequest<B>, Rc<()>),
 }
@@ -62,8 +70,8 @@ where
         if dialed.http2 {
             let (sender, connection) = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
-                .initial_stream_window_size(1 << 20)
-                .initial_connection_window_size(4 << 20)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .keep_alive_interval(Duration::from_secs(15))
                 .keep_alive_timeout(Duration::from_secs(10))
                 .max_header_list_size(MAX_RESPONSE_HEADER)
@@ -72,16 +80,16 @@ where
             open.drive(connection);
             return Ok(Self::H2(sender, Rc::new(())));
         }
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_RESPONSE_HEADER as usize)
-            .handshake(TokioIo::new(dialed.stream))
-            .await?;
+        let questions = Questions::default();
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()).counted(stats, worker));
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
         if upgradable {
             open.drive(connection.with_upgrades());
         } else {
             open.drive(connection);
         }
-        Ok(Self::H1(sender))
+        Ok(Self::H1(sender, questions))
     }
 
     /// Sends a request and waits for its response head.
@@ -90,7 +98,10 @@ where
     /// [`SendFailure`], which says whether the backend can have acted on it.
     pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure> {
         let sent = match self {
-            Self::H1(sender) => sender.try_send_request(request).await,
+            Self::H1(sender, questions) => {
+                questions.ask(&request);
+                sender.try_send_request(request).await
+            }
             Self::H2(sender, _) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut failure| {
@@ -103,7 +114,7 @@ where
     /// Whether another request can be sent now: pending while the last one is still being finished.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
         match self {
-            Self::H1(sender) => sender.poll_ready(cx),
+            Self::H1(sender, _) => sender.poll_ready(cx),
             Self::H2(sender, _) => sender.poll_ready(cx),
         }
     }
@@ -128,7 +139,7 @@ impl<B> Sender<B> {
     /// Whether nobody but this handle uses the connection.
     pub(super) fn is_unused(&self) -> bool {
         match self {
-            Self::H1(_) => true,
+            Self::H1(..) => true,
             Self::H2(_, users) => Rc::strong_count(users) == 1,
         }
     }
@@ -136,7 +147,7 @@ impl<B> Sender<B> {
     /// Whether the connection is known to be gone.
     pub(super) fn is_closed(&self) -> bool {
         match self {
-            Self::H1(sender) => sender.is_closed(),
+            Self::H1(sender, _) => sender.is_closed(),
             Self::H2(sender, _) => sender.is_closed(),
         }
     }

@@ -106,6 +106,7 @@ mod tests {
             local: "10.0.0.2:443".parse().unwrap(),
             tls: true,
             server_name: None,
+            certificate_names: std::sync::Arc::default(),
             trusted,
             networks: vec![Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }],
             listener: 0,

@@ -4,6 +4,7 @@ mod drive;
 mod h1;
 mod h2;
 mod metered;
+mod strict;
 
 use std::convert::Infallible;
 use std::rc::Rc;
