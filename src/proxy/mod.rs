@@ -29,6 +29,9 @@ mod delivery;
 mod exchange;
 mod fields;
 mod flight;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod head;

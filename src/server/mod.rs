@@ -11,8 +11,13 @@ mod certificates;
 mod connection;
 mod drain;
 mod edge;
+#[cfg(debug_assertions)]
+mod fault;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod http;
 mod linger;
@@ -41,7 +46,7 @@ use self::listener::{Listener, Listeners};
 use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
-use crate::telemetry::{ListenerStats, WorkerId};
+use crate::telemetry::{Heartbeats, ListenerStats, WorkerId};
 
 /// Why a server could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -99,11 +104,16 @@ impl Server {
         Arc::new(self.listeners.clone())
     }
 
-    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler.
+    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler;
+    /// each beats in `hearts`.
     ///
     /// # Errors
     /// A thread that cannot be started; those started before it stop.
-    pub fn start<S: Serve>(self, make: impl Fn(WorkerId) -> S + Send + Sync + 'static) -> io::Result<Running> {
-        Running::start(self.assignments, self.stop, make)
+    pub fn start<S: Serve>(
+        self,
+        hearts: &Arc<Heartbeats>,
+        make: impl Fn(WorkerId) -> S + Send + Sync + 'static,
+    ) -> io::Result<Running> {
+        Running::start(self.assignments, self.stop, hearts, make)
     }
 }

@@ -34,8 +34,7 @@ async fn no_message_that_can_be_read_in_two_ways_gets_through() -> Outcome<()> {
     let pool = pool_of("bot", PROBE, &[("one", url, String::new())], &format!("host = \"{HOST}\"\n"));
     let other = "[[route]]\nhost = \"other.test\"\npool = \"bot\"\n\n";
     let gateway = Gateway::start(&site, &(site.head("") + other + &pool)).await;
-    let runner =
-        Runner { address: gateway.address(), tls: trusting(site.authority.pem().as_bytes()), exact: true };
+    let runner = Runner { address: gateway.address(), tls: trusting(site.authority.pem().as_bytes()), exact: true };
     let mut failed = String::new();
     for case in chosen() {
         let found = runner.run(&case, &backend).await;

@@ -125,7 +125,8 @@ async fn serve(mut tcp: TcpStream, shared: &Shared, place: usize) -> Option<()> 
                     seen.malformed = Some(why);
                     seen.bytes.extend_from_slice(&bytes);
                 });
-                let _ = tcp.write_all(b"HTTP/1.1 400 Malformed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+                let _ =
+                    tcp.write_all(b"HTTP/1.1 400 Malformed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
                 // What else comes is part of the finding.
                 let mut rest = [0; 4096];
                 while let Ok(n @ 1..) = tcp.read(&mut rest).await {

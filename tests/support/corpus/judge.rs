@@ -90,19 +90,26 @@ fn harm(case: &Case, witness: &Witness) -> Option<String> {
         return Some(format!("the next client was harmed: {why}"));
     }
     let text = witness.text();
-    if !case.mild && let Some(never) = case.never.iter().find(|never| text.contains(never.as_str())) {
+    if !case.mild
+        && let Some(never) = case.never.iter().find(|never| text.contains(never.as_str()))
+    {
         return Some(format!("{never:?} reached the backend"));
     }
     let got = String::from_utf8_lossy(&witness.client.bytes);
     if let Some(never) = case.client_never.iter().find(|never| got.contains(never.as_str())) {
         return Some(format!("{never:?} reached the client"));
     }
-    if !case.client_any && let Some(why) = &witness.client.malformed {
+    if !case.client_any
+        && let Some(why) = &witness.client.malformed
+    {
         return Some(format!("the client was sent what is itself malformed: {why}"));
     }
     let (seen, answers) = (witness.whole().len(), witness.client.responses.len());
     if !case.is_of_the_backend() && seen > answers.max(case.requests()) {
-        return Some(format!("the backend read {seen} requests, the client got {answers} answers: {:?}", witness.whole()));
+        return Some(format!(
+            "the backend read {seen} requests, the client got {answers} answers: {:?}",
+            witness.whole()
+        ));
     }
     None
 }
@@ -110,9 +117,8 @@ fn harm(case: &Case, witness: &Witness) -> Option<String> {
 fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
     let (seen, statuses) = (witness.whole(), witness.client.statuses());
     let told = format!("backend {seen:?}, client {statuses:?}, closed {}", witness.client.closed);
-    let body_is = |body: &String| {
-        witness.requests().last().is_some_and(|message| message.body == super::case::bytes(body))
-    };
+    let body_is =
+        |body: &String| witness.requests().last().is_some_and(|message| message.body == super::case::bytes(body));
     let served = seen == case.seen && statuses.len() == seen.len() && case.seen_body.as_ref().is_none_or(body_is);
     let good = if case.status.is_empty() || case.demand == Demand::Sound {
         statuses.iter().all(|status| *status < 400)
@@ -129,7 +135,9 @@ fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
         Demand::Serve => (Verdict::Harmful, format!("read in another way: {told}")),
         Demand::Sound if (served && good) || (witness.refused(0) && seen.is_empty()) => (Verdict::Strict, told),
         Demand::Sound => (Verdict::Tolerated, told),
-        Demand::Refuse if seen == case.seen && !witness.begun() && witness.refused(seen.len()) => exactly(case, witness, exact),
+        Demand::Refuse if seen == case.seen && !witness.begun() && witness.refused(seen.len()) => {
+            exactly(case, witness, exact)
+        }
         Demand::Cut if seen == case.seen && (witness.refused(seen.len()) || statuses.len() == seen.len()) => {
             exactly(case, witness, exact)
         }
@@ -158,9 +166,8 @@ fn response(case: &Case, witness: &Witness) -> (Verdict, String) {
     let statuses = witness.client.statuses();
     let told = format!("client {statuses:?}, whole {}, closed {}", witness.client.is_whole(), witness.client.closed);
     let failed = statuses.len() <= 1 && statuses.iter().all(|status| *status >= 500);
-    let body_is = |body: &String| {
-        witness.client.responses.last().is_some_and(|message| message.body == super::case::bytes(body))
-    };
+    let body_is =
+        |body: &String| witness.client.responses.last().is_some_and(|message| message.body == super::case::bytes(body));
     match case.demand {
         Demand::BadGateway if failed && (!statuses.is_empty() || witness.client.closed) => (Verdict::Strict, told),
         Demand::Incomplete if failed || !witness.client.is_whole() => (Verdict::Strict, told),
