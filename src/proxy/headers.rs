@@ -21,7 +21,7 @@ const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
 /// The epoch of the pool, so that a backend can refuse what is stale.
 pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -149,6 +149,14 @@ fn tell_forwarding(headers: &mut HeaderMap, client: &Client, host: &str) {
     if client.trusted {
         before = joined(headers, &X_FORWARDED_FOR);
         forwarded_before = joined(headers, &header::FORWARDED);
+        // Of several the last is that of the proxy in front: those before it may be anybody's.
+        for name in [X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO] {
+            let mut values = headers.get_all(&name).iter();
+            if let (Some(_), Some(last)) = (values.next(), values.next_back()) {
+                let last = last.clone();
+                headers.insert(name, last);
+            }
+        }
     } else {
         headers.remove(X_FORWARDED_HOST);
         headers.remove(X_FORWARDED_PORT);
@@ -242,6 +250,8 @@ mod tests {
             trusted,
             listener: 0,
             body_timeout: std::time::Duration::from_secs(1),
+            body_rate: crate::config::MinRate::NONE,
+            networks: vec![],
         }
     }
 
@@ -279,6 +289,13 @@ mod tests {
         let headers = prepared(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")], true);
         assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn of_what_a_trusted_client_says_twice_the_last_counts() {
+        let twice = [("x-forwarded-proto", "http"), ("x-forwarded-proto", "ws"), ("x-forwarded-proto", "https")];
+        let headers = prepared(&twice, true);
+        assert_eq!(headers.get_all("x-forwarded-proto").iter().collect::<Vec<_>>(), ["https"]);
     }
 
     #[test]

@@ -105,15 +105,28 @@ fn drain_queue<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, socke
 
 fn admit<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStream, peer: SocketAddr) {
     let cell = worker.stats.cells.of(worker.id);
-    if !listener.enter(listener.config.load().max_connections) {
+    let config = listener.config.load();
+    if !listener.enter(config.max_connections) {
         cell.turned_away.increment();
         return;
     }
+    // Who the client is, a PROXY header says later.
+    let source = if config.proxy_protocol { Ok(None) } else { listener.enter_from(&config, peer.ip()) };
+    let source = match source {
+        Ok(source) => source,
+        Err(crowded) => {
+            listener.leave();
+            cell.crowded.increment();
+            tracing::debug!(%peer, %crowded, "turned away");
+            return;
+        }
+    };
     cell.accepted.increment();
     let place = Place {
         listener: listener.clone(),
         stats: worker.stats.clone(),
         worker: worker.id,
+        source,
         _drain: worker.tracker.token(),
     };
     // Small writes must not wait for the client's acknowledgement. It fails only on a socket that is already gone.

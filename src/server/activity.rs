@@ -103,11 +103,11 @@ impl Activity {
             unread: AtomicU32::new(0),
             parts: AtomicU64::new(0),
             refused: AtomicBool::new(false),
-            panicked: AtomicBool::new(false),
             heads: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             waits: AtomicU8::new(Waits::ForNothing as u8),
             switched: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         })
     }
 

@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Running, Serve, Server, Takeover};
-use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig};
+use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig, ListenerLimits, MinRate};
 use crate::model::Clock;
 use crate::proxy::Client;
 use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
@@ -57,6 +57,7 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
         body_timeout: PATIENCE,
         idle_timeout: PATIENCE * 3,
         max_header_size: 16 * 1024,
+        limits: ListenerLimits { per_address: None, body: MinRate::NONE, read: MinRate::NONE },
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         workers: None,
         account: None,
         shutdown_grace: PATIENCE,
+        held_bodies: 1 << 20,
         listeners,
         admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },
         access_log: None,
