@@ -145,6 +145,7 @@ impl Refusal {
             Self::BadRequest(_)
                 | Self::Malformed(_)
                 | Self::Expectation
+                | Self::WebSocketVersion
                 | Self::Method
                 | Self::BodyTooLarge
                 | Self::BodyStalled
