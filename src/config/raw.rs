@@ -71,7 +71,8 @@ pub(super) struct RawListener {
     pub(super) certificates: Option<Vec<RawCertificate>>,
     /// Whether each connection begins with a PROXY protocol header (v1 or v2). Default false.
     pub(super) proxy_protocol: Option<bool>,
-    /// Networks (CIDR) whose X-Forwarded-* and Forwarded headers are believed. Default: none.
+    /// Networks (CIDR) of proxies: their X-Forwarded-* and Forwarded headers are believed, and they may ask for a host that
+    /// is not on the certificate of their connection. Default: none.
     pub(super) trusted: Option<Vec<String>>,
     /// Most connections at once, over all workers. Default 10000.
     #[schemars(range(min = 1, max = 10_000_000))]
