@@ -8,6 +8,8 @@ use super::text::SyntaxError;
 /// Keys whose values are never secrets and stand alone on their line: shown even when the text cannot be parsed.
 const PLAIN: &[&str] = &[
     "state_dir",
+    "user",
+    "group",
     "workers",
     "shutdown_grace",
     "target",
@@ -25,6 +27,11 @@ const PLAIN: &[&str] = &[
     "body_timeout",
     "idle_timeout",
     "max_header_size",
+    "max_connections_per_address",
+    "min_body_rate",
+    "min_read_rate",
+    "rate_grace",
+    "held_bodies",
     "path",
     "pool",
     "max_body",

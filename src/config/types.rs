@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::certificate::CertificateConfig;
 use super::types_guard::GuardConfig;
+use super::types_limits::ListenerLimits;
 use super::types_pool::PoolConfig;
 use crate::model::PoolName;
 
@@ -18,8 +19,12 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Number of workers; none is one per core.
     pub workers: Option<usize>,
+    /// Who the process goes on as once its ports are bound; none: who starts it.
+    pub account: Option<AccountConfig>,
     /// How long a shutdown waits for requests under way.
     pub shutdown_grace: Duration,
+    /// Most bytes of requests, and of answers on their way into a ledger, that are held in memory at once.
+    pub held_bodies: u64,
     /// Where clients connect. At least one.
     pub listeners: Vec<ListenerConfig>,
     /// The admin listener.
@@ -32,6 +37,15 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The pools, in order of writing.
     pub pools: Vec<PoolConfig>,
+}
+
+/// A user of the machine, by names or numbers that the machine is asked for at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// The user.
+    pub user: String,
+    /// The group; none: the user's own.
+    pub group: Option<String>,
 }
 
 /// How long the journal keeps what it has.
@@ -72,6 +86,8 @@ pub struct ListenerConfig {
     pub idle_timeout: Duration,
     /// Most bytes of a request head.
     pub max_header_size: usize,
+    /// What its clients may take.
+    pub limits: ListenerLimits,
 }
 
 /// A network in CIDR notation.

@@ -12,9 +12,10 @@ use super::presets::{Preset, preset};
 use super::raw::{RawAdmin, RawConfig, RawDns, RawJournal, RawListener, RawRoute};
 use super::resolve::Outside;
 use super::types::{
-    AccessLogConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
+    AccessLogConfig, AccountConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig,
+    RouteConfig,
 };
-use super::{address, follow, guard, pool, values};
+use super::{address, follow, guard, limits, pool, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
@@ -44,7 +45,9 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
         journal: journal(&place.key("journal"), raw.journal.as_ref()),
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
+        account: account(place, raw),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
+        held_bodies: size(&place.key("held_bodies"), raw.held_bodies.as_ref(), 256 << 20),
         listeners,
         admin,
         access_log,
@@ -52,6 +55,22 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         routes: routes(place, raw, &names, outside),
         pools,
     }
+}
+
+/// Who to be. Whether there is such a user is asked where botgate runs: a config may be checked elsewhere.
+fn account(place: &Place<'_>, raw: &RawConfig) -> Option<AccountConfig> {
+    for (key, name) in [("user", &raw.user), ("group", &raw.group)] {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/');
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.contains(odd)) {
+            place
+                .key(key)
+                .error("this is no name of an account", "as in /etc/passwd or /etc/group: \"botgate\", or a number");
+        }
+    }
+    if raw.user.is_none() && raw.group.is_some() {
+        place.key("group").error("a group without a user", "set `user` as well");
+    }
+    Some(AccountConfig { user: raw.user.clone()?, group: raw.group.clone() })
 }
 
 fn listener(
@@ -85,16 +104,18 @@ fn listener(
     let trusted = trusted.collect();
     let seconds = Duration::from_secs;
     let timeout = |name, raw, default| deadline(&place.key(name), raw, seconds(default));
+    let max_connections = raw.max_connections.and_then(|most| most.try_into().ok()).unwrap_or(10_000);
     Some(ListenerConfig {
         certificates,
         proxy_protocol: raw.proxy_protocol.unwrap_or(false),
         trusted,
-        max_connections: raw.max_connections.and_then(|most| most.try_into().ok()).unwrap_or(10_000),
+        max_connections,
         handshake_timeout: timeout("handshake_timeout", raw.handshake_timeout.as_ref(), 10),
         header_timeout: timeout("header_timeout", raw.header_timeout.as_ref(), 10),
         body_timeout: timeout("body_timeout", raw.body_timeout.as_ref(), 30),
         idle_timeout: timeout("idle_timeout", raw.idle_timeout.as_ref(), 75),
         max_header_size: header_size(place, raw),
+        limits: limits::listener(place, raw, max_connections),
         bind: bind?,
     })
 }

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
 use crate::snapshot::SnapshotCell;
 use crate::steering::{Observation, SAMPLE, Saved};
-use crate::telemetry::ControlStats;
+use crate::telemetry::{ControlStats, Heartbeats, Part};
 
 /// Commands that may wait.
 const COMMANDS: usize = 64;
@@ -56,6 +56,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Where the journal lives; none: in memory, until the process ends.
     pub state_dir: Option<PathBuf>,
+    /// Where control says that it comes round.
+    pub hearts: Arc<Heartbeats>,
 }
 
 /// Control, ready to run, and the ways to it.
@@ -101,6 +103,7 @@ pub struct Control {
     pub(super) former: HashMap<PoolName, Saved>,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
+    hearts: Arc<Heartbeats>,
 }
 
 /// Sets control up: resolves all names (for at most two seconds) and builds the first snapshot. Call it on the runtime
@@ -109,7 +112,7 @@ pub struct Control {
 /// # Errors
 /// One line for each backend whose TLS cannot be set up.
 pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
-    let Setup { loaded, outside, watch, participants, workers, clock, state_dir } = setup;
+    let Setup { loaded, outside, watch, participants, workers, clock, state_dir, hearts } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
     let mut registry = Registry::new(workers, config.clone(), Keys::new(state_dir.as_deref()));
@@ -173,6 +176,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         retired: false,
         former: saved,
         started: config,
+        hearts,
     };
     control.take_over(decided);
     control.show_keys();
@@ -201,6 +205,8 @@ impl Control {
         let mut batch = Vec::with_capacity(BATCH);
         let missed = self.registry.keys.bell();
         loop {
+            // Something is due at least once per second: a sample.
+            self.hearts.beat(Part::Control);
             self.turn();
             let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
             tokio::select! {

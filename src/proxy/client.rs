@@ -1,8 +1,10 @@
 //! Who is at the other end of a connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::config::{MinRate, Network};
 
 /// The client side of one connection, the same for all of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +21,21 @@ pub struct Client {
     pub certificate_names: Arc<[String]>,
     /// Whether `peer` lies in the listener's trusted networks: its `Forwarded` headers are believed.
     pub trusted: bool,
+    /// These networks, for a peer that lies in one.
+    pub networks: Vec<Network>,
     /// Which listener, in order of the config.
     pub listener: usize,
     /// Deadline between two parts of a request body.
     pub body_timeout: Duration,
+    /// Pace at which a request body must come.
+    pub body_rate: MinRate,
+}
+
+impl Client {
+    /// Whether this address, told by a trusted proxy, is another trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
 }
 
 impl Client {
@@ -58,8 +71,10 @@ mod tests {
             server_name: server_name.map(Into::into),
             certificate_names: ["bot.contoso.com".to_owned(), "*.bot.contoso.com".to_owned()].into(),
             trusted: false,
+            networks: Vec::new(),
             listener: 0,
             body_timeout: Duration::ZERO,
+            body_rate: MinRate::NONE,
         };
         for (host, may) in [
             ("bot.contoso.com", true),

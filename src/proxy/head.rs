@@ -172,7 +172,8 @@ pub(super) fn demands(parts: &Parts) -> Result<(), Refusal> {
             return Err(Refusal::BadRequest("a WebSocket begins with GET"));
         }
         let mut versions = parts.headers.get_all(SEC_WEBSOCKET_VERSION).iter();
-        if versions.next().is_none_or(|version| version != "13") || versions.next().is_some() {
+        // Without one it is for the backend to say.
+        if versions.next().is_some_and(|version| version != "13") || versions.next().is_some() {
             return Err(Refusal::WebSocketVersion);
         }
     }
@@ -291,7 +292,9 @@ mod tests {
         for bad in ["8", "1337", "13, 8", ""] {
             assert_eq!(demand("GET", &[connection, upgrade, version(bad)]), Err(Refusal::WebSocketVersion), "{bad}");
         }
-        assert_eq!(demand("GET", &[connection, upgrade]), Err(Refusal::WebSocketVersion));
+        assert_eq!(demand("GET", &[connection, upgrade]), Ok(()), "its backend will say");
+        let twice = [connection, upgrade, version("13"), version("13")];
+        assert_eq!(demand("GET", &twice), Err(Refusal::WebSocketVersion));
         assert!(demand("POST", &[connection, upgrade, version("13")]).is_err());
         assert_eq!(demand("GET", &[upgrade]), Ok(()), "without Connection it is no upgrade");
         assert_eq!(demand("POST", &[("expect", "100-Continue")]), Ok(()));

@@ -23,9 +23,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Running, Serve, Server, Takeover};
-use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig};
+use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig, ListenerLimits, MinRate};
+use crate::model::Clock;
 use crate::proxy::Client;
-use crate::telemetry::{ClientCell, Counter, ListenerStats, WorkerId};
+use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
 
 /// Long enough to never decide a test that passes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,6 +57,7 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
         body_timeout: PATIENCE,
         idle_timeout: PATIENCE * 3,
         max_header_size: 16 * 1024,
+        limits: ListenerLimits { per_address: None, body: MinRate::NONE, read: MinRate::NONE },
     }
 }
 
@@ -64,7 +66,9 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         state_dir: "state".into(),
         journal: crate::config::JournalConfig::default(),
         workers: None,
+        account: None,
         shutdown_grace: PATIENCE,
+        held_bodies: 1 << 20,
         listeners,
         admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },
         access_log: None,
@@ -136,7 +140,7 @@ impl Fixture {
         let (arrived, waiting) = watch::channel(0);
         let (addresses, participant) = (server.addresses(), server.participant());
         let hello = Hello { gate: opened, waiting: arrived };
-        let running = server.start(move |_: WorkerId| hello.clone()).unwrap();
+        let running = server.start(&Heartbeats::new(2, Clock::start()), move |_: WorkerId| hello.clone()).unwrap();
         Self { addresses, running, stats, participant, gate, waiting }
     }
 

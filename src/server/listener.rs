@@ -1,6 +1,6 @@
 //! A listener as its connections see it, and its part in a reload.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -9,8 +9,11 @@ use rustls::server::ProducesTickets;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{CertificateSet, CertificateStore, server_config};
+use super::limits::Addresses;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{Participant, Prepared};
+use crate::model::Source;
+use crate::telemetry::ListenerStats;
 
 /// One listener, shared by all workers.
 pub(super) struct Listener {
@@ -24,6 +27,8 @@ pub(super) struct Listener {
     pub(super) config: ArcSwap<ListenerConfig>,
     /// Connections open over all workers.
     pub(super) open: AtomicUsize,
+    /// Of these, how many from each address.
+    pub(super) addresses: Addresses,
 }
 
 pub(super) struct Tls {
@@ -47,6 +52,11 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+/// An address has as many connections as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has as many connections as max_connections_per_address allows")]
+pub(super) struct Crowded(Source);
+
 impl Listener {
     pub(super) fn new(
         index: usize,
@@ -64,7 +74,14 @@ impl Listener {
                 Some(Tls { store, acceptor })
             }
         };
-        Ok(Self { index, address, tls, config: ArcSwap::from_pointee(config), open: AtomicUsize::new(0) })
+        Ok(Self {
+            index,
+            address,
+            tls,
+            config: ArcSwap::from_pointee(config),
+            open: AtomicUsize::new(0),
+            addresses: Addresses::default(),
+        })
     }
 
     /// Takes a place under `max_connections`, which [`Self::leave`] gives back; false when there is none.
@@ -74,6 +91,20 @@ impl Listener {
         }
         self.leave();
         false
+    }
+
+    /// Takes a place for a connection from there: none where no cap holds for it.
+    ///
+    /// # Errors
+    /// It has as many as it may.
+    pub(super) fn enter_from(&self, config: &ListenerConfig, peer: IpAddr) -> Result<Option<Source>, Crowded> {
+        let Some(most) = config.limits.per_address else { return Ok(None) };
+        // Behind a trusted proxy are many clients.
+        if config.trusted.iter().any(|network| network.contains(peer)) {
+            return Ok(None);
+        }
+        let source = Source::from(peer);
+        if self.addresses.enter(source, most) { Ok(Some(source)) } else { Err(Crowded(source)) }
     }
 
     pub(super) fn leave(&self) {
@@ -87,6 +118,8 @@ pub(super) struct Listeners {
     pub(super) all: Arc<[Arc<Listener>]>,
     /// `workers` as the process was started with it.
     pub(super) workers: Option<usize>,
+    /// Holds the budget of held bytes.
+    pub(super) stats: Arc<ListenerStats>,
 }
 
 impl Participant for Listeners {
@@ -132,7 +165,9 @@ impl Participant for Listeners {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let (stats, held) = (self.stats.clone(), next.held_bodies);
         let commit = Box::new(move || {
+            stats.held.set_limit(held);
             for (listener, certificates, config) in swaps {
                 if let (Some(tls), Some(certificates)) = (&listener.tls, certificates) {
                     tls.store.swap(certificates);

@@ -1,7 +1,7 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
 //! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept` → a place under the cap
-//! (`stream`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
+//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
 //! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
@@ -11,6 +11,8 @@ mod certificates;
 mod connection;
 mod drain;
 mod edge;
+#[cfg(debug_assertions)]
+mod fault;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "fuzzing")]
@@ -18,6 +20,7 @@ mod fixture;
 pub mod fuzzing;
 mod gateway;
 mod http;
+mod limits;
 mod linger;
 mod listener;
 mod proxy_protocol;
@@ -44,7 +47,7 @@ use self::listener::{Listener, Listeners};
 use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
-use crate::telemetry::{ListenerStats, WorkerId};
+use crate::telemetry::{Heartbeats, ListenerStats, WorkerId};
 
 /// Why a server could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +92,9 @@ impl Server {
             }
             all.push(listener);
         }
-        Ok(Self { listeners: Listeners { all: all.into(), workers: config.workers }, assignments, stop })
+        stats.held.set_limit(config.held_bodies);
+        let listeners = Listeners { all: all.into(), workers: config.workers, stats: stats.clone() };
+        Ok(Self { listeners, assignments, stop })
     }
 
     /// Where the listeners are bound, in order of the config.
@@ -102,11 +107,16 @@ impl Server {
         Arc::new(self.listeners.clone())
     }
 
-    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler.
+    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler;
+    /// each beats in `hearts`.
     ///
     /// # Errors
     /// A thread that cannot be started; those started before it stop.
-    pub fn start<S: Serve>(self, make: impl Fn(WorkerId) -> S + Send + Sync + 'static) -> io::Result<Running> {
-        Running::start(self.assignments, self.stop, make)
+    pub fn start<S: Serve>(
+        self,
+        hearts: &Arc<Heartbeats>,
+        make: impl Fn(WorkerId) -> S + Send + Sync + 'static,
+    ) -> io::Result<Running> {
+        Running::start(self.assignments, self.stop, hearts, make)
     }
 }

@@ -10,7 +10,9 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
+use super::process::ProcessSource;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
+use super::under_way::UnderWay;
 use crate::model::{BackendName, Excess, Health, PoolName, TokenFault, TunnelEnd, Utc};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -59,9 +61,17 @@ type PoolPick = fn(&PoolCell) -> &Cell;
 type ClientPick = fn(&ClientCell) -> &Cell;
 
 /// Renders all metrics; `unlogged` is how many lines the access log has dropped. Off the request path.
-pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSource], unlogged: u64) -> String {
+pub fn render(
+    process: &ProcessSource,
+    clients: &ListenerStats,
+    control: &ControlStats,
+    pools: &[PoolSource],
+    unlogged: u64,
+) -> String {
     let scrape = Scrape(PrometheusBuilder::new().build_recorder());
     describe(&scrape.0);
+    super::process::describe(&scrape.0);
+    scrape.process(process);
     scrape.clients(clients);
     scrape.control(control);
     scrape.counter("botgate_access_log_dropped_total", vec![], unlogged);
@@ -84,15 +94,15 @@ pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSour
     text
 }
 
-struct Scrape(PrometheusRecorder);
+pub(super) struct Scrape(PrometheusRecorder);
 
 impl Scrape {
-    fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
+    pub(super) fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
         let counter: Counter = self.0.register_counter(&Key::from_parts(name, labels), &METADATA);
         counter.absolute(value);
     }
 
-    fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
+    pub(super) fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
         self.0.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
     }
 
@@ -107,9 +117,14 @@ impl Scrape {
             self.counter("botgate_tls_handshakes_total", vec![label("result", result)], sum(pick));
         }
         self.counter("botgate_connections_accepted_total", vec![], sum(|cell| &cell.accepted));
-        self.counter("botgate_connections_turned_away_total", vec![], sum(|cell| &cell.turned_away));
+        let turned_away = |reason, value| {
+            self.counter("botgate_connections_turned_away_total", vec![label("reason", reason)], value);
+        };
+        turned_away("listener", sum(|cell| &cell.turned_away));
+        turned_away("address", sum(|cell| &cell.crowded));
+        self.counter("botgate_slow_readers_total", vec![], sum(|cell| &cell.slow_readers));
         self.counter("botgate_requests_refused_total", vec![], sum(|cell| &cell.refused));
-        self.counter("botgate_panics_total", vec![], sum(|cell| &cell.panics));
+        self.gauge("botgate_held_bytes", vec![], clients.held.taken() as f64);
         for excess in Excess::ALL {
             let labels = vec![label("cause", excess.as_str())];
             let ended = clients.cells.sum(|cell| &cell.excesses[excess as usize]);
@@ -170,7 +185,7 @@ impl Scrape {
 
     fn pool(&self, pool: &PoolSource) {
         let name = || label("pool", pool.name.as_str());
-        let picks: [(&'static str, PoolPick); 9] = [
+        let picks: [(&'static str, PoolPick); 11] = [
             ("botgate_pool_requests_total", |cell| &cell.requests),
             ("botgate_retries_total", |cell| &cell.retries),
             ("botgate_rescued_total", |cell| &cell.rescued),
@@ -180,10 +195,19 @@ impl Scrape {
             ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
             ("botgate_replays_total", |cell| &cell.replayed),
             ("botgate_ledger_full_total", |cell| &cell.ledger_full),
+            ("botgate_shed_total", |cell| &cell.shed),
+            ("botgate_unheld_total", |cell| &cell.unheld),
         ];
         for (metric, pick) in picks {
             self.counter(metric, vec![name()], pool.stats.cells.sum(pick));
         }
+        let limited: [(&str, PoolPick); 2] =
+            [("address", |cell| &cell.limited_addresses), ("token", |cell| &cell.limited_tokens)];
+        for (by, pick) in limited {
+            self.counter("botgate_rate_limited_total", vec![name(), label("by", by)], pool.stats.cells.sum(pick));
+        }
+        let under_way = UnderWay::sum(&pool.stats.cells, |cell| &cell.under_way);
+        self.gauge("botgate_requests_under_way", vec![name()], under_way as f64);
         let resends: [(&str, PoolPick); 4] = [
             ("answered", |cell| &cell.resends_answered),
             ("waited", |cell| &cell.resends_waited),
@@ -213,6 +237,9 @@ impl Scrape {
                 labels.push(label(key, value));
                 self.counter(metric, labels, backend.stats.cells.sum(pick));
             }
+            let malformed = backend.stats.cells.sum(|cell| &cell.malformed);
+            self.counter("botgate_responses_malformed_total", labels(), malformed);
+            self.counter("botgate_backend_shed_total", labels(), backend.stats.cells.sum(|cell| &cell.shed));
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
@@ -259,7 +286,7 @@ fn histograms(text: &mut String, control: &ControlStats, pools: &[PoolSource]) {
     }
 }
 
-fn label(name: &'static str, value: &str) -> Label {
+pub(super) fn label(name: &'static str, value: &str) -> Label {
     Label::new(name, SharedString::from(value.to_owned()))
 }
 
@@ -292,20 +319,31 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
         ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
+        (
+            "botgate_responses_malformed_total",
+            "HTTP/1 responses that break a rule of framing, or that nobody asked for.",
+        ),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
         (
             "botgate_tunnels_closed_total",
             "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them.",
         ),
+        ("botgate_shed_total", "Requests refused because too many were under way in their pool."),
+        ("botgate_backend_shed_total", "Requests refused because too many were under way at their backend."),
+        ("botgate_rate_limited_total", "Requests refused because their address or token sends too many."),
+        ("botgate_unheld_total", "Bodies that were to be held, and found no room."),
         ("botgate_replays_total", "Attempts that followed one of which nobody knows whether its backend acted on it."),
         ("botgate_resends_total", "Resends of activities under way or done, and how they were answered."),
         ("botgate_ledger_full_total", "Activities that were delivered untracked because the ledger was full."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
-        ("botgate_connections_turned_away_total", "Client connections over the cap."),
+        (
+            "botgate_connections_turned_away_total",
+            "Client connections over a cap: of their listener, or of their address.",
+        ),
+        ("botgate_slow_readers_total", "Client connections cut because their client read too slowly."),
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
         ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
-        ("botgate_panics_total", "Panics caught: bugs."),
         ("botgate_http2_floods_total", "HTTP/2 connections of clients that were ended, by what there was too much of."),
         (
             "botgate_backend_http2_floods_total",
@@ -326,6 +364,11 @@ fn describe(recorder: &PrometheusRecorder) {
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
+        ("botgate_requests_under_way", "Requests from the end of a head to the end of the response."),
+        (
+            "botgate_held_bytes",
+            "Bytes of requests that are held in memory; a worker counts up to 64 KiB that it keeps ready.",
+        ),
         ("botgate_tunnels", "Tunnels (WebSockets and other upgrades) open now."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
         ("botgate_token_keys", "Keys of a token issuer that are used."),
@@ -382,7 +425,7 @@ mod tests {
             cell.tunnels.add(3);
             cell.tunnels_closed[TunnelEnd::Failback as usize].increment();
         }
-        let text = render(&clients, &ControlStats::default(), &[pool], 5);
+        let text = render(&ProcessSource::for_tests(), &clients, &ControlStats::default(), &[pool], 5);
         has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
@@ -407,7 +450,7 @@ mod tests {
         control.reloaded(true);
         control.drilled(&"bot-api".into(), "passed");
         control.set_drill(Some("bot-api".into()));
-        let text = render(&ListenerStats::new(1), &control, &[source("bot-api")], 0);
+        let text = render(&ProcessSource::for_tests(), &ListenerStats::new(1), &control, &[source("bot-api")], 0);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_ledger_entries{pool="bot-api",state="in-flight"} 1"#);

@@ -13,7 +13,9 @@
 
 pub mod backend;
 pub mod client;
+pub mod corpus;
 pub mod dns;
+pub mod freeze;
 pub mod gateway;
 pub mod h2raw;
 pub mod issuer;

@@ -23,6 +23,16 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+/// A client that trusts the CA of this PEM file and offers these protocols by ALPN.
+pub fn client_of(ca: &str, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
+}
+
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
@@ -72,6 +82,14 @@ impl Authority {
     pub fn client_of(&self, version: &'static rustls::SupportedProtocolVersion) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[version]).unwrap();
         Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
+    }
+
+    /// A server that shows this certificate.
+    pub fn showing(leaf: &Leaf) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_slice(leaf.chain.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
     }
 
     /// A server with a certificate for these names that offers these protocols; `mutual` asks for a client certificate

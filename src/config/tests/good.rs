@@ -49,6 +49,15 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
 }
 
 #[test]
+fn a_process_may_go_on_as_another_user() {
+    let account = |lines: &str| bare(&format!("{lines}{LEAST}")).unwrap().config.account;
+    assert_eq!(account(""), None);
+    let named = account("user = \"botgate\"\ngroup = \"ssl-cert\"\n").unwrap();
+    assert_eq!((named.user.as_str(), named.group.as_deref()), ("botgate", Some("ssl-cert")));
+    assert_eq!(account("user = \"65534\"\n").unwrap().group, None);
+}
+
+#[test]
 fn everything_has_a_default_but_names_urls_and_certificates() {
     let config = bare(LEAST).unwrap().config;
     let pool = &config.pools[0];
@@ -59,6 +68,8 @@ fn everything_has_a_default_but_names_urls_and_certificates() {
     assert!(matches!(&probe.kind, ProbeKind::Http(http) if http.path == "/healthz" && http.status.contains(204)));
     assert_eq!(pool.evidence.failures, Some(10));
     assert_eq!((config.listeners[0].max_connections, config.listeners[0].max_header_size), (10_000, 32_768));
+    assert_eq!(config.listeners[0].limits.per_address, Some(5_000), "half of all");
+    assert_eq!((config.held_bodies, pool.limits), (256 << 20, crate::config::PoolLimits::default()));
     assert!(config.access_log.is_none() && config.admin.token.is_none());
     assert_eq!(config.routes[0].host, HostPattern::Any);
     assert!(pool.backends[0].http2);
@@ -217,4 +228,19 @@ fn a_ledger_is_read_and_what_is_left_out_has_its_default() {
     let default = crate::config::LedgerConfig::default();
     assert_eq!(ledger, crate::config::LedgerConfig { entries: 2, answer: 1024, ..default });
     assert_eq!((default.entries, default.age, default.bytes), (65_536, Duration::from_secs(120), 64 << 20));
+}
+
+#[test]
+fn limits_of_zero_are_none_and_rates_save_up_their_burst() {
+    use crate::config::RateLimit;
+    let text = LEAST.replace(
+        "name = \"p\"\n",
+        "name = \"p\"\nlimits = { in_flight = 0, per_backend = 7, per_token = 50, burst = \"2s\" }\n",
+    );
+    let limits = bare(&text).unwrap().config.pools.remove(0).limits;
+    assert_eq!((limits.in_flight, limits.per_backend, limits.per_address), (None, Some(7), None));
+    assert_eq!(limits.per_token, Some(RateLimit { per_second: 50, burst: Duration::from_secs(2) }));
+    let text = LEAST.replace("tls = false\n", "tls = false\nmax_connections_per_address = 0\nmin_body_rate = 0\n");
+    let listener = bare(&text).unwrap().config.listeners.remove(0);
+    assert_eq!((listener.limits.per_address, listener.limits.body.bytes), (None, 0));
 }

@@ -174,6 +174,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         warm: 0,
         tunnel: TunnelConfig::default(),
         drill: DrillConfig::default(),
+        limits: crate::config::PoolLimits::default(),
         parity: vec![],
         backends,
     }
@@ -191,7 +192,9 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         state_dir: "state".into(),
         journal: JournalConfig::default(),
         workers: Some(2),
+        account: None,
         shutdown_grace: Duration::from_secs(1),
+        held_bodies: 1 << 20,
         listeners: vec![],
         admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
         access_log: None,
@@ -287,6 +290,7 @@ impl Rig {
             workers: 2,
             clock: Clock::start(),
             state_dir: state.as_ref().map(|state| state.path().to_owned()),
+            hearts: crate::telemetry::Heartbeats::new(1, Clock::start()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();
