@@ -56,7 +56,7 @@ async fn only_clients_of_the_ca_get_in_and_backends_learn_who_they_are() -> Outc
     let (site, strangers) = (Site::new(), Site::new());
     let backend = Backend::start("one").await;
     let log = format!("[access_log]\ntarget = \"{}\"\n\n", site.text_path("access.log"));
-    let config = log + &site.head(&clients(&site, "client_header = true")) + &site.pool(PROBE, &[&backend]);
+    let config = site.head(&clients(&site, "client_header = true")) + &log + &site.pool(PROBE, &[&backend]);
     let gateway = Gateway::start(&site, &config).await;
     assert!(status(&gateway, 0, &site.authority.client(&[b"http/1.1"])).await.is_err(), "no certificate");
     let forged = strangers.authority.issue(&["ops"]);

@@ -57,9 +57,9 @@ pub(super) enum Taken {
     /// Nobody shows the certificate any more.
     Unwanted,
     /// The answer is stapled; whether there was none before.
-    Stapled { name: String, first: bool },
+    Stapled { chain: String, first: bool },
     /// It is not, and why; whether that is new.
-    Failed { name: String, why: String, new: bool },
+    Failed { chain: String, why: String, new: bool },
 }
 
 impl Certificates {
@@ -130,7 +130,7 @@ impl Certificates {
         let Some(known) = self.all.iter_mut().find(|known| known.certificate.fingerprint == *fingerprint) else {
             return Taken::Unwanted;
         };
-        let (name, time) = (known.certificate.name(), wall(now.utc));
+        let (chain, time) = (known.certificate.files.chain.display().to_string(), wall(now.utc));
         let before = known.certificate.stapled(time);
         let stapled = result.and_then(|response| {
             let stapled = self.book.staple(fingerprint, response, time).and_then(|()| {
@@ -145,12 +145,12 @@ impl Certificates {
                 let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
                 known.schedule.answered(now.at, left, fastrand::f64());
                 known.trouble = None;
-                Taken::Stapled { name, first: before.is_none() }
+                Taken::Stapled { chain, first: before.is_none() }
             }
             Err(why) => {
                 known.schedule.failed(now.at, fastrand::f64());
                 let new = known.trouble.replace(why.clone()).as_ref() != Some(&why);
-                Taken::Failed { name, why, new }
+                Taken::Failed { chain, why, new }
             }
         }
     }
@@ -184,7 +184,8 @@ impl Certificates {
                 Some(files.iter().find(|fault| fault.file == path)?.to_string())
             });
             let why = known.trouble.clone().or(of_file).unwrap_or_else(|| "there was no answer yet".to_owned());
-            Some(format!("no OCSP response is stapled to the certificate of {}: {why}", certificate.name()))
+            let chain = certificate.files.chain.display();
+            Some(format!("no OCSP response is stapled to the certificate in {chain}: {why}"))
         });
         ending.chain(bare).collect()
     }

@@ -31,18 +31,20 @@ impl Control {
         let taken = self.certificates.answered(fingerprint, result.map(|()| response.as_slice()), now);
         match &taken {
             Taken::Unwanted => return,
-            Taken::Stapled { name, first: true } => {
-                tracing::info!("an OCSP response is stapled to the certificate of {name}")
+            Taken::Stapled { chain, first: true } => {
+                tracing::info!("an OCSP response is stapled to the certificate in {chain}")
             }
-            Taken::Stapled { name, first: false } => {
-                tracing::debug!("a newer OCSP response for the certificate of {name}")
+            Taken::Stapled { chain, first: false } => {
+                tracing::debug!("a newer OCSP response for the certificate in {chain}")
             }
-            Taken::Failed { name, why, new: true } => {
+            Taken::Failed { chain, why, new: true } => {
                 tracing::warn!(
-                    "no good OCSP response for the certificate of {name}, one that is still fresh stays: {why}"
+                    "no good OCSP response for the certificate in {chain}, one that is still fresh stays: {why}"
                 );
             }
-            Taken::Failed { name, why, new: false } => tracing::debug!("still no good OCSP response for {name}: {why}"),
+            Taken::Failed { chain, why, new: false } => {
+                tracing::debug!("still no good OCSP response for {chain}: {why}")
+            }
         }
         self.stats.ocsp_fetched(matches!(taken, Taken::Stapled { .. }));
         self.show_certificates();
