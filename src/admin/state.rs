@@ -10,7 +10,7 @@ use super::guard::{Guard, InsecureBind};
 use super::problem::{Kind, Problem};
 use crate::config::AdminConfig;
 use crate::control::{Command, ControlError, Handle, Reply};
-use crate::telemetry::ActivityTap;
+use crate::telemetry::{ActivityTap, Heartbeats};
 
 /// Renders the metrics in Prometheus' text format. Called for every scrape; must not block for long.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -27,6 +27,8 @@ pub struct AdminState {
     pub(super) subscribers: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
     pub(super) tap: ActivityTap,
+    /// None: nobody watches the threads.
+    pub(super) hearts: Option<Arc<Heartbeats>>,
 }
 
 impl AdminState {
@@ -43,7 +45,20 @@ impl AdminState {
         shutdown: CancellationToken,
     ) -> Result<Self, InsecureBind> {
         let guard = Guard::new(config)?;
-        Ok(Self { control, guard, render, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), shutdown, tap })
+        Ok(Self {
+            control,
+            guard,
+            render,
+            subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
+            shutdown,
+            tap,
+            hearts: None,
+        })
+    }
+
+    /// The same with an eye on the threads that serve.
+    pub fn watching(self, hearts: Arc<Heartbeats>) -> Self {
+        Self { hearts: Some(hearts), ..self }
     }
 
     /// Asks control, and waits no longer than `patience`.
