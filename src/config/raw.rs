@@ -27,6 +27,9 @@ pub(super) struct RawConfig {
     pub(super) group: Option<String>,
     /// How long a shutdown waits for requests under way. Default "30s".
     pub(super) shutdown_grace: Option<RawDuration>,
+    /// Most bytes of requests that are held in memory, over all workers: bodies that a guard reads or that a replay may need,
+    /// and answers on their way into a ledger. Default "256MiB".
+    pub(super) held_bodies: Option<RawSize>,
     /// Where clients connect. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) listener: Option<Vec<RawListener>>,
@@ -96,6 +99,16 @@ pub(super) struct RawListener {
     pub(super) ocsp: Option<RawOcsp>,
     /// Strict-Transport-Security on every response: "365d", or { max_age, subdomains, preload }. Default: none.
     pub(super) hsts: Option<RawHsts>,
+    /// Most connections at once from one IPv4 address or IPv6 /64 that is not trusted; 0 is no cap of its own. Default:
+    /// half of max_connections, and 1000 at least.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub(super) max_connections_per_address: Option<u64>,
+    /// Bytes per second at which a request body must come while it is waited for; 0 is any pace. Default "256B".
+    pub(super) min_body_rate: Option<RawSize>,
+    /// Bytes per second at which a client must read while more is there for it; 0 is any pace. Default "4KiB".
+    pub(super) min_read_rate: Option<RawSize>,
+    /// How long a client may be slower than these. Default "20s".
+    pub(super) rate_grace: Option<RawDuration>,
 }
 
 /// The admin listener.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::certificate::CertificateConfig;
 use super::types_guard::GuardConfig;
+use super::types_limits::ListenerLimits;
 use super::types_pool::PoolConfig;
 use super::types_tls::{ClientAuthConfig, HstsConfig};
 use crate::model::PoolName;
@@ -23,6 +24,8 @@ pub struct Config {
     pub account: Option<AccountConfig>,
     /// How long a shutdown waits for requests under way.
     pub shutdown_grace: Duration,
+    /// Most bytes of requests, and of answers on their way into a ledger, that are held in memory at once.
+    pub held_bodies: u64,
     /// Where clients connect. At least one.
     pub listeners: Vec<ListenerConfig>,
     /// The admin listener.
@@ -92,6 +95,8 @@ pub struct ListenerConfig {
     pub ocsp_fetch: bool,
     /// `Strict-Transport-Security` on every response.
     pub hsts: Option<HstsConfig>,
+    /// What its clients may take.
+    pub limits: ListenerLimits,
 }
 
 /// A network in CIDR notation.

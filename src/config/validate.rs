@@ -15,7 +15,7 @@ use super::types::{
     AccessLogConfig, AccountConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig,
     RouteConfig,
 };
-use super::{address, follow, guard, pool, tls, values};
+use super::{address, follow, guard, limits, pool, tls, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
@@ -47,6 +47,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
         account: account(place, raw),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
+        held_bodies: size(&place.key("held_bodies"), raw.held_bodies.as_ref(), 256 << 20),
         listeners,
         admin,
         access_log,
@@ -105,11 +106,12 @@ fn listener(
     let trusted = trusted.collect();
     let seconds = Duration::from_secs;
     let timeout = |name, raw, default| deadline(&place.key(name), raw, seconds(default));
+    let max_connections = raw.max_connections.and_then(|most| most.try_into().ok()).unwrap_or(10_000);
     Some(ListenerConfig {
         certificates,
         proxy_protocol: raw.proxy_protocol.unwrap_or(false),
         trusted,
-        max_connections: raw.max_connections.and_then(|most| most.try_into().ok()).unwrap_or(10_000),
+        max_connections,
         handshake_timeout: timeout("handshake_timeout", raw.handshake_timeout.as_ref(), 10),
         header_timeout: timeout("header_timeout", raw.header_timeout.as_ref(), 10),
         body_timeout: timeout("body_timeout", raw.body_timeout.as_ref(), 30),
@@ -119,6 +121,7 @@ fn listener(
         client_header: tls.client_header,
         ocsp_fetch: tls.ocsp_fetch,
         hsts: tls.hsts,
+        limits: limits::listener(place, raw, max_connections),
         bind: bind?,
     })
 }

@@ -21,7 +21,7 @@ const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
 /// The epoch of the pool, so that a backend can refuse what is stale.
 pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -266,6 +266,8 @@ mod tests {
             listener: 0,
             body_timeout: std::time::Duration::from_secs(1),
             certificate: None,
+            body_rate: crate::config::MinRate::NONE,
+            networks: vec![],
         }
     }
 

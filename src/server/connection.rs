@@ -14,7 +14,8 @@ use tower::ServiceBuilder;
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
 use super::http::{Session, serve_http1, serve_http2};
-use super::listener::Listener;
+use super::limits::{Outflow, Pace};
+use super::listener::{Crowded, Listener};
 use super::proxy_protocol::{HeaderError, read_header};
 use super::serve::Serve;
 use super::stream::{Place, Stream};
@@ -28,9 +29,15 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     let config = listener.config.load_full();
     let cell = worker.stats.cells.of(worker.id);
     // Boxed, so that an established connection does not carry the room its handshake needed.
-    let handshake = Box::pin(establish(&listener, &config, io, peer, place));
+    let outflow = Arc::new(Outflow::default());
+    let handshake = Box::pin(establish(&listener, &config, io, peer, place, outflow.clone()));
     let established = match tokio::time::timeout(config.handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
+        Ok(Err(HandshakeError::Crowded(crowded))) => {
+            cell.crowded.increment();
+            tracing::debug!(%peer, %crowded, "turned away");
+            return;
+        }
         Ok(Err(error)) => {
             cell.handshakes_failed.increment();
             tracing::debug!(%peer, %error, "handshake failed");
@@ -64,7 +71,9 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, shared, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let pace = Pace::new(config.limits.read, config.idle_timeout);
+    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
+    let session = Session { service, activity, shared, config, outflow, pace, drain, stop };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -94,6 +103,8 @@ enum HandshakeError {
     Certificate(rustls::Error),
     #[error("the socket has no address: {0}")]
     Address(std::io::Error),
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
 }
 
 async fn establish(
@@ -101,7 +112,8 @@ async fn establish(
     config: &ListenerConfig,
     mut io: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    mut place: Place,
+    outflow: Arc<Outflow>,
 ) -> Result<Established, HandshakeError> {
     let mut addresses = (peer, io.local_addr().map_err(HandshakeError::Address)?);
     let mut prefix = Bytes::new();
@@ -109,8 +121,9 @@ async fn establish(
         let header = read_header(&mut io).await?;
         addresses = header.addresses.unwrap_or(addresses);
         prefix = header.surplus;
+        place.source = listener.enter_from(config, addresses.0.ip())?;
     }
-    let stream = Stream { io, prefix, _place: place };
+    let stream = Stream { io, prefix, outflow, _place: place };
     let mut certificate = None;
     let (stream, server_name, certificate_names) = match &listener.tls {
         None => (Transport::Plain(stream), None, Arc::default()),
@@ -128,16 +141,19 @@ async fn establish(
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
+    let trusted = config.trusted.iter().any(|network| network.contains(peer.ip()));
     let client = Client {
         peer,
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
         certificate_names,
-        trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
+        trusted,
+        networks: if trusted { config.trusted.clone() } else { Vec::new() },
         listener: listener.index,
         body_timeout: config.body_timeout,
         certificate,
+        body_rate: config.limits.body,
     };
     Ok(Established { stream, client })
 }

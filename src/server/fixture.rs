@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Running, Serve, Server, Takeover};
-use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig};
+use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig, ListenerLimits, MinRate};
 use crate::model::Clock;
 use crate::proxy::Client;
 use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
@@ -48,6 +48,7 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
         client_header: false,
         ocsp_fetch: false,
         hsts: None,
+        limits: ListenerLimits { per_address: None, body: MinRate::NONE, read: MinRate::NONE },
     }
 }
 
@@ -58,6 +59,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         workers: None,
         account: None,
         shutdown_grace: PATIENCE,
+        held_bodies: 1 << 20,
         listeners,
         admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },
         access_log: None,

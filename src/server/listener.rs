@@ -1,13 +1,17 @@
 //! A listener as its connections see it, and its part in a reload.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
+
+use super::limits::Addresses;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{Participant, Prepared};
+use crate::model::Source;
+use crate::telemetry::ListenerStats;
 use crate::tls::{CertificateBook, CertificateSet, CertificateStore, Realm, RealmError, Tickets};
-use arc_swap::ArcSwap;
 
 /// What clients may speak within TLS, best first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -24,6 +28,8 @@ pub(super) struct Listener {
     pub(super) config: ArcSwap<ListenerConfig>,
     /// Connections open over all workers.
     pub(super) open: AtomicUsize,
+    /// Of these, how many from each address.
+    pub(super) addresses: Addresses,
 }
 
 pub(super) struct Tls {
@@ -67,6 +73,11 @@ fn owner(address: SocketAddr) -> String {
     format!("listener {address}")
 }
 
+/// An address has as many connections as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has as many connections as max_connections_per_address allows")]
+pub(super) struct Crowded(Source);
+
 impl Listener {
     pub(super) fn new(
         index: usize,
@@ -88,7 +99,14 @@ impl Listener {
                 Some(Tls { store, realm: ArcSwap::new(realm) })
             }
         };
-        Ok(Self { index, address, tls, config: ArcSwap::from_pointee(config), open: AtomicUsize::new(0) })
+        Ok(Self {
+            index,
+            address,
+            tls,
+            config: ArcSwap::from_pointee(config),
+            open: AtomicUsize::new(0),
+            addresses: Addresses::default(),
+        })
     }
 
     /// Takes a place under `max_connections`, which [`Self::leave`] gives back; false when there is none.
@@ -98,6 +116,20 @@ impl Listener {
         }
         self.leave();
         false
+    }
+
+    /// Takes a place for a connection from there: none where no cap holds for it.
+    ///
+    /// # Errors
+    /// It has as many as it may.
+    pub(super) fn enter_from(&self, config: &ListenerConfig, peer: IpAddr) -> Result<Option<Source>, Crowded> {
+        let Some(most) = config.limits.per_address else { return Ok(None) };
+        // Behind a trusted proxy are many clients.
+        if config.trusted.iter().any(|network| network.contains(peer)) {
+            return Ok(None);
+        }
+        let source = Source::from(peer);
+        if self.addresses.enter(source, most) { Ok(Some(source)) } else { Err(Crowded(source)) }
     }
 
     pub(super) fn leave(&self) {
@@ -115,6 +147,8 @@ pub(super) struct Listeners {
     pub(super) tickets: Tickets,
     /// Where the certificates that are shown are written down.
     pub(super) book: CertificateBook,
+    /// Holds the budget of held bytes.
+    pub(super) stats: Arc<ListenerStats>,
 }
 
 /// What a reload swaps in one listener's TLS.
@@ -180,8 +214,9 @@ impl Participant for Listeners {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let book = self.book.clone();
+        let (book, stats, held) = (self.book.clone(), self.stats.clone(), next.held_bodies);
         let commit = Box::new(move || {
+            stats.held.set_limit(held);
             for (listener, next, config) in swaps {
                 if let (Some(tls), Some(NextTls { set, realm })) = (&listener.tls, next) {
                     book.show(&owner(listener.address), &set, config.ocsp_fetch);

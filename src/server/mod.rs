@@ -1,7 +1,7 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
 //! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept` → a place under the cap
-//! (`stream`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
+//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
 //! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
@@ -19,6 +19,7 @@ mod fixture;
 pub mod fuzzing;
 mod gateway;
 mod http;
+mod limits;
 mod linger;
 mod listener;
 mod proxy_protocol;
@@ -93,7 +94,10 @@ impl Server {
             }
             all.push(listener);
         }
-        Ok(Self { listeners: Listeners { all: all.into(), workers: config.workers, tickets, book }, assignments, stop })
+        stats.held.set_limit(config.held_bodies);
+        let (all, stats) = (all.into(), stats.clone());
+        let listeners = Listeners { all, workers: config.workers, tickets, book, stats };
+        Ok(Self { listeners, assignments, stop })
     }
 
     /// Where the listeners are bound, in order of the config.

@@ -68,6 +68,8 @@ fn everything_has_a_default_but_names_urls_and_certificates() {
     assert!(matches!(&probe.kind, ProbeKind::Http(http) if http.path == "/healthz" && http.status.contains(204)));
     assert_eq!(pool.evidence.failures, Some(10));
     assert_eq!((config.listeners[0].max_connections, config.listeners[0].max_header_size), (10_000, 32_768));
+    assert_eq!(config.listeners[0].limits.per_address, Some(5_000), "half of all");
+    assert_eq!((config.held_bodies, pool.limits), (256 << 20, crate::config::PoolLimits::default()));
     assert!(config.access_log.is_none() && config.admin.token.is_none());
     assert_eq!(config.routes[0].host, HostPattern::Any);
     assert!(pool.backends[0].http2);
@@ -245,4 +247,19 @@ fn what_a_listener_does_beyond_showing_a_certificate_is_read() {
     let keys = format!("{keys}\nclient_auth = \"request\"");
     let config = in_directory(&LEAST.replace("tls = false", &keys), directory.path()).unwrap().config;
     assert!(!config.listeners[0].client_auth.as_ref().unwrap().required);
+}
+
+#[test]
+fn limits_of_zero_are_none_and_rates_save_up_their_burst() {
+    use crate::config::RateLimit;
+    let text = LEAST.replace(
+        "name = \"p\"\n",
+        "name = \"p\"\nlimits = { in_flight = 0, per_backend = 7, per_token = 50, burst = \"2s\" }\n",
+    );
+    let limits = bare(&text).unwrap().config.pools.remove(0).limits;
+    assert_eq!((limits.in_flight, limits.per_backend, limits.per_address), (None, Some(7), None));
+    assert_eq!(limits.per_token, Some(RateLimit { per_second: 50, burst: Duration::from_secs(2) }));
+    let text = LEAST.replace("tls = false\n", "tls = false\nmax_connections_per_address = 0\nmin_body_rate = 0\n");
+    let listener = bare(&text).unwrap().config.listeners.remove(0);
+    assert_eq!((listener.limits.per_address, listener.limits.body.bytes), (None, 0));
 }

@@ -194,6 +194,7 @@ pub(super) fn pool(name: &str, backends: Vec<BackendConfig>) -> PoolConfig {
         warm: 0,
         tunnel: TunnelConfig::default(),
         drill: DrillConfig::default(),
+        limits: crate::config::PoolLimits::default(),
         parity: vec![],
         backends,
     }
@@ -213,6 +214,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         workers: Some(2),
         account: None,
         shutdown_grace: Duration::from_secs(1),
+        held_bodies: 1 << 20,
         listeners: vec![],
         admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
         access_log: None,
