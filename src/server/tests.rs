@@ -247,7 +247,9 @@ async fn what_outlasts_the_grace_is_cut_and_reported() {
 async fn a_worker_that_dies_is_replaced_until_it_dies_too_often() {
     let stats = crate::telemetry::ListenerStats::new(1);
     let hearts = crate::telemetry::Heartbeats::new(1, crate::model::Clock::start());
-    let server = super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats).unwrap();
+    let server =
+        super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats, Default::default())
+            .unwrap();
     let dies = |_| -> super::fixture::Hello { panic!("no handler today") };
     let mut running = server.start(&hearts, dies).unwrap();
     for replaced in [true, true, true, false] {
