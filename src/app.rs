@@ -58,9 +58,9 @@ pub enum StartError {
     /// The admin listener.
     #[error(transparent)]
     Admin(#[from] admin::BindError),
-    /// The admin listener would be open to everyone.
+    /// The admin listener would be open to everyone, or its TLS cannot be set up.
     #[error(transparent)]
-    Insecure(#[from] admin::InsecureBind),
+    Access(#[from] admin::AccessError),
     /// The config asks for something that cannot be built.
     #[error("{}", .0.join("\n"))]
     Control(Vec<String>),
@@ -94,12 +94,13 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Some(AccessLogConfig::File(path)) => split(AccessLog::file(path)?),
     };
     let tap = ActivityTap::new(config.admin.activity_text);
+    let rules = admin::Rules::new(&config.admin)?;
     let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
     let started = control::start(control::Setup {
         loaded: setup.loaded,
         outside: setup.outside,
         watch: setup.watch,
-        participants: vec![server.participant(), Arc::new(tap.clone())],
+        participants: vec![server.participant(), Arc::new(rules.clone()), Arc::new(tap.clone())],
         workers,
         clock,
         state_dir: setup.state_dir,
@@ -110,12 +111,13 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
 
     let render = {
         let (clients, snapshots, access_log) = (client_stats.clone(), snapshots.clone(), access_log.clone());
+        let stats = stats.clone();
         let unlogged = move || access_log.as_ref().map_or(0, AccessLog::dropped);
         Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
-    let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, tap.clone(), stop_admin.clone())?;
-    let admin_address = serve_admin(&config, setup.takeover, admin_state, stop_admin.clone())?;
+    let admin_state = admin::AdminState::new(handle.clone(), rules, stats, render, tap.clone(), stop_admin.clone());
+    let admin_address = serve_admin(&config, setup.takeover, admin_state)?;
     let stop_control = CancellationToken::new();
     spawn_local(control.run(stop_control.clone()));
 
@@ -144,19 +146,13 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
 }
 
 /// Serves the admin API, now or as soon as a predecessor frees its address.
-fn serve_admin(
-    config: &Config,
-    takeover: Takeover,
-    state: admin::AdminState,
-    stop: CancellationToken,
-) -> Result<SocketAddr, StartError> {
+fn serve_admin(config: &Config, takeover: Takeover, state: admin::AdminState) -> Result<SocketAddr, StartError> {
     let bind = config.admin.bind;
-    let router = admin::router(state);
     match admin::bind(bind) {
         Ok(listener) => {
             let address = listener.local_addr()?;
             let listener = TcpListener::from_std(listener)?;
-            spawn_local(admin::serve(listener, router, stop));
+            spawn_local(admin::serve(listener, state));
             Ok(address)
         }
         Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => {
@@ -168,7 +164,7 @@ fn serve_admin(
                     }
                 };
                 tracing::info!(admin = %bind, "the predecessor has freed the admin address");
-                admin::serve(listener, router, stop).await
+                admin::serve(listener, state).await
             });
             Ok(bind)
         }
@@ -257,7 +253,7 @@ impl Signals {
 
 /// Control says in the log how a reload ended; what is left to say is that it did not answer.
 async fn reload(control: &Handle) {
-    if let Err(error) = control.ask::<ReloadOutcome>(Command::Reload).await {
+    if let Err(error) = control.ask::<ReloadOutcome>(|reply| Command::Reload(None, reply)).await {
         tracing::error!(%error, "SIGHUP: no reload");
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{AdminState, RenderMetrics, bind, router, serve};
+use super::{AdminState, RenderMetrics, Rules, bind, serve};
 use crate::config::AdminConfig;
 use crate::control::{Action, Command, ControlError, DrillCommand, Handle, PoolOrder};
 use crate::model::{
@@ -20,7 +20,7 @@ use crate::model::{
     DrillState, ExplainView, FailbackView, FlapView, Health, JournalEntry, JournalQuery, OrderView, Phase, PoolView,
     Readiness, ReloadOutcome, ServiceLevel, Utc, Verdict,
 };
-use crate::telemetry::ActivityTap;
+use crate::telemetry::{ActivityTap, ControlStats};
 
 /// A pool whose first priority is down.
 pub(crate) fn pool() -> PoolView {
@@ -142,6 +142,7 @@ pub(crate) struct Gate {
     pub(crate) events: broadcast::Sender<DecisionView>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) rules: Rules,
 }
 
 impl Gate {
@@ -159,11 +160,13 @@ impl Gate {
         let (events, _) = broadcast::channel(4);
         tokio::spawn(control(inbox, script));
         let shutdown = CancellationToken::new();
-        let config = AdminConfig { bind: addr, token: token.map(str::to_owned), activity_text: false };
+        let config = AdminConfig { token: token.map(str::to_owned), ..AdminConfig::open(addr) };
+        let rules = Rules::new(&config).unwrap();
         let handle = Handle::new(commands, events.clone());
-        let state = AdminState::new(handle, &config, render, ActivityTap::new(false), shutdown.clone()).unwrap();
-        let serving = tokio::spawn(serve(listener, router(state), shutdown.clone()));
-        Self { addr, events, shutdown, serving }
+        let tap = ActivityTap::new(false);
+        let state = AdminState::new(handle, rules.clone(), ControlStats::new(), render, tap, shutdown.clone());
+        let serving = tokio::spawn(serve(listener, state));
+        Self { addr, events, shutdown, serving, rules }
     }
 
     /// The response to a request on a connection of its own; `Host` is the listener's address unless given.
@@ -211,7 +214,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
         let _ = match command {
             Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
             Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
-            Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
+            Command::Reload(_, reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
             Command::Retire(reply) => reply.send(Ok(())).is_ok(),
             Command::Journal(query, reply) => reply.send(Ok(journal(&query))).is_ok(),

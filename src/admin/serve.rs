@@ -6,18 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::access::Access;
+use super::credential::Peer;
+use super::identity::Identity;
+use super::router::router;
+use super::state::AdminState;
+use crate::telemetry::AdminRefusal;
 
 /// Most connections at once; more wait in the accept queue.
 const MAX_CONNECTIONS: usize = 256;
 /// Deadline of a request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Deadline of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way have at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 /// Pause after an accept that failed for want of file descriptors, which would else fail again at once.
@@ -60,11 +74,12 @@ pub fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
     })
 }
 
-/// Serves until `shutdown` is cancelled; then takes no more connections, lets requests under way end for 5 s, and returns.
+/// Serves until the state's shutdown; then takes no more connections, lets requests under way end for 5 s, and returns.
 ///
 /// # Errors
 /// None today: an accept that fails is logged and tried again. The type leaves room for a listener that is gone.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, state: AdminState) -> io::Result<()> {
+    let (shutdown, router) = (state.shutdown.clone(), router(state.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -72,18 +87,18 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         let accept = async {
             // The semaphore is never closed.
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(stream, _)| (stream, place))
+            listener.accept().await.map(|(stream, remote)| (stream, remote, place))
         };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = accept => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let (router, shutdown, cut) = (router.clone(), shutdown.clone(), cut.clone());
+            Ok((stream, remote, place)) => {
+                let (state, router, cut) = (state.clone(), router.clone(), cut.clone());
                 connections.spawn(async move {
                     tokio::select! {
-                        () = connection(stream, router, shutdown) => {}
+                        () = connection(stream, remote, state, router) => {}
                         () = cut.cancelled() => {}
                     }
                     drop(place);
@@ -104,8 +119,40 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     Ok(())
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    let service = TowerToHyperService::new(router);
+/// One connection: TLS where the rules want it, then requests.
+async fn connection(stream: TcpStream, remote: SocketAddr, state: AdminState, router: Router) {
+    let began = state.guard.rules.now();
+    // The address that was called is a name of this listener: one that is gone by now called nobody.
+    let Ok(local) = stream.local_addr() else { return };
+    let peer = |identity| Peer { remote, local: local.ip().to_canonical(), identity };
+    let Some((config, realm)) = began.server_config() else {
+        return speak(stream, peer(None), began, state, router).await;
+    };
+    // Small answers are whole messages. Failing to set it harms nobody.
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let identity = leaf.zip(realm).and_then(|(leaf, realm)| Identity::of(leaf, realm)).map(Arc::new);
+            speak(stream, peer(identity), began, state, router).await;
+        }
+        Ok(Err(error)) => {
+            state.stats.admin_refused(AdminRefusal::Tls);
+            tracing::debug!(%remote, %error, "a TLS handshake with the admin API failed");
+        }
+        Err(_) => state.stats.admin_refused(AdminRefusal::Tls),
+    }
+}
+
+/// Serves the requests of a connection that `began` under these rules.
+async fn speak<S>(stream: S, peer: Peer, began: Arc<Access>, state: AdminState, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -113,12 +160,30 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = outlived(&state, &began) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an admin connection ended badly");
+    }
+}
+
+/// Waits for the shutdown, or until a connection could not begin any more as it did: without TLS, or under another CA.
+async fn outlived(state: &AdminState, began: &Access) {
+    let mut changes = state.guard.rules.changes();
+    // They may have changed during the handshake.
+    changes.mark_changed();
+    let rules = async {
+        while changes.changed().await.is_ok() {
+            if !began.admits_connections_of(&changes.borrow_and_update()) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = rules => {}
+        () = state.shutdown.cancelled() => {}
     }
 }

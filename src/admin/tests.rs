@@ -14,7 +14,7 @@ use crate::config::AdminConfig;
 use crate::control::Handle;
 use crate::model::OrderView;
 use crate::model::{PoolView, ReloadOutcome};
-use crate::telemetry::ActivityTap;
+use crate::telemetry::{ActivityTap, ControlStats};
 
 fn problem(headers: &http::HeaderMap, body: &str) -> Problem {
     assert_eq!(headers["content-type"], PROBLEM_JSON, "{body}");
@@ -48,11 +48,11 @@ async fn not_ready_before_the_first_round_of_probes() {
 #[tokio::test(start_paused = true)]
 async fn a_control_that_does_not_answer_is_not_ready_within_a_second() {
     let (commands, _inbox) = mpsc::channel(8);
-    let config = AdminConfig { bind: "127.0.0.1:1".parse().unwrap(), token: None, activity_text: false };
+    let rules = Rules::new(&AdminConfig::open("127.0.0.1:1".parse().unwrap())).unwrap();
     let handle = Handle::new(commands, broadcast::channel(1).0);
     let render = std::sync::Arc::new(String::new);
-    let router =
-        router(AdminState::new(handle, &config, render, ActivityTap::new(false), CancellationToken::new()).unwrap());
+    let (stats, tap) = (ControlStats::new(), ActivityTap::new(false));
+    let router = router(AdminState::new(handle, rules, stats, render, tap, CancellationToken::new()));
     let began = tokio::time::Instant::now();
     let request = http::Request::get("/readyz").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();

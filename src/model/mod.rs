@@ -12,6 +12,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod role;
 mod token;
 mod tunnel;
 mod utc;
@@ -32,6 +33,7 @@ pub use phase::{Cause, Direction, Phase};
 pub use policy::{
     AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
 };
+pub use role::Role;
 pub use token::TokenFault;
 pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};

@@ -66,7 +66,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         workers: None,
         shutdown_grace: PATIENCE,
         listeners,
-        admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },
+        admin: AdminConfig::open(SocketAddr::from(([127, 0, 0, 1], 0))),
         access_log: None,
         dns: DnsConfig {
             servers: Vec::new(),
