@@ -123,6 +123,7 @@ pub(crate) struct Script {
     pub(crate) ready: bool,
     pub(crate) phase: Phase,
     pub(crate) reload: ReloadOutcome,
+    pub(crate) trouble: Vec<String>,
 }
 
 impl Default for Script {
@@ -132,6 +133,7 @@ impl Default for Script {
             ready: true,
             phase: Phase::FailedOver,
             reload: ReloadOutcome::Applied { changes, needs_restart: vec![], warnings: vec![] },
+            trouble: vec![],
         }
     }
 }
@@ -213,7 +215,7 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
         // A caller that went away takes no answer.
         let _ = match command {
             Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
-            Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
+            Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: script.trouble.clone() })).is_ok(),
             Command::Reload(_, reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
             Command::Retire(reply) => reply.send(Ok(())).is_ok(),
