@@ -215,7 +215,9 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
         // A caller that went away takes no answer.
         let _ = match command {
             Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
-            Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: script.trouble.clone() })).is_ok(),
+            Command::Ready(reply) => {
+                reply.send(Ok(Readiness { ready: script.ready, trouble: script.trouble.clone() })).is_ok()
+            }
             Command::Reload(_, reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
             Command::Retire(reply) => reply.send(Ok(())).is_ok(),

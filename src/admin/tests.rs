@@ -403,12 +403,18 @@ async fn tokens_and_roles_change_with_a_reload_and_the_journal_names_who_orders(
         read(gate.send("POST", path, &[("authorization", &shown), ("botgate-actor", "bob")], "").await).await
     };
     let (status, _, body) = order("first").await;
-    assert_eq!((status, serde_json::from_str::<OrderView>(&body).unwrap().pool.reason.as_str()), (200, "admin-token (bob): no reason"));
+    assert_eq!(
+        (status, serde_json::from_str::<OrderView>(&body).unwrap().pool.reason.as_str()),
+        (200, "admin-token (bob): no reason")
+    );
     assert_eq!(order("second").await.0, 401);
     reload(&gate, vec![named("ann", Role::Operator, "second"), named("wall", Role::Viewer, "third")]);
     assert_eq!(order("first").await.0, 401);
     let (status, _, body) = order("second").await;
-    assert_eq!((status, serde_json::from_str::<OrderView>(&body).unwrap().pool.reason.as_str()), (200, "token:ann (bob): no reason"));
+    assert_eq!(
+        (status, serde_json::from_str::<OrderView>(&body).unwrap().pool.reason.as_str()),
+        (200, "token:ann (bob): no reason")
+    );
     let (status, headers, body) = order("third").await;
     assert_eq!((status, problem(&headers, &body).kind.as_str()), (403, "urn:botgate:role-wanted"));
     reload(&gate, vec![named("wall", Role::Operator, "third")]);

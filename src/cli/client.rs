@@ -29,7 +29,9 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     /// The URL is of no use.
-    #[error("the admin URL {url:?} is of no use: {why}; write it as http(s)://HOST:PORT, with --admin or BOTGATE_ADMIN")]
+    #[error(
+        "the admin URL {url:?} is of no use: {why}; write it as http(s)://HOST:PORT, with --admin or BOTGATE_ADMIN"
+    )]
     BadUrl { url: String, why: String },
     /// A file that the command line names is of no use.
     #[error("{}: {why}", path.display())]

@@ -115,6 +115,9 @@ fn an_issuer_is_found_by_its_name_and_its_roles_must_mean_something() {
 
 #[test]
 fn hosts_are_names_and_addresses() {
-    assert_eq!(admin("hosts = [\"Gate.Contoso.com.\", \"[::1]\", \"10.0.0.1\"]").hosts, ["gate.contoso.com", "::1", "10.0.0.1"]);
+    assert_eq!(
+        admin("hosts = [\"Gate.Contoso.com.\", \"[::1]\", \"10.0.0.1\"]").hosts,
+        ["gate.contoso.com", "::1", "10.0.0.1"]
+    );
     assert!(told("hosts = [\"gate:9443\"]").contains("is no host"));
 }
