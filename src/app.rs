@@ -20,6 +20,7 @@ use crate::proxy::Gateway;
 use crate::server::{Drained, Running, Server, ServerError, Takeover};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, AccessLog, AccessLogGuard, ActivityTap, BackendSource, ListenerStats, PoolSource};
+use crate::tls::CertificateBook;
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
@@ -94,8 +95,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Some(AccessLogConfig::File(path)) => split(AccessLog::file(path)?),
     };
     let tap = ActivityTap::new(config.admin.activity_text);
-    let rules = admin::Rules::new(&config.admin)?;
-    let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
+    let book = CertificateBook::default();
+    let rules = admin::Rules::new(&config.admin, book.clone())?;
+    let server = Server::bind(&config, workers, setup.takeover, &client_stats, book.clone())?;
     let started = control::start(control::Setup {
         loaded: setup.loaded,
         outside: setup.outside,

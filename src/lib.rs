@@ -11,9 +11,9 @@
 //! | 5 | [`server`], [`admin`], [`sim`] | listeners and workers; the admin API; simulated regions |
 //! | 4 | [`proxy`], [`control`] | the data plane; the control plane |
 //! | 3 | [`snapshot`] | the immutable view that a request reads, and its one swap cell |
-//! | 2 | [`upstream`], [`steering`], [`bot`], [`ledger`] | reaching a backend; pure decisions; what a bot speaks; activities in flight and done |
+//! | 2 | [`upstream`], [`steering`], [`bot`], [`ledger`], [`tls`] | reaching a backend; pure decisions; what a bot speaks; activities in flight and done; terminating TLS |
 //! | 1 | [`config`], [`telemetry`] | text to validated config; counters, events, logs |
-//! | 0 | [`model`] | the words of the design, as types |
+//! | 0 | [`model`], [`pki`] | the words of the design, as types; what certificates and OCSP responses say |
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -24,10 +24,12 @@ pub mod config;
 pub mod control;
 pub mod ledger;
 pub mod model;
+pub mod pki;
 pub mod proxy;
 pub mod server;
 pub mod sim;
 pub mod snapshot;
 pub mod steering;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

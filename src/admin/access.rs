@@ -1,20 +1,18 @@
 //! Who may ask, and what they may do: the rules of one config, and how a credential is judged by them.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustls::ServerConfig;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::actor::{Proof, Proven};
 use super::credential::Credential;
-use super::identity::Realm;
-use super::tls::{self, Tls};
+use super::tls::Tls;
 use crate::bot::token::{check_oidc, looks_like_one};
-use crate::config::{AdminClient, AdminConfig, OidcConfig};
+use crate::config::{AdminClient, AdminConfig, ClientName, OidcConfig};
 use crate::control::OperatorKeys;
 use crate::model::{Role, TokenFault, Utc};
+use crate::pki::Identity;
 
 /// Why the admin listener cannot go by a config.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +84,7 @@ impl Access {
         if !bind.is_loopback() && config.tls.is_none() && !config.plain {
             return Err(AccessError::Plain(bind));
         }
-        let tls = config.tls.as_ref().map(tls::set_up).transpose().map_err(AccessError::Tls)?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(AccessError::Tls)?;
         let (hosts, oidc) = (config.hosts.clone(), config.oidc.clone());
         Ok(Self { bind, hosts, tls, tokens, clients, oidc, wants_proof })
     }
@@ -96,15 +94,13 @@ impl Access {
         self.wants_proof
     }
 
-    /// What new connections speak TLS with; none is plain HTTP.
-    pub(super) fn server_config(&self) -> Option<(Arc<ServerConfig>, Option<Realm>)> {
-        self.tls.as_ref().map(|tls| (tls.config.clone(), tls.realm.clone()))
-    }
-
     /// Whether a connection that began under these rules could have begun under `next` just so.
     pub(super) fn admits_connections_of(&self, next: &Self) -> bool {
-        let realm = |access: &Self| access.tls.as_ref().map(|tls| tls.realm.clone());
-        realm(self) == realm(next)
+        match (&self.tls, &next.tls) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        }
     }
 
     /// Who shows this credential, and what they may do.
@@ -128,15 +124,15 @@ impl Access {
                 (None, Some(oidc)) if looks_like_one(token) => claimed(token, oidc, keys, now),
                 (None, _) => Err(Denied::Wrong(None)),
             },
-            Credential::Certificate(identity) => {
-                // A connection outlives the rules that it began with: whom they believed is believed no more.
-                let realm = self.tls.as_ref().and_then(|tls| tls.realm.as_ref());
-                if realm != Some(&identity.realm) || now >= identity.until {
+            Credential::Certificate(shown) => {
+                let until = Utc::from_millis(shown.identity.not_after.saturating_mul(1000));
+                if now >= until || !self.tls.as_ref().is_some_and(|tls| tls.still_believes(shown)) {
                     return Err(Denied::Wrong(None));
                 }
-                let client = identity.find(&self.clients).ok_or(Denied::NoRole)?;
+                let client = self.clients.iter().find(|client| bears(&shown.identity, &client.name));
+                let client = client.ok_or(Denied::NoRole)?;
                 let proof = Proof::Certificate(client.name.to_string());
-                Ok(Proven { proof, role: client.role, until: Some(identity.until) })
+                Ok(Proven { proof, role: client.role, until: Some(until) })
             }
         }
     }
@@ -152,6 +148,16 @@ impl Access {
         }
         let (_, proof, role) = self.tokens.get(usize::try_from(found).ok()?)?;
         Some(Proven { proof: proof.clone(), role: *role, until: None })
+    }
+}
+
+/// Whether a certificate bears this name, where the config says it does.
+fn bears(identity: &Identity, name: &ClientName) -> bool {
+    match name {
+        ClientName::CommonName(name) => identity.common_name.as_ref() == Some(name),
+        ClientName::Dns(name) => identity.dns.contains(name),
+        ClientName::Email(name) => identity.emails.contains(name),
+        ClientName::Uri(name) => identity.uris.contains(name),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::identity::Identity;
+use super::tls::Shown;
 
 /// The two ends of a connection, and who is at the other one by its certificate.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(super) struct Peer {
     /// The address of this machine that was called.
     pub(super) local: IpAddr,
     /// Whose certificate the caller has shown, if any.
-    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) shown: Option<Arc<Shown>>,
 }
 
 /// What a request shows. An `Authorization` header goes before a certificate: who sends one wants to be judged by it.
@@ -29,7 +29,7 @@ pub(super) enum Credential {
     /// An `Authorization` that is no bearer token, or more than one.
     Unreadable,
     /// A certificate that was verified when the connection began.
-    Certificate(Arc<Identity>),
+    Certificate(Arc<Shown>),
 }
 
 impl Credential {
@@ -37,8 +37,8 @@ impl Credential {
     pub(super) fn of(parts: &Parts) -> Self {
         let mut all = parts.headers.get_all(AUTHORIZATION).iter();
         let Some(first) = all.next() else {
-            let identity = parts.extensions.get::<Peer>().and_then(|peer| peer.identity.clone());
-            return identity.map_or(Self::None, Self::Certificate);
+            let shown = parts.extensions.get::<Peer>().and_then(|peer| peer.shown.clone());
+            return shown.map_or(Self::None, Self::Certificate);
         };
         let bearer = first.to_str().ok().and_then(|value| value.split_once(' '));
         let bearer = bearer.filter(|(scheme, _)| all.next().is_none() && scheme.eq_ignore_ascii_case("bearer"));

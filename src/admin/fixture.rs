@@ -21,6 +21,7 @@ use crate::model::{
     Readiness, ReloadOutcome, ServiceLevel, Utc, Verdict,
 };
 use crate::telemetry::{ActivityTap, ControlStats};
+use crate::tls::CertificateBook;
 
 /// A pool whose first priority is down.
 pub(crate) fn pool() -> PoolView {
@@ -163,7 +164,7 @@ impl Gate {
         tokio::spawn(control(inbox, script));
         let shutdown = CancellationToken::new();
         let config = AdminConfig { token: token.map(str::to_owned), ..AdminConfig::open(addr) };
-        let rules = Rules::new(&config).unwrap();
+        let rules = Rules::new(&config, CertificateBook::default()).unwrap();
         let handle = Handle::new(commands, events.clone());
         let tap = ActivityTap::new(false);
         let state = AdminState::new(handle, rules.clone(), ControlStats::new(), render, tap, shutdown.clone());

@@ -182,10 +182,11 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 mod tests {
     use super::*;
     use crate::config::{AdminConfig, AdminToken};
+    use crate::tls::CertificateBook;
 
     fn of(config: &AdminConfig) -> Guard {
         let control = Handle::new(tokio::sync::mpsc::channel(1).0, tokio::sync::broadcast::channel(1).0);
-        Guard::new(Rules::new(config).unwrap(), control, ControlStats::new())
+        Guard::new(Rules::new(config, CertificateBook::default()).unwrap(), control, ControlStats::new())
     }
 
     fn local() -> Guard {

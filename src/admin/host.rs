@@ -38,7 +38,7 @@ pub(super) fn is_own_name(access: &Access, host: &Authority, called: Option<IpAd
             address.is_loopback() || address == access.bind || called.is_some_and(|called| address == called)
         }
         None if access.hosts.is_empty() => {
-            name == "localhost" || access.tls.as_ref().is_some_and(|tls| tls.bears(&name))
+            name == "localhost" || access.tls.as_ref().is_some_and(|tls| tls.set.bears(&name))
         }
         None => name == "localhost",
     };

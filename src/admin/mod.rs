@@ -7,12 +7,12 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `credential`, `identity` | what a request shows: a bearer token, a certificate |
+//! | `credential` | what a request shows: a bearer token, a certificate |
 //! | `access` | the rules of one config, and how a credential is judged by them |
 //! | `rules` | the one place where the rules in force are; a reload changes them, for what is under way too |
 //! | `guard` | whether a request is served: who, by what name (`host`), from where, how often (`limiter`) |
 //! | `actor` | who asks, as the journal will say it |
-//! | `tls` | what connections are begun with |
+//! | `tls` | what connections are begun with, and whose certificate they were |
 
 mod access;
 mod activities;
@@ -24,7 +24,6 @@ mod events;
 mod guard;
 mod health;
 mod host;
-mod identity;
 mod journal;
 mod limiter;
 mod orders;

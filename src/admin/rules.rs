@@ -11,6 +11,7 @@ use super::actor::Actor;
 use crate::config::{AdminConfig, Config};
 use crate::control::{Handle, Participant, Prepared};
 use crate::model::Utc;
+use crate::tls::CertificateBook;
 
 /// What is under way by a proof that ends is judged again after this long at the latest: clocks can be set.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -22,17 +23,19 @@ pub struct Rules {
     current: watch::Sender<Arc<Access>>,
     /// The address that is bound, whatever a later config would like.
     bind: IpAddr,
+    book: CertificateBook,
 }
 
 impl Rules {
-    /// The rules of the config that the process is started with.
+    /// The rules of the config that the process is started with; what certificates are shown is written into `book`.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn new(config: &AdminConfig) -> Result<Self, AccessError> {
+    pub fn new(config: &AdminConfig, book: CertificateBook) -> Result<Self, AccessError> {
         let bind = config.bind.ip();
         let access = Access::new(config, bind)?;
-        Ok(Self { current: watch::Sender::new(Arc::new(access)), bind })
+        enter(&book, &access);
+        Ok(Self { current: watch::Sender::new(Arc::new(access)), bind, book })
     }
 
     /// The rules that hold now.
@@ -49,9 +52,19 @@ impl Rules {
 impl Participant for Rules {
     fn prepare(&self, next: &Config) -> Result<Prepared, Vec<String>> {
         let access = Access::new(&next.admin, self.bind).map_err(|error| vec![error.to_string()])?;
-        let (current, access) = (self.current.clone(), Arc::new(access));
-        let commit = Box::new(move || drop(current.send_replace(access)));
+        let (current, book, access) = (self.current.clone(), self.book.clone(), Arc::new(access));
+        let commit = Box::new(move || {
+            enter(&book, &access);
+            drop(current.send_replace(access));
+        });
         Ok(Prepared { commit, needs_restart: Vec::new() })
+    }
+}
+
+/// Has control look after the certificates that are shown.
+fn enter(book: &CertificateBook, access: &Access) {
+    if let Some(tls) = &access.tls {
+        book.show("admin", &tls.set, false);
     }
 }
 

@@ -21,9 +21,9 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::credential::Peer;
-use super::identity::Identity;
 use super::router::router;
 use super::state::AdminState;
+use super::tls::{Shown, Tls};
 use crate::telemetry::AdminRefusal;
 
 /// Most connections at once; more wait in the accept queue.
@@ -124,18 +124,19 @@ async fn connection(stream: TcpStream, remote: SocketAddr, state: AdminState, ro
     let began = state.guard.rules.now();
     // The address that was called is a name of this listener: one that is gone by now called nobody.
     let Ok(local) = stream.local_addr() else { return };
-    let peer = |identity| Peer { remote, local: local.ip().to_canonical(), identity };
-    let Some((config, realm)) = began.server_config() else {
+    let peer = |shown| Peer { remote, local: local.ip().to_canonical(), shown };
+    let Some(realm) = began.tls.as_ref().map(Tls::realm) else {
         return speak(stream, peer(None), began, state, router).await;
     };
     // Small answers are whole messages. Failing to set it harms nobody.
     let _ = stream.set_nodelay(true);
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let identity = leaf.zip(realm).and_then(|(leaf, realm)| Identity::of(leaf, realm)).map(Arc::new);
-            speak(stream, peer(identity), began, state, router).await;
-        }
+    let accepted = async {
+        let stream = TlsAcceptor::from(realm.config()).accept(stream).await?;
+        let shown = Shown::of(stream.get_ref().1, realm).map_err(io::Error::other)?;
+        Ok::<_, io::Error>((stream, shown))
+    };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, accepted).await {
+        Ok(Ok((stream, shown))) => speak(stream, peer(shown), began, state, router).await,
         Ok(Err(error)) => {
             state.stats.admin_refused(AdminRefusal::Tls);
             tracing::debug!(%remote, %error, "a TLS handshake with the admin API failed");

@@ -15,6 +15,7 @@ use crate::control::{Handle, Participant};
 use crate::model::OrderView;
 use crate::model::{PoolView, ReloadOutcome, Role};
 use crate::telemetry::{ActivityTap, ControlStats};
+use crate::tls::CertificateBook;
 
 fn problem(headers: &http::HeaderMap, body: &str) -> Problem {
     assert_eq!(headers["content-type"], PROBLEM_JSON, "{body}");
@@ -48,7 +49,7 @@ async fn not_ready_before_the_first_round_of_probes() {
 #[tokio::test(start_paused = true)]
 async fn a_control_that_does_not_answer_is_not_ready_within_a_second() {
     let (commands, _inbox) = mpsc::channel(8);
-    let rules = Rules::new(&AdminConfig::open("127.0.0.1:1".parse().unwrap())).unwrap();
+    let rules = Rules::new(&AdminConfig::open("127.0.0.1:1".parse().unwrap()), CertificateBook::default()).unwrap();
     let handle = Handle::new(commands, broadcast::channel(1).0);
     let render = std::sync::Arc::new(String::new);
     let (stats, tap) = (ControlStats::new(), ActivityTap::new(false));
@@ -467,7 +468,7 @@ async fn a_reload_that_would_open_the_listener_changes_nothing() {
     let bind: std::net::SocketAddr = "0.0.0.0:9443".parse().unwrap();
     let wall = named("wall", Role::Viewer, "third");
     let start = AdminConfig { tokens: vec![wall], plain: true, ..AdminConfig::open(bind) };
-    let rules = Rules::new(&start).unwrap();
+    let rules = Rules::new(&start, CertificateBook::default()).unwrap();
     let gate = Gate::start(None, Script::default()).await;
     // Right for the new address, and wrong for the one that is bound until a restart.
     let open = next(&gate, AdminConfig::open(gate.addr));

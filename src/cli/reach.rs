@@ -124,7 +124,7 @@ impl Endpoint {
 }
 
 fn tls(args: &AdminArgs, bad: &dyn Fn(&str) -> ClientError) -> Result<TlsClient, ClientError> {
-    let pair = args.cert.clone().zip(args.key.clone()).map(|(chain, key)| CertificateConfig { chain, key });
+    let pair = args.cert.clone().zip(args.key.clone()).map(|(chain, key)| CertificateConfig { chain, key, ocsp: None });
     for path in [&args.ca, &args.cert, &args.key].into_iter().flatten() {
         readable(path)?;
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::admin::RawAdmin;
 use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
+use super::raw_tls::{RawClientAuth, RawHsts, RawOcsp};
 use super::raw_values::{RawCertificate, RawDuration, RawSize};
 
 /// The configuration of botgate.
@@ -80,6 +81,18 @@ pub(super) struct RawListener {
     pub(super) idle_timeout: Option<RawDuration>,
     /// Most bytes of a request head. Default "32KiB".
     pub(super) max_header_size: Option<RawSize>,
+    /// CA certificates (PEM) that clients' certificates must lead to: clients are asked for one. Default: they are not.
+    pub(super) client_ca: Option<String>,
+    /// Certificate revocation lists (PEM) for these, one of each CA that issues below `client_ca`. Out of date: nobody gets in.
+    pub(super) client_crl: Option<Vec<String>>,
+    /// "require" (default with `client_ca`): no connection without a good certificate. "request": only a bad one is refused.
+    pub(super) client_auth: Option<RawClientAuth>,
+    /// Whether backends are told the client's certificate by the header Client-Cert (RFC 9440). Default false.
+    pub(super) client_header: Option<bool>,
+    /// "fetch": OCSP responses are fetched in the background and stapled. Default "off".
+    pub(super) ocsp: Option<RawOcsp>,
+    /// Strict-Transport-Security on every response: "365d", or { max_age, subdomains, preload }. Default: none.
+    pub(super) hsts: Option<RawHsts>,
 }
 
 /// The access log.

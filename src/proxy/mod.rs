@@ -48,6 +48,6 @@ mod waits;
 mod warmth;
 mod worker;
 
-pub use client::Client;
+pub use client::{Client, ClientCertificate};
 pub use gateway::Gateway;
 pub use response::{ResponseBody, StreamError};

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceBuilder;
 
@@ -18,7 +20,7 @@ use super::serve::Serve;
 use super::stream::{Place, Stream};
 use super::worker::Worker;
 use crate::config::ListenerConfig;
-use crate::proxy::Client;
+use crate::proxy::{Client, ClientCertificate};
 
 /// Runs one connection from its accept to its end, in a task of its own.
 pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: SocketAddr, place: Place) {
@@ -45,8 +47,13 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     }
     let Established { stream, client } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
-    let shared =
-        Shared { client: client.clone(), activity: activity.clone(), stats: worker.stats.clone(), worker: worker.id };
+    let shared = Shared {
+        client: client.clone(),
+        activity: activity.clone(),
+        stats: worker.stats.clone(),
+        worker: worker.id,
+        hsts: hsts(&config, &client),
+    };
     let handler = Rc::new((worker.serve.clone(), client));
     let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
         let handler = handler.clone();
@@ -81,6 +88,8 @@ enum HandshakeError {
     Header(#[from] HeaderError),
     #[error("{0}")]
     Tls(std::io::Error),
+    #[error("the certificate of a resumed session: {0}")]
+    Certificate(rustls::Error),
     #[error("the socket has no address: {0}")]
     Address(std::io::Error),
 }
@@ -100,11 +109,18 @@ async fn establish(
         prefix = header.surplus;
     }
     let stream = Stream { io, prefix, _place: place };
+    let mut certificate = None;
     let (stream, server_name) = match &listener.tls {
         None => (Transport::Plain(stream), None),
         Some(tls) => {
-            let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
-            let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
+            let realm = tls.realm();
+            let acceptor = TlsAcceptor::from(realm.config());
+            let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
+            let connection = stream.get_ref().1;
+            let name = connection.server_name().map(str::to_ascii_lowercase);
+            let shown = realm.identify(connection).map_err(HandshakeError::Certificate)?;
+            let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
+            certificate = shown.map(Box::new);
             (Transport::Tls(Box::new(stream)), name)
         }
     };
@@ -117,8 +133,14 @@ async fn establish(
         trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
         listener: listener.index,
         body_timeout: config.body_timeout,
+        certificate,
     };
     Ok(Established { stream, client })
+}
+
+/// What browsers are told, over TLS alone (RFC 6797, section 7.2).
+fn hsts(config: &ListenerConfig, client: &Client) -> Option<HeaderValue> {
+    config.hsts.as_ref().filter(|_| client.tls).and_then(|hsts| HeaderValue::try_from(hsts.value()).ok())
 }
 
 /// IPv4 as IPv4, also where it arrived at an IPv6 socket (`::ffff:192.0.2.7`).

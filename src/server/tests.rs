@@ -246,7 +246,9 @@ async fn what_outlasts_the_grace_is_cut_and_reported() {
 #[tokio::test]
 async fn a_worker_that_dies_is_noticed() {
     let stats = crate::telemetry::ListenerStats::new(1);
-    let server = super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats).unwrap();
+    let server =
+        super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats, Default::default())
+            .unwrap();
     let dies = |_| -> super::fixture::Hello { panic!("no handler today") };
     let mut running = server.start(dies).unwrap();
     let died = tokio::time::timeout(PATIENCE, running.worker_died()).await.unwrap();

@@ -9,7 +9,9 @@ use super::raw::{RawAdmin, RawAdminClient, RawAdminToken};
 use super::types::{AdminClient, AdminConfig, AdminTls, AdminToken, ClientName};
 use crate::config::address;
 use crate::config::findings::Place;
+use crate::config::raw_tls::RawClientAuth;
 use crate::config::resolve::Outside;
+use crate::config::tls::client_auth;
 
 /// A shorter token can be guessed: 16 characters at random are 64 bits even in hexadecimal.
 const SHORTEST: usize = 16;
@@ -107,9 +109,12 @@ fn tls(place: &Place<'_>, raw: &RawAdmin, outside: &Outside<'_>) -> Option<Admin
         place.key("certificates").absent("a listener with TLS needs a certificate", hint);
     }
     let all = written.unwrap_or_default().iter().enumerate();
-    let certificates = all.filter_map(|(at, raw)| outside.certificate(&place.key("certificates").index(at), raw));
+    let certificates =
+        all.filter_map(|(at, raw)| outside.server_certificate(&place.key("certificates").index(at), raw, false));
     let certificates: Vec<_> = certificates.collect();
-    let client_ca = raw.client_ca.as_ref().and_then(|path| outside.roots(&place.key("client_ca"), path));
+    // A token will do as well, unless the config says otherwise.
+    let mode = raw.client_auth.or(raw.client_ca.as_ref().map(|_| RawClientAuth::Request));
+    let client_auth = client_auth(place, raw.client_ca.as_deref(), raw.client_crl.as_deref(), mode, outside);
     if raw.client_ca.is_some() && written.is_none() {
         let hint = "certificates = [{ chain = \"…\", key = \"…\" }], or leave the key out";
         place.key("client_ca").error("a listener without TLS is shown no certificate", hint);
@@ -132,7 +137,7 @@ fn tls(place: &Place<'_>, raw: &RawAdmin, outside: &Outside<'_>) -> Option<Admin
         _ => {}
     }
     written?;
-    Some(AdminTls { certificates, client_ca, clients })
+    Some(AdminTls { certificates, client_auth, clients })
 }
 
 fn client(place: &Place<'_>, raw: &RawAdminClient) -> Option<AdminClient> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw_tls::RawClientAuth;
 use crate::config::raw_values::{RawCertificate, RawDuration, RawSecret};
 use crate::model::Role;
 
@@ -26,6 +27,12 @@ pub(in crate::config) struct RawAdmin {
     pub(super) certificates: Option<Vec<RawCertificate>>,
     /// A PEM file of the CA certificates that callers' certificates must come from, relative to this file.
     pub(super) client_ca: Option<String>,
+    /// Certificate revocation lists (PEM) for these, one of each CA that issues below `client_ca`. Out of date: no certificate
+    /// is accepted.
+    pub(super) client_crl: Option<Vec<String>>,
+    /// "request" (default with `client_ca`): who shows no certificate needs a token. "require": no connection without one, not
+    /// even for health checks.
+    pub(super) client_auth: Option<RawClientAuth>,
     /// The callers that are known by their certificate.
     pub(super) clients: Option<Vec<RawAdminClient>>,
     /// Bearer tokens that an OpenID issuer signs: Entra ID, Keycloak and the like.

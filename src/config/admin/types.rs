@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::certificate::CertificateConfig;
+use crate::config::types_tls::ClientAuthConfig;
 use crate::config::types_tokens::KeySourceConfig;
 use crate::model::Role;
 
@@ -46,8 +46,8 @@ pub struct AdminToken {
 pub struct AdminTls {
     /// At least one, picked by SNI; the first is shown to callers that name none.
     pub certificates: Vec<CertificateConfig>,
-    /// The CA certificates that callers' certificates must come from; none asks for no certificate.
-    pub client_ca: Option<PathBuf>,
+    /// Whose certificates are believed; none asks for no certificate.
+    pub client_auth: Option<ClientAuthConfig>,
     /// The callers that are known by their certificate, in order of writing: the first that fits counts.
     pub clients: Vec<AdminClient>,
 }
