@@ -111,11 +111,8 @@ async fn a_new_token_in_its_file_takes_the_place_of_the_old_one_and_ends_what_th
     let (mut of_ann, mut of_wall) = (watch("ann", "ann.token"), watch("wall", "wall.token"));
     // Both are heard of before anything is taken from one of them.
     wait_until("both streams are open", || async {
-        let (_, metrics) = with_token(&gateway, "GET", "/metrics", WALL).await;
-        assert!(metrics.contains("botgate_admin_refused_total"));
-        let drain = with_token(&gateway, "POST", "/api/v1/pools/bot/backends/one/drain", ANN).await;
         let resume = with_token(&gateway, "POST", "/api/v1/pools/bot/backends/one/resume", ANN).await;
-        assert!(drain.0 == 200 && resume.0 == 200, "{drain:?} {resume:?}");
+        assert_eq!(resume.0, 200, "{resume:?}");
         !of_ann.stdout().is_empty() && !of_wall.stdout().is_empty()
     })
     .await;

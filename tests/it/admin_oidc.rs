@@ -47,8 +47,8 @@ async fn tokens_of_the_issuer_bring_who_and_which_role() -> Outcome<()> {
     let gateway = Gateway::start(&site, &with_admin(&site, &[&one], &keys(&issuer))).await;
     keyed(&gateway).await;
     let of = |more: Value| issuer.signers.endorsed.token(&claims(more));
-    let drain = "/api/v1/pools/bot/backends/one/drain";
-    let order = async |token: String| with_token(&gateway, "POST", drain, &token).await.0;
+    let resume = "/api/v1/pools/bot/backends/one/resume";
+    let order = async |token: String| with_token(&gateway, "POST", resume, &token).await.0;
     assert_eq!(order(of(json!({}))).await, 200);
     for (more, expected) in [
         (json!({"roles": ["Eyes"]}), 403),

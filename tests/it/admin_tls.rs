@@ -61,9 +61,8 @@ async fn connect(site: &Site, gateway: &Gateway, who: Option<&str>) -> Outcome<C
 async fn callers_are_known_by_their_certificates() -> Outcome<()> {
     let _machine = together().await;
     let site = Site::new();
-    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let one = Backend::start("one").await;
     let gateway = start(&site, &one).await;
-    drop(two);
     let url = format!("https://localhost:{}", gateway.admin().port());
     let ca = site.text_path("ca.pem");
     let run = async |who: &str, words: &[&str]| {
@@ -77,7 +76,7 @@ async fn callers_are_known_by_their_certificates() -> Outcome<()> {
     assert!(code == 1 && err.contains("certificate:wall.test is a viewer"), "{code} {err}");
     assert_eq!(run("eve", &["status"]).await.0, 1, "of the CA, and nobody here");
     assert_eq!(run("", &["status"]).await.0, 1, "without a certificate");
-    let (code, _, err) = run("ann", &["drain", "bot", "one", "--reason", "updates"]).await;
+    let (code, _, err) = run("ann", &["resume", "bot", "one", "--reason", "updates"]).await;
     assert_eq!(code, 0, "{err}");
     let (_, journal, _) = run("wall", &["journal", "bot", "--json"]).await;
     assert!(
@@ -131,7 +130,7 @@ async fn a_reload_takes_certificates_away_from_connections_that_are_open() -> Ou
     })
     .await;
     assert_eq!(ann.get("/api/v1/pools").await?.status, 403, "on the connection of before");
-    assert_eq!(wall.post("/api/v1/pools/bot/backends/one/drain", &[], "").await?.status, 200);
+    assert_eq!(wall.post("/api/v1/pools/bot/backends/one/resume", &[], "").await?.status, 200);
 
     // Another CA: whom the former one vouched for is not believed any more, on no connection.
     let other = Authority::new();

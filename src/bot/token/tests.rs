@@ -376,7 +376,7 @@ fn a_token_of_an_operator_is_judged_by_all_that_it_says() {
         (json!({"iss": null}), Err(TokenFault::Issuer)),
         (json!({"exp": null}), Err(TokenFault::Expired)),
         (json!({"exp": NOW - 60}), Err(TokenFault::Expired)),
-        (json!({"exp": NOW - 59}), Ok(Some(Operator))),
+        (json!({"exp": NOW - 59, "nbf": NOW - 600}), Ok(Some(Operator))),
         (json!({"exp": (NOW + 600).to_string()}), Err(TokenFault::Malformed)),
         (json!({"nbf": NOW + 61}), Err(TokenFault::TooEarly)),
         (json!({"sub": null}), Err(TokenFault::Caller)),
