@@ -1,6 +1,7 @@
 //! Whether a request may be served: who asks, by what name, from where, and how often. Everything that is not allowed is
 //! refused here, before any handler runs, and counted.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,9 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 /// Proofs that fail: so many at once of one address, and one more after each pause. A person who mistypes does not notice;
 /// who guesses has 14,400 tries a day.
 const FAILURES: (u32, Duration) = (10, Duration::from_secs(6));
+/// The same wrong token again is no other guess for so long: a script that was not told of the new one must not shut its
+/// neighbours out.
+const REPEATED: Duration = Duration::from_secs(60);
 /// Orders of one caller: each costs a write to the disk, and others wait for control meanwhile.
 const ORDERS: (u32, Duration) = (120, Duration::from_millis(250));
 /// What strangers do is logged at most this often: the metrics have the rest.
@@ -41,6 +45,9 @@ pub(super) struct Guard {
     control: Handle,
     stats: Arc<ControlStats>,
     failures: Arc<Limiter<IpAddr>>,
+    /// What was wrong a short while ago, by a hash that nobody can foresee.
+    repeated: Arc<Limiter<(IpAddr, u64)>>,
+    hasher: RandomState,
     orders: Arc<Limiter<Proof>>,
     told: Arc<Limiter<()>>,
 }
@@ -49,8 +56,17 @@ impl Guard {
     /// Lets nobody in that `rules` do not.
     pub(super) fn new(rules: Rules, control: Handle, stats: Arc<ControlStats>) -> Self {
         let (failures, orders) = (Limiter::new(FAILURES.0, FAILURES.1), Limiter::new(ORDERS.0, ORDERS.1));
-        let told = Arc::new(Limiter::new(1, REMIND));
-        Self { rules, control, stats, failures: Arc::new(failures), orders: Arc::new(orders), told }
+        let (repeated, told) = (Limiter::new(1, REPEATED), Limiter::new(1, REMIND));
+        Self {
+            rules,
+            control,
+            stats,
+            failures: Arc::new(failures),
+            repeated: Arc::new(repeated),
+            hasher: RandomState::new(),
+            orders: Arc::new(orders),
+            told: Arc::new(told),
+        }
     }
 
     /// Who asks, if they may. None where nobody has to say: then nothing is told that a stranger should not hear.
@@ -105,7 +121,11 @@ impl Guard {
         Err(match denied {
             Denied::Unproven => (AdminRefusal::Unproven, token_wanted()),
             Denied::Wrong(fault) => {
-                if guessed {
+                let guess = match credential {
+                    Credential::Bearer(token) => self.hasher.hash_one(token),
+                    _ => 0,
+                };
+                if guessed && self.repeated.take(&(address, guess), now).is_ok() {
                     let _ = self.failures.take(&address, now);
                 }
                 if self.told.take(&(), now).is_ok() {
@@ -302,7 +322,9 @@ mod tests {
             let shown = format!("Bearer {token}");
             ask(&guard, "GET", "/metrics", &[("host", "a"), ("authorization", &shown)])
         };
-        assert!((0..FAILURES.0).all(|_| show("wrong") == Err(401)));
+        assert!((0..100).all(|_| show("of-yesterday") == Err(401)), "the same again is no other guess");
+        assert_eq!(show("s3cret"), Ok("admin-token".into()));
+        assert!((1..FAILURES.0).all(|at| show(&format!("wrong-{at}")) == Err(401)));
         assert_eq!((show("wrong"), show("s3cret")), (Err(429), Err(429)));
         assert_eq!(ask(&guard, "GET", "/metrics", &[("host", "a")]), Err(401), "nothing shown, nothing guessed");
         assert_eq!(
