@@ -106,6 +106,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         workers,
         clock,
         state_dir: setup.state_dir,
+        book,
     })
     .await
     .map_err(StartError::Control)?;

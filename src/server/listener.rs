@@ -63,8 +63,8 @@ pub enum TlsError {
 }
 
 /// What a listener is called where its certificates are written down.
-fn owner(config: &ListenerConfig) -> String {
-    format!("listener {}", config.bind)
+fn owner(address: SocketAddr) -> String {
+    format!("listener {address}")
 }
 
 impl Listener {
@@ -81,7 +81,7 @@ impl Listener {
                 let set = CertificateSet::load(files)
                     .map_err(|errors| TlsError::Certificates { listener: index + 1, errors })?;
                 let set = Arc::new(set);
-                book.show(&owner(&config), &set, config.ocsp_fetch);
+                book.show(&owner(address), &set, config.ocsp_fetch);
                 let store = CertificateStore::new(set);
                 let realm = Realm::new(store.clone(), config.client_auth.as_ref(), tickets, &ALPN)
                     .map_err(|error| TlsError::Realm { listener: index + 1, error })?;
@@ -131,7 +131,7 @@ impl Listeners {
         let set = Arc::new(CertificateSet::load(files)?);
         let Some(tls) = &listener.tls else { return Ok(Some(NextTls { set, realm: None })) };
         let realm = Realm::new(tls.store.clone(), wanted.client_auth.as_ref(), &self.tickets, &ALPN)
-            .map_err(|error| vec![format!("{}: {error}", owner(wanted))])?;
+            .map_err(|error| vec![format!("listener {}: {error}", wanted.bind)])?;
         let realm = Some(realm).filter(|realm| !realm.is_same(&tls.realm()));
         Ok(Some(NextTls { set, realm }))
     }
@@ -184,7 +184,7 @@ impl Participant for Listeners {
         let commit = Box::new(move || {
             for (listener, next, config) in swaps {
                 if let (Some(tls), Some(NextTls { set, realm })) = (&listener.tls, next) {
-                    book.show(&owner(&config), &set, config.ocsp_fetch);
+                    book.show(&owner(listener.address), &set, config.ocsp_fetch);
                     tls.store.swap(set);
                     if let Some(realm) = realm {
                         tls.realm.store(realm);

@@ -11,7 +11,9 @@ mod tap;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_stats::{AdminRefusal, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
+pub use control_stats::{
+    AdminRefusal, CertificateStat, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey,
+};
 pub use export::{BackendSource, LedgerLevels, PoolSource, render};
 pub use logs::{LogError, LogFormat};
 pub use stats::{

@@ -96,9 +96,4 @@ impl Certificate {
     pub(super) fn response(&self, now: UnixTime) -> Option<Vec<u8>> {
         self.shown(now).ocsp.clone()
     }
-
-    /// What to call it: its first name, or its file.
-    pub fn name(&self) -> String {
-        self.facts.names.first().cloned().unwrap_or_else(|| self.files.chain.display().to_string())
-    }
 }

@@ -19,6 +19,7 @@ mod realm;
 mod set;
 
 pub use book::{CertificateBook, Shown, StapleFault};
+pub use certificate::Certificate;
 pub use clients::{ClientError, ClientVerifier};
 pub use provider::provider;
 pub use realm::{Realm, RealmError, Tickets};

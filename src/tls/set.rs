@@ -62,6 +62,12 @@ impl CertificateSet {
         self.exact.contains_key(name) || wildcard()
     }
 
+    /// The one that serves clients that ask for no name.
+    #[cfg(test)]
+    pub(crate) fn first(&self) -> &Arc<Certificate> {
+        &self.all[0]
+    }
+
     /// The certificate for `name` (lower case): one that bears it, else one whose wildcard covers its leftmost label
     /// (RFC 6125, section 6.4.3), else the first. Of several, the first whose key the client can verify: an ECDSA certificate
     /// may stand before an RSA one for clients of old.

@@ -30,7 +30,10 @@ impl<'a> Reader<'a> {
 
     /// The next element, which must be of this universal type.
     pub(super) fn take(&mut self, tag: Tag) -> Option<Element<'a>> {
-        self.next().filter(|element| element.class == Class::Universal && element.tag == tag)
+        let constructed = tag == Tag::Sequence;
+        let fits =
+            |it: &Element<'_>| it.class == Class::Universal && it.tag == tag && it.is_constructed() == constructed;
+        self.next().filter(fits)
     }
 
     /// What is in the next element, which must be a sequence.
@@ -38,10 +41,10 @@ impl<'a> Reader<'a> {
         self.take(Tag::Sequence).map(|element| Self(element.content))
     }
 
-    /// The next element, if it bears this context-specific tag.
+    /// The next element, if it bears this context-specific tag, around another element.
     pub(super) fn optional(&mut self, tag: u32) -> Option<Element<'a>> {
         let mut ahead = *self;
-        let element = ahead.next().filter(|element| element.is_context(tag))?;
+        let element = ahead.next().filter(|element| element.is_context(tag) && element.is_constructed())?;
         *self = ahead;
         Some(element)
     }
@@ -52,6 +55,11 @@ impl<'a> Reader<'a> {
 }
 
 impl Element<'_> {
+    /// Whether other elements are in it.
+    fn is_constructed(&self) -> bool {
+        self.whole.first().is_some_and(|tag| tag & 0x20 != 0)
+    }
+
     pub(super) fn is_context(&self, tag: u32) -> bool {
         self.class == Class::ContextSpecific && self.tag == Tag(tag)
     }
