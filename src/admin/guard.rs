@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Method;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::access::{Access, Denied};
@@ -138,7 +138,7 @@ impl Guard {
             Denied::NoKeys => {
                 let detail =
                     "tokens of the issuer cannot be checked: its keys were never fetched; botgate's log says why";
-                (AdminRefusal::WrongProof, Problem::new(Kind::ControlUnavailable, detail))
+                (AdminRefusal::WrongProof, Problem::of_status(StatusCode::SERVICE_UNAVAILABLE, detail))
             }
         })
     }
