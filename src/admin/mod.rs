@@ -19,6 +19,7 @@ mod activities;
 mod actor;
 mod bodies;
 mod credential;
+mod crowd;
 mod drills;
 mod events;
 mod guard;

@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::credential::Peer;
+use super::crowd::Crowd;
 use super::router::router;
 use super::state::AdminState;
 use super::tls::{Shown, Tls};
@@ -28,6 +29,8 @@ use crate::telemetry::AdminRefusal;
 
 /// Most connections at once; more wait in the accept queue.
 const MAX_CONNECTIONS: usize = 256;
+/// Of these, most of one address (IPv6: of one /64); more are closed at once.
+const MAX_OF_ONE: usize = 64;
 /// Deadline of a request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deadline of a TLS handshake.
@@ -81,7 +84,7 @@ pub fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
 pub async fn serve(listener: TcpListener, state: AdminState) -> io::Result<()> {
     let (shutdown, router) = (state.shutdown.clone(), router(state.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let connections = TaskTracker::new();
+    let (connections, crowd) = (TaskTracker::new(), Crowd::new(MAX_OF_ONE));
     let cut = CancellationToken::new();
     loop {
         let accept = async {
@@ -95,13 +98,17 @@ pub async fn serve(listener: TcpListener, state: AdminState) -> io::Result<()> {
         };
         match accepted {
             Ok((stream, remote, place)) => {
+                let Some(entered) = crowd.enter(remote.ip()) else {
+                    state.stats.admin_refused(AdminRefusal::Rate);
+                    continue;
+                };
                 let (state, router, cut) = (state.clone(), router.clone(), cut.clone());
                 connections.spawn(async move {
                     tokio::select! {
                         () = connection(stream, remote, state, router) => {}
                         () = cut.cancelled() => {}
                     }
-                    drop(place);
+                    drop((place, entered));
                 });
             }
             Err(error) => {

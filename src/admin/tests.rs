@@ -377,3 +377,28 @@ fn collect_references(value: &Value, into: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[tokio::test]
+async fn one_address_that_opens_connections_without_end_does_not_take_all_places() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let gate = Gate::start(None, Script::default()).await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        idle.push(tokio::net::TcpStream::connect(gate.addr).await.unwrap());
+    }
+    // The last one to be let in is known to be in once one more is turned away.
+    let mut turned_away = tokio::net::TcpStream::connect(gate.addr).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), turned_away.read_u8()).await.unwrap();
+    assert!(ended.is_err(), "closed, without a word");
+    drop(idle);
+    let answered = async {
+        loop {
+            let mut stream = tokio::net::TcpStream::connect(gate.addr).await.unwrap();
+            let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            if asked.is_ok() && stream.read_u8().await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("their places are free again");
+}

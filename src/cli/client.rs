@@ -55,7 +55,7 @@ pub(super) enum ClientError {
     Refused(Problem),
     /// It said why not.
     #[error("{}", told(.0))]
-    Against(Refusal),
+    Against(Box<Refusal>),
     /// It is no admin API, or of another version.
     #[error("{url} does not answer like botgate's admin API: {why}")]
     Strange { url: String, why: String },
@@ -155,7 +155,7 @@ impl Client {
     /// What a refusal says.
     pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
         if let Ok(refusal) = serde_json::from_slice::<Refusal>(body) {
-            return ClientError::Against(refusal);
+            return ClientError::Against(Box::new(refusal));
         }
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => ClientError::Refused(problem),
