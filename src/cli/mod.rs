@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod failback;
 mod failover;
+mod import;
 mod journal;
 mod order;
 mod pin;
@@ -64,6 +65,7 @@ enum Command {
     Check(check::Args),
     Simulate(simulate::Args),
     Sim(sim::Args),
+    Import(import::Args),
     Status(status::Args),
     Explain(explain::Args),
     Journal(journal::Args),
@@ -95,6 +97,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Simulate(args) => simulate::run(&args).into(),
             Command::Sim(args) => sim::run(&args),
+            Command::Import(args) => import::run(&args).into(),
             Command::Status(args) => status::run(&args).into(),
             Command::Explain(args) => explain::run(&args).into(),
             Command::Journal(args) => journal::run(&args).into(),

@@ -65,13 +65,17 @@ pub(super) fn validate(
 }
 
 fn host_header(place: &Place<'_>, host: &str) -> Option<http::HeaderValue> {
-    let authority = host.parse::<http::uri::Authority>().ok().filter(|authority| {
-        let name = authority.host().trim_matches(['[', ']']);
-        !host.contains('@') && (address::is_name(name) || name.parse::<std::net::IpAddr>().is_ok())
-    });
-    let value = authority.and_then(|_| http::HeaderValue::from_str(host).ok());
+    let value = Some(host).filter(|host| is_host_header(host)).and_then(|host| http::HeaderValue::from_str(host).ok());
     if value.is_none() {
         place.error("this is no Host header", "a host, with a port if need be: \"contoso.net\"");
     }
     value
+}
+
+/// Whether this can be a Host header: a host, with a port if need be.
+pub(super) fn is_host_header(text: &str) -> bool {
+    text.parse::<http::uri::Authority>().is_ok_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        !text.contains('@') && (address::is_name(name) || name.parse::<std::net::IpAddr>().is_ok())
+    })
 }

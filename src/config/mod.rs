@@ -34,6 +34,7 @@ mod raw_unavailable;
 mod raw_values;
 mod report;
 mod resolve;
+mod rules;
 mod schema;
 mod script;
 mod script_text;
@@ -63,6 +64,9 @@ pub use certificate::{CertificateConfig, CertificateError, load_certified_key, l
 pub use load::{Loaded, load, load_without_secrets, parse};
 pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};
 pub use report::{Position, Problem, Report, Severity};
+pub use rules::{
+    is_backend_url, is_deadline, is_header, is_host_header, is_path, is_plain_name, is_probe_path, is_route_host,
+};
 pub use schema::json_schema;
 pub use script::{Condition, Deed, Script, ScriptEvent, ScriptOrder};
 pub use script_text::{load_script, parse_script};

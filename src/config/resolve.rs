@@ -227,7 +227,7 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// Headers that frame a message or belong to one connection (RFC 9110, section 7.6.1), and the one that `host` sets.
-fn is_forbidden_header(name: &http::HeaderName) -> bool {
+pub(super) fn is_forbidden_header(name: &http::HeaderName) -> bool {
     use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
     [CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE].contains(name)
         || name.as_str() == "keep-alive"

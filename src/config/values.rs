@@ -16,7 +16,7 @@ const SHARE_HINT: &str = "a percentage from 0% to 100%, or a number from 0 to 1"
 const STATUS_HINT: &str = "a status from 100 to 599, or a range: 503, \"200-299\", \"200-299,304\"";
 
 /// Longest span a config may name: 10 years. Beyond it, sums of moments could overflow.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// `250ms`, `2s`, `1h30m`: numbers with units, in any order, each unit at most once by custom but not by force.
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {

@@ -13,7 +13,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::config::{BackendConfig, StatusSet};
-use crate::upstream::{Dialed, Origin};
+use crate::upstream::{Dialed, Origin, Questions, Strict};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -42,12 +42,15 @@ where
     F: Future<Output = Result<T, String>>,
 {
     let request = request(question, dialed.http2)?;
-    let io = TokioIo::new(dialed.stream);
     if dialed.http2 {
+        let io = TokioIo::new(dialed.stream);
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(broken)?;
         let response = async move { sender.send_request(request).await };
         driven(connection, response, read).await
     } else {
+        let questions = Questions::default();
+        questions.ask(&request);
+        let io = TokioIo::new(Strict::new(dialed.stream, questions));
         let (mut sender, connection) = http1::handshake(io).await.map_err(broken)?;
         let response = async move { sender.send_request(request).await };
         driven(connection, response, read).await

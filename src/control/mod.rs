@@ -31,6 +31,10 @@ mod tests;
 mod time;
 mod views;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use journal::fuzzing;
+
 pub use apply::{Participant, Prepared};
 pub use drill::drill_markdown;
 pub use handle::{Action, Command, ControlError, DrillCommand, DrillOrder, Handle, OperatorKeys, PoolOrder, Reply};

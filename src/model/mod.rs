@@ -3,6 +3,7 @@
 mod activity;
 mod drill;
 mod evidence;
+mod excess;
 mod explain;
 mod failure;
 mod health;
@@ -22,6 +23,7 @@ mod window;
 pub use activity::ActivityView;
 pub use drill::{BackendCount, DrillEnding, DrillLimits, DrillReport, DrillState, DrillWindow, ServiceLevel, Verdict};
 pub use evidence::{Evidence, EvidenceKind, Sign};
+pub use excess::Excess;
 pub use explain::{AdviceView, ExplainView, FailbackView, HoldKind, HoldView, StandView};
 pub use failure::{AttemptPhase, Failure, Fate, Side};
 pub use health::Health;

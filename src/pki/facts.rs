@@ -1,5 +1,7 @@
 //! What a server's certificate says of itself.
 
+use std::sync::Arc;
+
 use rustls::pki_types::UnixTime;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{OID_PKIX_ACCESS_DESCRIPTOR_OCSP, Oid, asn1_rs::oid};
@@ -18,7 +20,7 @@ const STATUS_REQUEST: [u8; 3] = [0x02, 0x01, 0x05];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Its DNS names, lower case; `*.` in front of a wildcard's.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     /// From when it is valid, in seconds since 1970 (UTC).
     pub not_before: i64,
     /// Until when, likewise.
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     fn lived(days: i64) -> Facts {
-        Facts { names: vec![], not_before: 0, not_after: days * 86_400, responder: None, must_staple: false }
+        Facts { names: Arc::default(), not_before: 0, not_after: days * 86_400, responder: None, must_staple: false }
     }
 
     fn at(days: u64) -> UnixTime {
@@ -130,7 +132,7 @@ mod tests {
         ]);
         let made = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
         let facts = Facts::read(made.der()).unwrap();
-        assert_eq!(facts.names, ["bot.contoso.com", "*.contoso.com"]);
+        assert_eq!(*facts.names, ["bot.contoso.com", "*.contoso.com"]);
         assert_eq!(facts.responder.as_deref(), Some("http://ocsp.test/x"));
         assert!(facts.must_staple);
         assert_eq!(Facts::read(b"no certificate"), None);

@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -20,6 +21,8 @@ pub struct Client {
     pub tls: bool,
     /// The host name of its TLS handshake (SNI, RFC 6066, section 3), lower case.
     pub server_name: Option<Box<str>>,
+    /// The DNS names of the certificate that was shown to it, lower case; `*.` begins a wildcard.
+    pub certificate_names: Arc<[String]>,
     /// Whether `peer` lies in the listener's trusted networks: its `Forwarded` headers are believed.
     pub trusted: bool,
     /// Which listener, in order of the config.
@@ -45,5 +48,57 @@ impl ClientCertificate {
         // A byte sequence (RFC 9440, section 2.1; RFC 8941, section 3.3.5): base64 is header text.
         let header = told.then(|| HeaderValue::try_from(format!(":{}:", STANDARD.encode(leaf))).ok()).flatten();
         Self { identity, header }
+    }
+}
+
+impl Client {
+    /// Whether its connection may carry a request for this host (canonical): the one of its handshake, or another that the
+    /// same certificate bears.
+    ///
+    /// Clients of HTTP/2 use a connection for all hosts that its certificate names (RFC 9113, section 9.1.1); any other host
+    /// is misdirected (RFC 9110, section 7.4): whoever looked at the name of the handshake only, a firewall say, was told
+    /// something else. A client that named no host in its handshake has said nothing that could differ.
+    pub(super) fn may_ask_for(&self, host: &str) -> bool {
+        let Some(name) = &self.server_name else { return true };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        // A wildcard is one label (RFC 6125, section 6.4.3).
+        let parent = host.split_once('.').map(|(_, parent)| parent);
+        let bears = |borne: &String| match borne.strip_prefix("*.") {
+            Some(below) => parent == Some(below),
+            None => borne == host,
+        };
+        name == host || self.certificate_names.iter().any(bears)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_for_the_hosts_that_its_certificate_bears() {
+        let client = |server_name: Option<&str>| Client {
+            peer: "192.0.2.7:1234".parse().unwrap(),
+            local: "198.51.100.1:443".parse().unwrap(),
+            tls: true,
+            server_name: server_name.map(Into::into),
+            certificate_names: ["bot.contoso.com".to_owned(), "*.bot.contoso.com".to_owned()].into(),
+            trusted: false,
+            listener: 0,
+            body_timeout: Duration::ZERO,
+            certificate: None,
+        };
+        for (host, may) in [
+            ("bot.contoso.com", true),
+            ("a.bot.contoso.com", true),
+            ("a.b.bot.contoso.com", false),
+            ("contoso.com", false),
+            ("qna.contoso.com", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(client(Some("bot.contoso.com")).may_ask_for(host), may, "{host}");
+            assert!(client(None).may_ask_for(host));
+        }
+        assert!(client(Some("hosts-file.local")).may_ask_for("hosts-file.local"), "what it asked for, it may have");
     }
 }

@@ -22,7 +22,7 @@ use super::rest::read_rest;
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
-use super::{attempts, background, guard, head, plan, tracking};
+use super::{attempts, background, fields, guard, head, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -73,7 +73,7 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let expects = parts.headers.contains_key(EXPECT);
         let log = Line::begin(worker, &parts, client, received);
-        let admitted = match self.admit(&parts) {
+        let admitted = match self.admit(&parts, client) {
             Ok(admitted) => admitted,
             Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
@@ -123,8 +123,8 @@ impl Gateway {
     }
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
-    fn admit(&self, parts: &Parts) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
-        let admitted = self.route(parts).map_err(|refusal| (refusal, None))?;
+    fn admit(&self, parts: &Parts, client: &Client) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let admitted = self.route(parts, client).map_err(|refusal| (refusal, None))?;
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > admitted.most_body) {
             return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
@@ -132,11 +132,18 @@ impl Gateway {
         Ok(admitted)
     }
 
-    fn route(&self, parts: &Parts) -> Result<Admitted, Refusal> {
+    fn route(&self, parts: &Parts, client: &Client) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
         head::transfer_coding(&parts.headers)?;
+        if parts.version >= Version::HTTP_2 {
+            fields::check(parts)?;
+        }
         let host = head::host(parts)?;
         let (_, path) = head::path(parts)?;
+        head::demands(parts)?;
+        if !client.may_ask_for(&host) {
+            return Err(Refusal::Misdirected);
+        }
         let view = self.0.view();
         let route = view.routes.find(&host, path).map_err(|miss| match miss {
             Miss::Host => Refusal::UnknownHost,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HOST, HeaderName, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -22,6 +22,10 @@ pub(super) fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
         Some(value) => Some(value.to_str().map_err(|_| Refusal::BadRequest("the Host header is not a host"))?),
         None => None,
     };
+    let http1 = parts.version < Version::HTTP_2;
+    if http1 && header.is_none() {
+        return Err(Refusal::BadRequest("the Host header is missing"));
+    }
     let authority = match (parts.uri.authority(), header) {
         // HTTP/2, or the absolute form of HTTP/1.1: the target counts (RFC 9112, section 3.2.2), and a Host that says
         // something else is an attempt to be read in two ways.
@@ -53,7 +57,7 @@ fn canonical(authority: &str) -> Option<Cow<'_, str>> {
     };
     let host = host.strip_suffix('.').unwrap_or(host);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) {
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.starts_with('.') || host.contains("..") {
         return None;
     }
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -96,6 +100,10 @@ pub(super) fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
 /// 400 for a target without a path (`*`), and for a path that servers are known to read in different ways: dot segments
 /// (plain or encoded), encoded slashes, backslashes.
 pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
+    // In HTTP/1.1 a scheme comes with the absolute form only (RFC 9112, section 3.2.2).
+    if parts.uri.scheme_str().is_some_and(|scheme| scheme != "https" && scheme != "http") {
+        return Err(Refusal::BadRequest("the scheme of the request target is not http or https"));
+    }
     let target = parts.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
     let path = target.path();
     if !path.starts_with('/') {
@@ -147,6 +155,29 @@ pub(super) fn upgrade(parts: &Parts) -> Option<&HeaderValue> {
     (asked && !lists(&parts.headers, &UPGRADE, "h2c")).then_some(protocol)
 }
 
+/// Refuses what is asked of this hop and not served: any expectation but `100-continue` (RFC 9110, section 10.1.1), and an
+/// upgrade to a WebSocket of another version than 13 (RFC 6455, section 4.2.2), or by another method than GET. A backend
+/// that answers such an upgrade by anything but 101 and goes on with HTTP would do so behind the back of a proxy that did
+/// not look.
+///
+/// # Errors
+/// 400, 417, 426.
+pub(super) fn demands(parts: &Parts) -> Result<(), Refusal> {
+    if parts.headers.get_all(EXPECT).iter().any(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Refusal::Expectation);
+    }
+    if upgrade(parts).is_some() && lists(&parts.headers, &UPGRADE, "websocket") {
+        if parts.method != Method::GET {
+            return Err(Refusal::BadRequest("a WebSocket begins with GET"));
+        }
+        let mut versions = parts.headers.get_all(SEC_WEBSOCKET_VERSION).iter();
+        if versions.next().is_none_or(|version| version != "13") || versions.next().is_some() {
+            return Err(Refusal::WebSocketVersion);
+        }
+    }
+    Ok(())
+}
+
 /// Whether a `Connection` header lists this option.
 pub(super) fn names(headers: &HeaderMap, option: &str) -> bool {
     lists(headers, &CONNECTION, option)
@@ -186,7 +217,23 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for bad in ["", "user@host", "a/b", "a:b", "a:123456", "[::1", "[x]", "a b", "a,b", ".", "[::1]x"] {
+        for bad in [
+            "",
+            "user@host",
+            "a/b",
+            "a:b",
+            "a:123456",
+            "[::1",
+            "[x]",
+            "a b",
+            "a,b",
+            ".",
+            "[::1]x",
+            "..",
+            ".a",
+            "a..b",
+            "a..",
+        ] {
             assert!(host(&parts("/", &[bad])).is_err(), "{bad:?}");
         }
         assert!(host(&parts("/", &[])).is_err());
@@ -223,7 +270,31 @@ mod tests {
     fn a_target_and_a_host_must_agree() {
         assert!(host(&parts("http://a/", &["b"])).is_err());
         assert_eq!(host(&parts("http://A/", &["a"])).unwrap(), "a");
-        assert_eq!(host(&parts("http://a/", &[])).unwrap(), "a");
+        assert!(host(&parts("http://a/", &[])).is_err(), "HTTP/1.1 has a Host, whatever its target says");
+        let mut http2 = parts("http://a/", &[]);
+        http2.version = Version::HTTP_2;
+        assert_eq!(host(&http2).unwrap(), "a");
+        assert!(path(&parts("ftp://a/", &["a"])).is_err());
+    }
+
+    #[test]
+    fn what_is_demanded_of_this_hop_is_served_or_refused() {
+        let demand = |method: &str, headers: &[(&str, &str)]| {
+            let request = http::Request::builder().method(method).uri("/");
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            demands(&request.body(()).unwrap().into_parts().0)
+        };
+        let (connection, upgrade) = (("connection", "Upgrade"), ("upgrade", "WebSocket"));
+        let version = |version| ("sec-websocket-version", version);
+        assert_eq!(demand("GET", &[connection, upgrade, version("13")]), Ok(()));
+        for bad in ["8", "1337", "13, 8", ""] {
+            assert_eq!(demand("GET", &[connection, upgrade, version(bad)]), Err(Refusal::WebSocketVersion), "{bad}");
+        }
+        assert_eq!(demand("GET", &[connection, upgrade]), Err(Refusal::WebSocketVersion));
+        assert!(demand("POST", &[connection, upgrade, version("13")]).is_err());
+        assert_eq!(demand("GET", &[upgrade]), Ok(()), "without Connection it is no upgrade");
+        assert_eq!(demand("POST", &[("expect", "100-Continue")]), Ok(()));
+        assert_eq!(demand("POST", &[("expect", "tea")]), Err(Refusal::Expectation));
     }
 
     #[test]

@@ -29,9 +29,10 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Meant for one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -39,6 +40,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+    HTTP2_SETTINGS,
 ];
 
 /// Removes what is meant for one connection only: the fixed names and those that `Connection` lists.
@@ -50,8 +52,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|list| list.split(','))
             .filter_map(|name| name.trim().parse().ok())
-            // A list that names what frames or routes the message would change what the message is.
-            .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+            .filter(|name| !is_end_to_end(name))
             .collect();
         for name in listed {
             headers.remove(name);
@@ -60,6 +61,24 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
+}
+
+/// What no `Connection` header can have removed: a list that names what frames, routes or authorizes the message, or what
+/// tells where it came from, would change what the message is (RFC 9110, section 7.6.1, forbids to list such fields).
+fn is_end_to_end(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 10] = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::FORWARDED,
+        header::VIA,
+        X_REQUEST_ID,
+        IDEMPOTENCY_KEY,
+    ];
+    NAMES.contains(name) || name.as_str().starts_with("x-forwarded-")
 }
 
 /// Makes a client's headers fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place.
@@ -82,12 +101,33 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &s
     }
 }
 
-/// Some servers read `X_Forwarded_For` as `X-Forwarded-For`: no such alias gets past the check of the real name.
+/// Some servers read `X_Forwarded_For` as `X-Forwarded-For`: no such alias gets past the check of the real name, or comes
+/// beside what is added here.
 fn remove_aliases(headers: &mut HeaderMap) {
+    const NAMES: [&str; 8] = [
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "idempotency-key",
+        "proxy-authorization",
+        "proxy-connection",
+        "keep-alive",
+    ];
     let aliased = |name: &&HeaderName| {
         let name = name.as_str();
-        name.contains('_')
-            && ["x_", "x-forwarded", "forwarded", "client_cert", "client-cert"].iter().any(|own| name.starts_with(own))
+        if !name.contains('_') {
+            return false;
+        }
+        // `X-Tenant_Id` is a name of its own; `X_Tenant_Id` might be another's.
+        let read = name.replace('_', "-");
+        name.starts_with("x_")
+            || read.starts_with("x-forwarded-")
+            || read == "x-request-id"
+            || read.starts_with("forwarded")
+            || read.starts_with("botgate-")
+            || read.starts_with("client-cert")
+            || NAMES.contains(&read.as_str())
     };
     while let Some(alias) = headers.keys().find(aliased).cloned() {
         headers.remove(alias);
@@ -213,6 +253,7 @@ mod tests {
             local: "198.51.100.1:8443".parse().unwrap(),
             tls: true,
             server_name: None,
+            certificate_names: Default::default(),
             trusted,
             listener: 0,
             body_timeout: std::time::Duration::from_secs(1),
@@ -262,6 +303,41 @@ mod tests {
         assert_eq!(headers["x-forwarded-for"], "192.0.2.7");
         assert!(!headers.contains_key("x-secret"));
         assert!(!headers.contains_key("connection"));
+        // Nor those of the proxy before this one, which saw where the request came from.
+        let listed = [
+            ("connection", "x-forwarded-for, idempotency-key"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("idempotency-key", "k"),
+        ];
+        let headers = prepared(&listed, true);
+        assert_eq!(
+            (headers["x-forwarded-for"].as_bytes(), headers["idempotency-key"].as_bytes()),
+            (&b"1.1.1.1, 192.0.2.7"[..], &b"k"[..])
+        );
+    }
+
+    #[test]
+    fn nothing_stands_beside_what_is_added_here_under_an_alias() {
+        let aliases = [
+            "x_forwarded_for",
+            "x-forwarded_for",
+            "x_request_id",
+            "x-request_id",
+            "botgate_epoch",
+            "forwarded_",
+            "idempotency_key",
+            "content_length",
+            "transfer_encoding",
+        ];
+        let headers = prepared(&aliases.map(|name| (name, "1")), false);
+        assert!(aliases.iter().all(|name| !headers.contains_key(*name)), "{headers:?}");
+        assert_eq!(
+            prepared(&[("x-tenant_id", "7"), ("my_own", "8")], false)
+                .keys()
+                .filter(|name| name.as_str().contains('_'))
+                .count(),
+            2
+        );
     }
 
     #[test]

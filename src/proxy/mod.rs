@@ -27,7 +27,11 @@ mod background;
 mod client;
 mod delivery;
 mod exchange;
+mod fields;
 mod flight;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod head;
@@ -42,6 +46,7 @@ mod rest;
 mod target;
 mod token;
 mod tracking;
+mod trailers;
 mod tunnel;
 mod voice;
 mod waits;
@@ -50,4 +55,5 @@ mod worker;
 
 pub use client::{Client, ClientCertificate};
 pub use gateway::Gateway;
+pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

@@ -215,12 +215,15 @@ where
     S: Body<Data = Bytes> + Unpin,
 {
     fn pull(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, ClientFault>> {
-        let frame = match Pin::new(&mut self.source).poll_frame(cx) {
+        let mut frame = match Pin::new(&mut self.source).poll_frame(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => return Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(ClientFault::Aborted)),
             Poll::Ready(Some(Ok(frame))) => frame,
         };
+        if let Some(trailers) = frame.trailers_mut() {
+            super::trailers::strip(trailers);
+        }
         if let Some(data) = frame.data_ref() {
             let before = self.received;
             self.received += data.remaining() as u64;

@@ -1,21 +1,32 @@
 //! The one place that turns an error into a response: problem details (RFC 9457), or what `voice` says instead.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::response::ResponseBody;
 use super::voice::{Said, Voice};
 use crate::model::TokenFault;
+use crate::wire::h1::Fault;
 
 /// Why a request has no response of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The request breaks a rule of HTTP; which one.
     BadRequest(&'static str),
+    /// Its head breaks a rule of HTTP/1; it was not looked at any further.
+    Malformed(Fault),
+    /// More header fields than are served.
+    TooManyFields,
     /// CONNECT and TRACE are not served.
     Method,
+    /// An expectation other than `100-continue`.
+    Expectation,
+    /// A WebSocket of another version than 13.
+    WebSocketVersion,
+    /// The certificate of the connection does not bear this host.
+    Misdirected,
     /// No route serves this host.
     UnknownHost,
     /// The host is served, this path is not.
@@ -57,7 +68,12 @@ impl Refusal {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::Malformed(_) => "malformed-request",
+            Self::TooManyFields => "too-many-fields",
             Self::Method => "method-not-served",
+            Self::Expectation => "expectation",
+            Self::WebSocketVersion => "websocket-version",
+            Self::Misdirected => "misdirected",
             Self::UnknownHost => "unknown-host",
             Self::UnknownPath => "unknown-path",
             Self::NotAnActivity(_) => "not-an-activity",
@@ -75,15 +91,19 @@ impl Refusal {
         }
     }
 
-    pub(super) const fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::BodyAborted | Self::NotAnActivity(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(fault) => StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Token(TokenFault::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(TokenFault::Endorsement) => StatusCode::FORBIDDEN,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
+            Self::UnknownHost | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
@@ -100,12 +120,17 @@ impl Refusal {
             Self::Token(TokenFault::Endorsement) => "the token is not endorsed for this channel",
             // What exactly is wrong with it is for the log, not for who tries tokens.
             Self::Token(_) => "a valid token is required",
+            Self::Malformed(fault) => fault.detail(),
+            Self::TooManyFields => "the request has more header fields than are served here",
             Self::Method => "this method is not served here",
+            Self::Expectation => "no expectation but 100-continue is known here",
+            Self::WebSocketVersion => "only version 13 of the WebSocket protocol is served",
+            Self::Misdirected => "the certificate of this connection does not bear this host name: open another for it",
             Self::UnknownHost => "no route serves this host name: check the URL, or the routes of the gateway",
             Self::UnknownPath => "this host has no route for this path",
             Self::BodyTooLarge => "the request body is larger than this route allows",
             Self::BodyStalled => "the request body came too slowly",
-            Self::BodyAborted => "the request body broke off before its end",
+            Self::BodyAborted => "the request body broke off, or broke its framing, before its end",
             Self::AllDown => "no backend is available: try again later",
             Self::Unreachable => "no backend could be reached; the request was not delivered",
             Self::Broken => "the backend broke off before it answered; the request may have been delivered",
@@ -115,7 +140,16 @@ impl Refusal {
 
     /// Whether the connection must not carry another request: the rest of this one may still be on it.
     const fn closes(self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::Method | Self::BodyTooLarge | Self::BodyStalled | Self::BodyAborted)
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::Malformed(_)
+                | Self::Expectation
+                | Self::Method
+                | Self::BodyTooLarge
+                | Self::BodyStalled
+                | Self::BodyAborted
+        )
     }
 
     /// What is true when an attempt before the last one was `ambiguous`: that nothing was delivered is not known then.
@@ -167,6 +201,11 @@ impl Refusal {
             headers
                 .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         }
+        if self == Self::WebSocketVersion {
+            // RFC 6455, section 4.2.2; RFC 9110, section 15.5.22.
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        }
         if http1 && self.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -186,4 +225,20 @@ impl Refusal {
         };
         serde_json::to_vec(&problem).unwrap_or_default().into()
     }
+}
+
+/// The response to an HTTP/1 request whose head was not let pass, as bytes: nothing that makes responses ever sees it. The
+/// connection ends with it.
+pub fn refused_head(fault: Fault) -> Bytes {
+    let refusal = Refusal::Malformed(fault);
+    let (status, body) = (refusal.status(), refusal.problem(refusal.status(), None));
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+    let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {} {}\r\n{date}content-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    );
+    [head.as_bytes(), &body].concat().into()
 }

@@ -115,8 +115,13 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+        if let Poll::Ready(mut frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.wait = None;
+            if let Some(Ok(frame)) = &mut frame
+                && let Some(trailers) = frame.trailers_mut()
+            {
+                super::trailers::strip(trailers);
+            }
             if matches!(&frame, Some(Err(_))) {
                 // Asked once more, hyper says that this was all.
                 self.break_off();

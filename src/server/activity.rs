@@ -4,7 +4,7 @@
 //! would be made and dropped once per request, and hyper has no idle timer at all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,6 +53,37 @@ pub(super) struct Activity {
     parts: AtomicU64,
     /// Whether a request was refused in a way that ends the connection: its rest may still be on the wire.
     refused: AtomicBool,
+    /// Heads that the strict reader let pass, and requests that are answered (HTTP/1).
+    heads: AtomicU64,
+    answered: AtomicU64,
+    /// What the strict reader waits for: a [`Waits`].
+    waits: AtomicU8,
+    /// Whether the connection speaks another protocol from here on.
+    switched: AtomicBool,
+}
+
+/// What the strict reader of a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Waits {
+    ForNothing,
+    /// The answer to an upgrade: it says what the bytes after it are.
+    ForAnswer,
+    /// All answers before the head that it did not let pass.
+    ToRefuse,
+    /// They are given: the refusal is due.
+    Refuses,
+}
+
+/// What has become of what the strict reader waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It waits for nothing, or still waits.
+    Nothing,
+    /// It can go on: whoever reads must ask it again.
+    LookAgain,
+    /// The connection must end, so that the head that did not pass is refused.
+    Refuse,
 }
 
 const NO_HEAD: u64 = u64::MAX;
@@ -70,6 +101,10 @@ impl Activity {
             unread: AtomicU32::new(0),
             parts: AtomicU64::new(0),
             refused: AtomicBool::new(false),
+            heads: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            waits: AtomicU8::new(Waits::ForNothing as u8),
+            switched: AtomicBool::new(false),
         })
     }
 
@@ -84,6 +119,56 @@ impl Activity {
 
     pub(super) fn refused(&self) -> bool {
         self.refused.load(Relaxed)
+    }
+
+    /// So many heads of the connection have passed the strict reader.
+    pub(super) fn heads_passed(&self, heads: u64) {
+        self.heads.store(heads, Relaxed);
+    }
+
+    /// Whether all of their requests are answered.
+    pub(super) fn all_answered(&self) -> bool {
+        self.answered.load(Relaxed) == self.heads.load(Relaxed)
+    }
+
+    /// Bytes are held until an upgrade is answered.
+    pub(super) fn waits_for_answer(&self) {
+        self.waits.store(Waits::ForAnswer as u8, Relaxed);
+    }
+
+    /// The next head did not pass.
+    pub(super) fn head_is_bad(&self) {
+        if !self.refuses_head() {
+            self.waits.store(Waits::ToRefuse as u8, Relaxed);
+        }
+    }
+
+    /// Whether the connection ends because its last head did not pass.
+    pub(super) fn refuses_head(&self) -> bool {
+        self.waits.load(Relaxed) == Waits::Refuses as u8
+    }
+
+    /// What the driver must do for the strict reader now.
+    pub(super) fn settled(&self) -> Settled {
+        let waits = self.waits.load(Relaxed);
+        if waits == Waits::ForNothing as u8 || !(self.all_answered() || self.switched()) {
+            return Settled::Nothing;
+        }
+        if waits == Waits::ForAnswer as u8 {
+            self.waits.store(Waits::ForNothing as u8, Relaxed);
+            return Settled::LookAgain;
+        }
+        self.waits.store(Waits::Refuses as u8, Relaxed);
+        Settled::Refuse
+    }
+
+    /// A request was answered with 101: what follows is no HTTP.
+    pub(super) fn switch(&self) {
+        self.switched.store(true, Relaxed);
+    }
+
+    pub(super) fn switched(&self) -> bool {
+        self.switched.load(Relaxed)
     }
 
     pub(super) fn bytes_read(&self) {
@@ -173,6 +258,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.asked();
+        self.activity.answered.fetch_add(1, Relaxed);
         if self.activity.under_way.fetch_sub(1, Relaxed) == 1 {
             self.activity.idle_since.store(self.activity.now(), Relaxed);
         }

@@ -47,22 +47,22 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     }
     let Established { stream, client } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
-    let shared = Shared {
+    let shared = Rc::new(Shared {
         client: client.clone(),
         activity: activity.clone(),
         stats: worker.stats.clone(),
         worker: worker.id,
         hsts: hsts(&config, &client),
-    };
+    });
     let handler = Rc::new((worker.serve.clone(), client));
-    let service = ServiceBuilder::new().layer(EdgeLayer(Rc::new(shared))).service_fn(move |request| {
+    let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
             let (serve, client) = &*handler;
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let session = Session { service, activity, shared, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -110,8 +110,8 @@ async fn establish(
     }
     let stream = Stream { io, prefix, _place: place };
     let mut certificate = None;
-    let (stream, server_name) = match &listener.tls {
-        None => (Transport::Plain(stream), None),
+    let (stream, server_name, certificate_names) = match &listener.tls {
+        None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let realm = tls.realm();
             let acceptor = TlsAcceptor::from(realm.config());
@@ -121,7 +121,8 @@ async fn establish(
             let shown = realm.identify(connection).map_err(HandshakeError::Certificate)?;
             let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
             certificate = shown.map(Box::new);
-            (Transport::Tls(Box::new(stream)), name)
+            let borne = tls.store.borne(name.as_deref());
+            (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
@@ -130,6 +131,7 @@ async fn establish(
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
+        certificate_names,
         trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
         listener: listener.index,
         body_timeout: config.body_timeout,

@@ -109,6 +109,9 @@ where
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            this.shared.activity.switch();
+        }
         // The handler asks for the end of a connection only when it did not read the request to its end.
         if !kept && response.headers().contains_key(CONNECTION) {
             this.shared.activity.refuse();

@@ -27,7 +27,7 @@ pub(super) struct Listener {
 }
 
 pub(super) struct Tls {
-    store: Arc<CertificateStore>,
+    pub(super) store: Arc<CertificateStore>,
     realm: ArcSwap<Realm>,
 }
 

@@ -12,6 +12,9 @@ mod drain;
 mod edge;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod http;
 mod linger;

@@ -1,5 +1,7 @@
 //! What healthy services answer. No I/O.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
@@ -26,6 +28,16 @@ pub(super) fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> 
 
 pub(super) fn healthy(region: &str, kind: ServiceKind) -> Response<Full<Bytes>> {
     json(StatusCode::OK, &json!({ "status": "healthy", "region": region, "service": kind.as_str() }))
+}
+
+/// The SHA-256 of a body, in hexadecimal; none should it ever not fit into a header.
+pub(super) fn digest(body: &[u8]) -> Option<HeaderValue> {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+    let mut hex = String::with_capacity(2 * digest.as_ref().len());
+    for byte in digest.as_ref() {
+        write!(hex, "{byte:02x}").ok()?;
+    }
+    HeaderValue::try_from(hex).ok()
 }
 
 #[derive(Serialize)]

@@ -20,6 +20,10 @@ const MAX_BODY: usize = 1024 * 1024;
 /// By this header a bot can tell that nobody said what it is asked: botgate's probes have it.
 const PROBE: &str = "botgate-probe";
 
+/// By this header of an answer whoever sent the request can tell that it arrived as it was sent, and that the answer is its
+/// own: the SHA-256 of the body that was received, in hexadecimal.
+const BODY_DIGEST: &str = "x-sim-body-sha256";
+
 /// What the fault leaves of a request.
 enum Verdict {
     Answer,
@@ -33,15 +37,24 @@ pub(super) async fn handle(
     cut: Arc<Cut>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = respond(&service, &cut, request).await;
+    let mut digest = None;
+    let mut response = respond(&service, &cut, request, &mut digest).await;
     let headers = response.headers_mut();
+    if let Some(digest) = digest {
+        headers.insert(BODY_DIGEST, digest);
+    }
     headers.insert("x-sim-region", service.region_header.clone());
     headers.insert("x-sim-service", HeaderValue::from_static(service.kind.as_str()));
     headers.insert("x-sim-count", HeaderValue::from(service.next_answer()));
     Ok(response)
 }
 
-async fn respond(service: &Arc<Service>, cut: &Arc<Cut>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(
+    service: &Arc<Service>,
+    cut: &Arc<Cut>,
+    mut request: Request<Incoming>,
+    digest: &mut Option<HeaderValue>,
+) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if path == "/received" && request.method() == Method::GET {
         return json(StatusCode::OK, &*service.received());
@@ -62,6 +75,7 @@ async fn respond(service: &Arc<Service>, cut: &Arc<Cut>, mut request: Request<In
             }
             Err(e) => return error(StatusCode::BAD_REQUEST, &format!("the body did not arrive whole: {e}")),
         }
+        *digest = answers::digest(&body);
     }
     if !probe {
         key = key_of(service.kind, request.headers(), &body);

@@ -91,6 +91,15 @@ async fn a_bot_echoes_with_expect_replies_and_says_who_it_is() {
 }
 
 #[tokio::test]
+async fn an_answer_says_what_body_it_is_an_answer_to() {
+    let sim = start();
+    let response = send(bot(&sim), request("POST", "/api/messages", "abc")).await.unwrap();
+    // FIPS 180-2, appendix B.1.
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(response.headers()["x-sim-body-sha256"], abc);
+}
+
+#[tokio::test]
 async fn other_activities_get_200_and_nonsense_gets_400() {
     let sim = start();
     let to = bot(&sim);

@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use super::control_stats::{AdminRefusal, ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
-use crate::model::{BackendName, Health, PoolName, TokenFault, TunnelEnd, Utc};
+use crate::model::{BackendName, Excess, Health, PoolName, TokenFault, TunnelEnd, Utc};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
@@ -110,6 +110,11 @@ impl Scrape {
         self.counter("botgate_connections_turned_away_total", vec![], sum(|cell| &cell.turned_away));
         self.counter("botgate_requests_refused_total", vec![], sum(|cell| &cell.refused));
         self.counter("botgate_panics_total", vec![], sum(|cell| &cell.panics));
+        for excess in Excess::ALL {
+            let labels = vec![label("cause", excess.as_str())];
+            let ended = clients.cells.sum(|cell| &cell.excesses[excess as usize]);
+            self.counter("botgate_http2_floods_total", labels, ended);
+        }
         let closed = sum(|cell| &cell.closed);
         let open = sum(|cell| &cell.accepted).saturating_sub(closed);
         self.gauge("botgate_connections", vec![label("side", "client")], open as f64);
@@ -235,6 +240,11 @@ impl Scrape {
                 let labels = [labels(), vec![label("reason", end.as_str())]].concat();
                 self.counter("botgate_tunnels_closed_total", labels, backend.stats.tunnels_closed(end));
             }
+            for excess in Excess::ALL {
+                let labels = [labels(), vec![label("cause", excess.as_str())]].concat();
+                let ended = backend.stats.cells.sum(|cell| &cell.excesses[excess as usize]);
+                self.counter("botgate_backend_http2_floods_total", labels, ended);
+            }
             let health = match backend.health {
                 Health::Unknown => 0.5,
                 Health::Healthy => 1.0,
@@ -317,6 +327,11 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
         ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
         ("botgate_panics_total", "Panics caught: bugs."),
+        ("botgate_http2_floods_total", "HTTP/2 connections of clients that were ended, by what there was too much of."),
+        (
+            "botgate_backend_http2_floods_total",
+            "HTTP/2 connections to backends that were ended, by what there was too much of.",
+        ),
         ("botgate_reloads_total", "Reloads of the config, by how they ended."),
         ("botgate_drills_total", "Drills that ended, or did not take place, by what became of them."),
         ("botgate_failovers_total", "Switches of the active backend."),

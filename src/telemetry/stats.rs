@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::model::{TokenFault, TunnelEnd};
+use crate::model::{Excess, TokenFault, TunnelEnd};
 
 /// Which worker writes: 0 to the number of workers less one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,6 +151,8 @@ pub struct BackendCell {
     pub tunnels_closed: [Counter; TunnelEnd::ALL.len()],
     /// Requests by latency: the buckets of [`LATENCY_BOUNDS`].
     pub latency: [Counter; LATENCY_BOUNDS.len() + 1],
+    /// HTTP/2 connections ended because the backend overdid it, in the order of [`Excess::ALL`].
+    pub excesses: [Counter; Excess::ALL.len()],
     /// The sum of these latencies, in microseconds.
     pub latency_micros: Counter,
 }
@@ -215,6 +217,8 @@ pub struct ClientCell {
     pub refused: Counter,
     /// Panics caught.
     pub panics: Counter,
+    /// HTTP/2 connections ended because the client overdid it, in the order of [`Excess::ALL`].
+    pub excesses: [Counter; Excess::ALL.len()],
 }
 
 /// The live counters of the client side, over all listeners.

@@ -10,7 +10,8 @@ use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 pub(super) static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// All of them encrypt with authentication (AEAD), and no key that is stolen later opens what was recorded (ephemeral
-/// Diffie-Hellman). In the order in which they are preferred; within TLS 1.2 the client's key decides between ECDSA and RSA.
+/// Diffie-Hellman). In the order in which they are taken, whatever the
+/// client prefers; within TLS 1.2 the certificate decides between ECDSA and RSA.
 static SUITES: [SupportedCipherSuite; 9] = [
     suite::TLS13_AES_256_GCM_SHA384,
     suite::TLS13_AES_128_GCM_SHA256,

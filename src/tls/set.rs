@@ -45,7 +45,7 @@ impl CertificateSet {
     fn new(all: Vec<Arc<Certificate>>) -> Self {
         let mut set = Self { all, exact: HashMap::new(), wildcard: HashMap::new() };
         for certificate in &set.all {
-            for name in &certificate.facts.names {
+            for name in certificate.facts.names.iter() {
                 let (map, name) = match name.strip_prefix("*.") {
                     Some(parent) => (&mut set.wildcard, parent),
                     None => (&mut set.exact, name.as_str()),
@@ -68,14 +68,32 @@ impl CertificateSet {
         &self.all[0]
     }
 
+    /// The names that the certificate for `name` (lower case) bears. Where the client decides between several by what it can
+    /// verify: those that all of them bear.
+    fn borne(&self, name: Option<&str>) -> Arc<[String]> {
+        let named = self.named(name);
+        match named.unwrap_or_else(|| self.all.get(..1).unwrap_or_default()) {
+            [] => Arc::default(),
+            [one] => one.facts.names.clone(),
+            [first, others @ ..] => {
+                let all = |name: &&String| others.iter().all(|other| other.facts.names.contains(name));
+                first.facts.names.iter().filter(all).cloned().collect()
+            }
+        }
+    }
+
+    /// The certificates that bear `name`, best first.
+    fn named(&self, name: Option<&str>) -> Option<&[Arc<Certificate>]> {
+        let name = name?;
+        let wildcard = || self.wildcard.get(name.split_once('.')?.1);
+        self.exact.get(name).or_else(wildcard).map(Vec::as_slice)
+    }
+
     /// The certificate for `name` (lower case): one that bears it, else one whose wildcard covers its leftmost label
     /// (RFC 6125, section 6.4.3), else the first. Of several, the first whose key the client can verify: an ECDSA certificate
     /// may stand before an RSA one for clients of old.
     fn pick(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<&Arc<Certificate>> {
-        let named = name.and_then(|name| {
-            self.exact.get(name).or_else(|| name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent)))
-        });
-        let candidates = named.unwrap_or(&self.all);
+        let candidates = self.named(name).unwrap_or(&self.all);
         candidates.iter().find(|certificate| certificate.suits(schemes)).or_else(|| candidates.first())
     }
 }
@@ -88,6 +106,11 @@ impl CertificateStore {
     /// A cell that holds these.
     pub fn new(first: Arc<CertificateSet>) -> Arc<Self> {
         Arc::new(Self(ArcSwap::new(first)))
+    }
+
+    /// The names of the certificate that is shown to who asks for `name` (lower case).
+    pub fn borne(&self, name: Option<&str>) -> Arc<[String]> {
+        self.0.load().borne(name)
     }
 
     /// Shows these from the next handshake on.
@@ -129,6 +152,8 @@ mod tests {
         assert_eq!(picked(&set, Some("a.b.contoso.com")), ["first.example"]);
         assert_eq!(picked(&set, Some("contoso.com")), ["first.example"]);
         assert_eq!(picked(&set, None), ["first.example"]);
+        assert_eq!(*set.borne(Some("qna.contoso.com")), ["*.contoso.com"]);
+        assert_eq!(*set.borne(None), ["first.example"]);
     }
 
     #[test]

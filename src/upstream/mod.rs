@@ -3,11 +3,13 @@
 mod connections;
 mod dial;
 mod floor;
+mod metered;
 mod open;
 mod origin;
 mod reach;
 mod resolve;
 mod sender;
+mod strict;
 mod tls;
 
 pub use connections::{Connections, Lease};
@@ -18,4 +20,5 @@ pub use origin::{Origin, escaped, unescaped};
 pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use sender::{SendFailure, Sender};
+pub use strict::{Questions, Strict};
 pub use tls::{TlsClient, TlsError};

@@ -13,16 +13,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
 use super::dial::Dialed;
+use super::metered::Metered;
+use super::strict::{Questions, Strict};
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
 
+/// Octets of header fields that are read of a response, in HTTP/2 each counted with 32 more (RFC 9113, section 6.5.2). In
+/// HTTP/1 also what is read ahead of a client that does not take it.
+const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub enum Sender<B> {
     /// HTTP/1.1: one request at a time.
-    H1(http1::SendRequest<B>),
+    H1(http1::SendRequest<B>, Questions),
     /// HTTP/2: a share of a connection. The `Rc` counts the requests under way on it.
     H2(http2::SendRequest<B>, Rc<()>),
 }
@@ -53,8 +59,7 @@ where
         stats: std::sync::Arc<BackendStats>,
         worker: WorkerId,
     ) -> Result<Self, hyper::Error> {
-        let io = TokioIo::new(dialed.stream);
-        let open = Open::new(stats, worker);
+        let open = Open::new(stats.clone(), worker);
         if dialed.http2 {
             let (sender, connection) = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
@@ -62,18 +67,22 @@ where
                 .initial_connection_window_size(4 << 20)
                 .keep_alive_interval(Duration::from_secs(15))
                 .keep_alive_timeout(Duration::from_secs(10))
-                .handshake(io)
+                .max_header_list_size(MAX_RESPONSE_HEADER)
+                .handshake(TokioIo::new(Metered::new(dialed, MAX_RESPONSE_HEADER, stats, worker)))
                 .await?;
             open.drive(connection);
             return Ok(Self::H2(sender, Rc::new(())));
         }
-        let (sender, connection) = http1::Builder::new().handshake(io).await?;
+        let questions = Questions::default();
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()));
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
         if upgradable {
             open.drive(connection.with_upgrades());
         } else {
             open.drive(connection);
         }
-        Ok(Self::H1(sender))
+        Ok(Self::H1(sender, questions))
     }
 
     /// Sends a request and waits for its response head.
@@ -82,7 +91,10 @@ where
     /// [`SendFailure`], which says whether the backend can have acted on it.
     pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure> {
         let sent = match self {
-            Self::H1(sender) => sender.try_send_request(request).await,
+            Self::H1(sender, questions) => {
+                questions.ask(&request);
+                sender.try_send_request(request).await
+            }
             Self::H2(sender, _) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut failure| {
@@ -95,7 +107,7 @@ where
     /// Whether another request can be sent now: pending while the last one is still being finished.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
         match self {
-            Self::H1(sender) => sender.poll_ready(cx),
+            Self::H1(sender, _) => sender.poll_ready(cx),
             Self::H2(sender, _) => sender.poll_ready(cx),
         }
     }
@@ -120,7 +132,7 @@ impl<B> Sender<B> {
     /// Whether nobody but this handle uses the connection.
     pub(super) fn is_unused(&self) -> bool {
         match self {
-            Self::H1(_) => true,
+            Self::H1(..) => true,
             Self::H2(_, users) => Rc::strong_count(users) == 1,
         }
     }
@@ -128,7 +140,7 @@ impl<B> Sender<B> {
     /// Whether the connection is known to be gone.
     pub(super) fn is_closed(&self) -> bool {
         match self {
-            Self::H1(sender) => sender.is_closed(),
+            Self::H1(sender, _) => sender.is_closed(),
             Self::H2(sender, _) => sender.is_closed(),
         }
     }

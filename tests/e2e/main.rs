@@ -36,6 +36,7 @@ mod replies;
 mod secrets;
 mod service;
 mod session;
+mod soak;
 mod streaming;
 mod table;
 mod tokens;

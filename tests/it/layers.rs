@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{bare, files, read};
 
 /// Ranks of the top-level modules: design, section 3.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 18] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -20,15 +20,17 @@ const RANKS: [(&str, u8); 16] = [
     ("bot", 2),
     ("ledger", 2),
     ("tls", 2),
+    ("import", 2),
     ("config", 1),
     ("telemetry", 1),
+    ("wire", 1),
 ];
 
 /// Outside crates and the only places that may name them.
 const DOORS: [(&str, &[&str]); 13] = [
     ("hickory_resolver", &["src/upstream/resolve"]),
     ("hickory_proto", &["src/upstream/resolve"]),
-    ("h2", &["src/upstream/sender"]),
+    ("h2", &["src/upstream/sender", "src/server/http/h2"]),
     // In tls/ and server/ for what a reload swaps in a listener: its certificates, its realm and its limits.
     ("arc_swap", &["src/snapshot/", "src/tls/set", "src/tls/certificate", "src/server/listener"]),
     ("metrics", &["src/telemetry/"]),

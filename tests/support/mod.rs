@@ -13,8 +13,10 @@
 
 pub mod backend;
 pub mod client;
+pub mod corpus;
 pub mod dns;
 pub mod gateway;
+pub mod h2raw;
 pub mod issuer;
 pub mod listening;
 pub mod load;

@@ -8,6 +8,8 @@
 
 mod fault;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handle;
 mod memory;
 mod opening;

@@ -13,6 +13,8 @@
 
 mod close;
 mod frames;
+#[cfg(feature = "fuzzing")]
+mod fuzzing;
 mod order;
 mod pace;
 mod relay;
@@ -25,5 +27,7 @@ mod tunnel;
 mod tunnels;
 mod way;
 
+#[cfg(feature = "fuzzing")]
+pub use fuzzing::WebSocketFrames;
 pub(super) use switch::switch;
 pub(super) use tunnels::Tunnels;

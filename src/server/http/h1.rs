@@ -8,6 +8,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 
 use super::drive::{Connection, End, FAREWELL, drive};
+use super::strict::{Counted, Strict};
 use super::{Handle, Io, ResponseBody, Session};
 use crate::server::activity::Deadlines;
 use crate::server::stream::Watched;
@@ -19,12 +20,14 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
 pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, drain, stop } = session;
+    let Session { service, activity, shared, config, drain, stop } = session;
+    let counted = Counted { stats: shared.stats.clone(), worker: shared.worker };
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
     builder.header_read_timeout(None).max_header_size(config.max_header_size);
     builder.max_buf_size(HTTP1_BUFFER.max(config.max_header_size).max(MIN_BUFFER));
-    let io = TokioIo::new(Watched::new(io, activity.clone()));
+    let watched = Watched::new(io, activity.clone());
+    let io = TokioIo::new(Strict::new(watched, activity.clone(), &config, counted));
     let service = TowerToHyperService::new(service);
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };

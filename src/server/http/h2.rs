@@ -9,28 +9,33 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
 use super::drive::{Connection, End, drive};
+use super::metered::{Metered, Verdict};
 use super::{Handle, Io, ResponseBody, Session};
+use crate::model::Excess;
 use crate::server::activity::Deadlines;
+use crate::server::edge::Shared;
 use crate::server::stream::Watched;
+use crate::wire::h2::Limits;
 
 /// Requests at once on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 200;
+const MAX_STREAMS: u32 = 128;
 /// Bytes of request bodies that an HTTP/2 client may send ahead, per request and per connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Response bytes that are buffered for one HTTP/2 request.
-const SEND_BUFFER: usize = 256 * 1024;
-/// Streams that a client may reset before they were looked at, and those botgate resets for protocol errors: the
-/// guards against rapid reset (CVE-2023-44487) and its mirror (CVE-2025-8671).
-const MAX_PENDING_RESETS: usize = 64;
-const MAX_LOCAL_RESETS: usize = 256;
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that a client may reset before they were looked at, and in the life of a connection those that botgate resets
+/// for protocol errors. Behind the meter's caps, which are rates: a connection may live for days.
+const MAX_PENDING_RESETS: usize = 400;
+const MAX_LOCAL_RESETS: usize = 1024;
 /// HTTP/2 PINGs that tell a silent client from a vanished one.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/2 until the connection ends.
 pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, config, drain, stop } = session;
+    let Session { service, activity, shared, config, drain, stop } = session;
+    let max_header = u32::try_from(config.max_header_size).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
         .timer(TokioTimer::new())
@@ -38,19 +43,45 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: im
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(u32::try_from(config.max_header_size).unwrap_or(u32::MAX))
+        .max_header_list_size(max_header)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_LOCAL_RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
-    let io = TokioIo::new(Watched::new(io, activity.clone()));
+    let verdict = Verdict::default();
+    let limits = Limits::of_client(max_header, u32::try_from(config.header_timeout.as_millis()).unwrap_or(u32::MAX));
+    let io = TokioIo::new(Watched::new(Metered::new(io, limits, verdict.clone()), activity.clone()));
     let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
-    match drive(connection, &activity, deadlines, &drain, &stop).await {
+    let end = drive(connection, &activity, deadlines, &drain, &stop).await;
+    if let Some(excess) = verdict.get().or_else(|| overdone(&end)) {
+        return tell(excess, &shared);
+    }
+    match end {
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::Unread => tracing::debug!("cut a client that does not read its responses"),
         End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
+    }
+}
+
+/// What the library's own caps found.
+fn overdone(end: &End) -> Option<Excess> {
+    let End::Closed(Err(error)) = end else { return None };
+    let cause = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
+    let calm = cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+    calm.then_some(Excess::Library)
+}
+
+/// Counts a client that overdid it. One line per connection, and in a flood of connections ever fewer of them.
+fn tell(excess: Excess, shared: &Shared) {
+    let counter = &shared.stats.cells.of(shared.worker).excesses[excess as usize];
+    counter.increment();
+    let (peer, times) = (shared.client.peer, counter.get());
+    if times.is_power_of_two() {
+        tracing::warn!(%peer, %excess, times, "ended the HTTP/2 connection of a client that floods; the next line after twice as many");
+    } else {
+        tracing::debug!(%peer, %excess, "ended the HTTP/2 connection of a client that floods");
     }
 }
 

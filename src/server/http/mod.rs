@@ -3,8 +3,11 @@
 mod drive;
 mod h1;
 mod h2;
+mod metered;
+mod strict;
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +23,7 @@ pub(in crate::server) use h2::serve_http2;
 
 use super::activity::Activity;
 use super::drain::Stop;
+use super::edge::Shared;
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
 
@@ -45,6 +49,7 @@ impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
 pub(in crate::server) struct Session<S> {
     pub(in crate::server) service: S,
     pub(in crate::server) activity: Arc<Activity>,
+    pub(in crate::server) shared: Rc<Shared>,
     pub(in crate::server) config: Arc<ListenerConfig>,
     pub(in crate::server) drain: CancellationToken,
     pub(in crate::server) stop: Stop,

@@ -1,0 +1,86 @@
+//! The header fields of an HTTP/2 request, where they are freer than what HTTP/1 can say: what would be read in another way
+//! once it is written as HTTP/1 is refused. Names in upper case, CR, LF and NUL in values, hop-by-hop fields, pseudo-header
+//! fields that are missing, repeated, unknown or late: the library resets their streams.
+
+use http::header::{CONTENT_LENGTH, COOKIE};
+use http::request::Parts;
+
+use super::refuse::Refusal;
+
+/// Most fields of a request, cookies aside: as many as in HTTP/1.
+const MOST_FIELDS: usize = 100;
+/// Most parts that its cookies may come in (RFC 9113, section 8.2.3): as many as a browser keeps for one site.
+const MOST_CRUMBS: usize = 200;
+
+/// Checks what HTTP/2 lets through and HTTP/1 could not carry.
+///
+/// # Errors
+/// 431 for too many fields; 400 for several Content-Length, for white space around a value (RFC 9113, section 8.2.1), and for a scheme other than http
+/// and https, which no route is about (section 8.3.1).
+pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
+    let crumbs = parts.headers.get_all(COOKIE).iter().count();
+    if crumbs > MOST_CRUMBS || parts.headers.len() - crumbs > MOST_FIELDS {
+        return Err(Refusal::TooManyFields);
+    }
+    if parts.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        // The library lets several through that say the same; two lines of HTTP/1 are for each server to judge.
+        return Err(Refusal::BadRequest("several Content-Length headers"));
+    }
+    let blank = |octet: Option<&u8>| octet.is_some_and(|octet| matches!(octet, b' ' | b'\t'));
+    if parts.headers.values().any(|value| blank(value.as_bytes().first()) || blank(value.as_bytes().last())) {
+        return Err(Refusal::BadRequest("white space around the value of a header field"));
+    }
+    match parts.uri.scheme_str() {
+        None | Some("http" | "https") => Ok(()),
+        Some(_) => Err(Refusal::BadRequest("a scheme other than http and https")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn checked(target: &str, fields: &[(&str, &str)]) -> Result<(), Refusal> {
+        let mut request = http::Request::builder().uri(target);
+        for (name, value) in fields {
+            let name: HeaderName = name.parse().unwrap();
+            request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        check(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn fields_and_crumbs_are_counted_apart() {
+        let fields: Vec<(String, &str)> = (0..100).map(|n| (format!("x-{n}"), "1")).collect();
+        let mut all: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        all.extend([("cookie", "a=1"); 200]);
+        assert_eq!(checked("https://a/", &all), Ok(()));
+        all.push(("cookie", "a=1"));
+        assert_eq!(checked("https://a/", &all), Err(Refusal::TooManyFields));
+        assert_eq!(checked("https://a/", &[("x", "1"); 101]), Err(Refusal::TooManyFields), "one name is no way around");
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_refused_and_within_it_is_not() {
+        for bad in [" a", "a ", "\ta", "a\t", " "] {
+            assert!(checked("https://a/", &[("x", bad)]).is_err(), "{bad:?}");
+        }
+        for good in ["", "a b", "a\tb"] {
+            assert_eq!(checked("https://a/", &[("x", good)]), Ok(()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_once() {
+        assert_eq!(checked("https://a/", &[("content-length", "5")]), Ok(()));
+        assert!(checked("https://a/", &[("content-length", "5"), ("content-length", "5")]).is_err());
+    }
+
+    #[test]
+    fn only_http_is_served() {
+        assert!(checked("ftp://a/", &[]).is_err());
+        assert_eq!(checked("http://a/", &[]), Ok(()));
+    }
+}

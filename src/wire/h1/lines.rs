@@ -1,0 +1,119 @@
+//! Lines that end in CR LF and hold no control character but the tab.
+
+use std::ops::Range;
+
+use super::fault::Fault;
+
+/// Finds the lines of a text that may still grow at its end; looks at every byte once.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Where the next line begins.
+    start: usize,
+    /// Up to where that line was looked at.
+    looked: usize,
+}
+
+impl Lines {
+    /// Where the next line begins: all before it is whole lines.
+    pub(super) const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The next line, without its end; none while it has no end.
+    ///
+    /// # Errors
+    /// A control character, or a line end that is not CR LF.
+    pub(super) fn next(&mut self, text: &[u8]) -> Result<Option<Range<usize>>, Fault> {
+        let Some(at) = control(&text[self.looked.min(text.len())..]) else {
+            self.looked = text.len();
+            return Ok(None);
+        };
+        let end = self.looked + at;
+        match (text[end], text.get(end + 1)) {
+            (b'\r', Some(b'\n')) => {
+                let line = self.start..end;
+                (self.start, self.looked) = (end + 2, end + 2);
+                Ok(Some(line))
+            }
+            (b'\r', None) => {
+                self.looked = end;
+                Ok(None)
+            }
+            (b'\r', Some(_)) => Err(Fault::BareCr),
+            (b'\n', _) => Err(Fault::BareLf),
+            _ => Err(Fault::Control),
+        }
+    }
+}
+
+/// The first control character but the tab.
+fn control(bytes: &[u8]) -> Option<usize> {
+    // A lane at a time without an early exit: the compiler makes vector instructions of it.
+    const LANE: usize = 32;
+    let is = |byte: &u8| (*byte < 0x20) & (*byte != b'\t') | (*byte == 0x7f);
+    let lanes = bytes.chunks_exact(LANE);
+    let clean = lanes.take_while(|lane| !lane.iter().fold(false, |any, byte| any | is(byte))).count() * LANE;
+    bytes[clean..].iter().position(is).map(|at| clean + at)
+}
+
+/// Whether a byte may be part of a token (RFC 9110, section 5.6.2).
+pub(super) const fn is_tchar(byte: u8) -> bool {
+    TCHAR[byte as usize]
+}
+
+static TCHAR: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric()
+            || matches!(
+                byte as u8,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_character_is_found_wherever_it_stands() {
+        for length in [0, 1, 31, 32, 33, 64, 100] {
+            assert_eq!(control(&vec![b'x'; length]), None);
+            for at in 0..length {
+                for byte in [0, b'\r', b'\n', 0x1f, 0x7f] {
+                    let mut text = vec![b'\t'; length];
+                    text[at] = byte;
+                    assert_eq!(control(&text), Some(at), "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert_eq!(control(&[0x20, 0x7e, 0x80, 0xff, b'\t']), None);
+    }
+
+    #[test]
+    fn a_line_is_found_however_it_comes_in() {
+        let text = b"one\r\n\r\nthree\r\n";
+        for split in 0..=text.len() {
+            let (mut lines, mut found) = (Lines::default(), Vec::new());
+            for known in [&text[..split], text] {
+                while let Some(line) = lines.next(known).unwrap() {
+                    found.push(&text[line]);
+                }
+            }
+            assert_eq!(found, [&b"one"[..], b"", b"three"], "{split}");
+        }
+    }
+
+    #[test]
+    fn other_line_ends_are_refused() {
+        for (text, fault) in
+            [("a\n", Fault::BareLf), ("a\rb", Fault::BareCr), ("a\r\r\n", Fault::BareCr), ("a\0\r\n", Fault::Control)]
+        {
+            assert_eq!(Lines::default().next(text.as_bytes()), Err(fault), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The state machine: where in which message a connection is.
+
+use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
+use super::fault::Fault;
+use super::fields::{Framing, split};
+use super::lines::Lines;
+use super::start::{Version, request_line, status_line};
+
+/// Interim responses (1xx) that one request may have.
+const MOST_INTERIMS: u32 = 16;
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a head, its empty line included.
+    pub head: usize,
+    /// Fields of a head.
+    pub fields: usize,
+}
+
+/// What a request is that a response answers: its body depends on it (RFC 9112, section 6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Its method is HEAD: the response has no body, whatever its head says.
+    pub head: bool,
+    /// It asked for an upgrade, and may be answered 101.
+    pub upgrade: bool,
+}
+
+/// How far a reader got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Bytes that may be passed on. Those after them are to be brought again, with what follows them.
+    pub passed: usize,
+    /// Why nothing after them may pass, however much more comes.
+    pub stop: Option<Stop>,
+}
+
+/// Why a reader stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The head that comes next breaks a rule; nothing of it was passed. It is number [`Reader::heads`] + 1 of the connection.
+    Head(Fault),
+    /// The body of the last head breaks a rule.
+    Body(Fault),
+    /// The last request asked for an upgrade: what its answer is decides what follows ([`Reader::answered`]).
+    Upgrade,
+}
+
+/// Follows the messages of one direction of a connection.
+#[derive(Debug)]
+pub struct Reader {
+    limits: Limits,
+    state: State,
+    lines: Lines,
+    heads: u64,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// Reads requests.
+    Server,
+    /// Reads responses.
+    Client { asked: Option<Asked>, interims: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Between two messages, or within the lines of a head.
+    Head(Head),
+    /// Within a body, so many bytes before its end.
+    Length { left: u64, upgrade: bool },
+    /// Before the line that begins a chunk, or within it.
+    ChunkLine { extensions: usize, upgrade: bool },
+    /// Within a chunk, so many bytes before its end.
+    Chunk { left: u64, extensions: usize, upgrade: bool },
+    /// Before the CR LF that ends a chunk.
+    ChunkEnd { extensions: usize, upgrade: bool },
+    /// After the last chunk.
+    Trailers { count: usize, upgrade: bool },
+    /// Within a body that the end of the connection ends, or in another protocol: everything passes.
+    Open,
+    /// It stopped.
+    Stopped(Stop),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// Whether an empty line came first.
+    blank: bool,
+    start: Option<Start>,
+    fields: usize,
+    framing: Framing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    version: Version,
+    /// Of a response; 0 for a request.
+    status: u16,
+}
+
+/// What a step did.
+enum Step {
+    /// So many bytes pass.
+    Pass(usize),
+    /// More bytes are needed before any can pass.
+    More,
+}
+
+impl Reader {
+    /// Reads the requests of a client.
+    pub fn requests(limits: Limits) -> Self {
+        Self::new(limits, Role::Server)
+    }
+
+    /// Reads the responses of a backend.
+    pub fn responses(limits: Limits) -> Self {
+        Self::new(limits, Role::Client { asked: None, interims: 0 })
+    }
+
+    fn new(limits: Limits, role: Role) -> Self {
+        Self { limits, state: State::Head(Head::default()), lines: Lines::default(), heads: 0, role }
+    }
+
+    /// A request was sent: one final response may come. Without it any byte is a fault.
+    pub fn asked(&mut self, request: Asked) {
+        if let Role::Client { asked, interims } = &mut self.role {
+            (*asked, *interims) = (Some(request), 0);
+        }
+    }
+
+    /// The request that asked for an upgrade was answered: with 101, then another protocol follows, or with another status,
+    /// then the next request does.
+    pub fn answered(&mut self, switched: bool) {
+        if matches!(self.state, State::Stopped(Stop::Upgrade)) {
+            self.state = if switched { State::Open } else { State::Head(Head::default()) };
+        }
+    }
+
+    /// Heads passed so far, those of interim responses included.
+    pub const fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Looks at what comes after the bytes that were passed. What was looked at before and not passed is not looked at again,
+    /// but must be brought.
+    pub fn read(&mut self, bytes: &[u8]) -> Read {
+        let mut passed = 0;
+        loop {
+            let rest = &bytes[passed..];
+            if let State::Stopped(stop) = self.state {
+                return Read { passed, stop: Some(stop) };
+            }
+            if rest.is_empty() {
+                return Read { passed, stop: None };
+            }
+            let within_head = matches!(self.state, State::Head(_));
+            match self.step(rest) {
+                Ok(Step::Pass(length)) => passed += length,
+                Ok(Step::More) => return Read { passed, stop: None },
+                Err(fault) => {
+                    self.state = State::Stopped(if within_head { Stop::Head(fault) } else { Stop::Body(fault) });
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, rest: &[u8]) -> Result<Step, Fault> {
+        match self.state {
+            State::Head(head) => self.head(rest, head),
+            State::Length { left, upgrade } => {
+                let (now, left) = of(left, rest);
+                self.state = if left == 0 { after(upgrade) } else { State::Length { left, upgrade } };
+                Ok(Step::Pass(now))
+            }
+            State::ChunkLine { extensions, upgrade } => self.chunk_line(rest, extensions, upgrade),
+            State::Chunk { left, extensions, upgrade } => {
+                let (now, left) = of(left, rest);
+                self.state = match left {
+                    0 => State::ChunkEnd { extensions, upgrade },
+                    _ => State::Chunk { left, extensions, upgrade },
+                };
+                Ok(Step::Pass(now))
+            }
+            State::ChunkEnd { extensions, upgrade } => match rest {
+                [b'\r', b'\n', ..] => {
+                    self.state = State::ChunkLine { extensions, upgrade };
+                    Ok(Step::Pass(2))
+                }
+                [b'\r'] => Ok(Step::More),
+                _ => Err(Fault::ChunkEnd),
+            },
+            State::Trailers { count, upgrade } => self.trailers(rest, count, upgrade),
+            State::Open | State::Stopped(_) => Ok(Step::Pass(rest.len())),
+        }
+    }
+
+    /// Lines of a head; it passes as a whole.
+    fn head(&mut self, rest: &[u8], mut head: Head) -> Result<Step, Fault> {
+        if matches!(self.role, Role::Client { asked: None, .. }) {
+            return Err(Fault::Unsolicited);
+        }
+        let too_large = |head: &Head| match (head.start, &self.role) {
+            (None, Role::Server) => Fault::TargetTooLong,
+            _ => Fault::HeadTooLarge,
+        };
+        let fits = &rest[..rest.len().min(self.limits.head)];
+        while let Some(line) = self.lines.next(fits)? {
+            let line = &rest[line];
+            let Some(start) = head.start else {
+                if line.is_empty() && matches!(self.role, Role::Server) {
+                    // One is forgiven (RFC 9112, section 2.2).
+                    if std::mem::replace(&mut head.blank, true) {
+                        return Err(Fault::BlankLines);
+                    }
+                    continue;
+                }
+                head.start = Some(match self.role {
+                    Role::Server => Start { version: request_line(line)?, status: 0 },
+                    Role::Client { .. } => status_line(line).map(|(version, status)| Start { version, status })?,
+                });
+                continue;
+            };
+            if line.is_empty() {
+                let length = self.lines.start();
+                self.lines = Lines::default();
+                self.state = self.after_head(start, head.framing)?;
+                self.heads += 1;
+                return Ok(Step::Pass(length));
+            }
+            head.fields += 1;
+            if head.fields > self.limits.fields {
+                return Err(Fault::TooManyFields);
+            }
+            let (name, value) = split(line)?;
+            head.framing.take(name, value)?;
+        }
+        if rest.len() > self.limits.head {
+            return Err(too_large(&head));
+        }
+        self.state = State::Head(head);
+        Ok(Step::More)
+    }
+
+    /// What follows a head (RFC 9112, section 6.3).
+    fn after_head(&mut self, start: Start, framing: Framing) -> Result<State, Fault> {
+        if framing.chunked && start.version == Version::Http10 {
+            return Err(Fault::CodingTooOld);
+        }
+        let Role::Client { asked, interims } = &mut self.role else {
+            let upgrade = framing.upgrade && start.version == Version::Http11;
+            return Ok(body(framing, upgrade).unwrap_or_else(|| after(upgrade)));
+        };
+        if start.status == 101 {
+            let upgrade = asked.take().is_some_and(|asked| asked.upgrade);
+            return if upgrade { Ok(State::Open) } else { Err(Fault::Switch) };
+        }
+        if start.status < 200 {
+            *interims += 1;
+            return if *interims > MOST_INTERIMS { Err(Fault::Interims) } else { Ok(after(false)) };
+        }
+        let asked = asked.take().unwrap_or_default();
+        if asked.head || matches!(start.status, 204 | 304) {
+            return Ok(after(false));
+        }
+        let ended = framing.length == Some(0);
+        Ok(body(framing, false).unwrap_or(if ended { after(false) } else { State::Open }))
+    }
+
+    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize, upgrade: bool) -> Result<Step, Fault> {
+        let Some(line) = self.lines.next(&rest[..rest.len().min(MOST_LINE)])? else {
+            return if rest.len() > MOST_LINE { Err(Fault::ChunkExtension) } else { Ok(Step::More) };
+        };
+        let passed = self.lines.start();
+        self.lines = Lines::default();
+        self.state = match size(&rest[line], &mut extensions)? {
+            0 => State::Trailers { count: 0, upgrade },
+            left => State::Chunk { left, extensions, upgrade },
+        };
+        Ok(Step::Pass(passed))
+    }
+
+    /// The lines of a trailer section; it passes as a whole.
+    fn trailers(&mut self, rest: &[u8], mut count: usize, upgrade: bool) -> Result<Step, Fault> {
+        let fits = &rest[..rest.len().min(MOST_TRAILER_BYTES)];
+        while let Some(line) = self.lines.next(fits)? {
+            if line.is_empty() {
+                let passed = self.lines.start();
+                self.lines = Lines::default();
+                self.state = after(upgrade);
+                return Ok(Step::Pass(passed));
+            }
+            count += 1;
+            let (name, _) = split(&rest[line])?;
+            if !may_trail(name) {
+                return Err(Fault::Trailer);
+            }
+            if count > MOST_TRAILERS {
+                return Err(Fault::TooManyTrailers);
+            }
+        }
+        if rest.len() > MOST_TRAILER_BYTES {
+            return Err(Fault::TooManyTrailers);
+        }
+        self.state = State::Trailers { count, upgrade };
+        Ok(Step::More)
+    }
+}
+
+/// How many bytes of `rest` belong to a part of a body of which `left` bytes are to come, and how many come after them.
+fn of(left: u64, rest: &[u8]) -> (usize, u64) {
+    let now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+    (now, left - now as u64)
+}
+
+/// The body that the framing fields announce; none without one.
+fn body(framing: Framing, upgrade: bool) -> Option<State> {
+    match framing.length {
+        _ if framing.chunked => Some(State::ChunkLine { extensions: 0, upgrade }),
+        Some(left @ 1..) => Some(State::Length { left, upgrade }),
+        _ => None,
+    }
+}
+
+/// What follows a message.
+fn after(upgrade: bool) -> State {
+    if upgrade { State::Stopped(Stop::Upgrade) } else { State::Head(Head::default()) }
+}

@@ -1,0 +1,440 @@
+//! The meter: both directions of a connection, frame by frame, against its [`Limits`].
+
+use super::live::Live;
+use super::{Budget, Frame, Frames, Limits};
+use crate::model::Excess;
+
+/// Meters one connection. Time is a value: milliseconds since the connection began, which may wrap around.
+///
+/// Resets of work under way are never earned: in a flood each comes with the stream that it ends. A stream that had its
+/// response is reset for nothing, and a library may do so again for each frame that still comes; like window updates these
+/// are earned by data that was sent, and like the ping that measures the round trip. A new stream earns its priorities, its
+/// window updates and its trailers.
+#[derive(Debug)]
+pub struct Meter {
+    incoming: Frames,
+    outgoing: Frames,
+    /// The block of header fields that is coming in.
+    block: Option<Block>,
+    /// The streams that the peer opened (a client), or that were opened here (to a backend).
+    streams: Live,
+    client: bool,
+    limits: Limits,
+    resets: Budget,
+    provoked: Budget,
+    headers: Budget,
+    settings: Budget,
+    pings: Budget,
+    priorities: Budget,
+    window_updates: Budget,
+    empty_data: Budget,
+    other: Budget,
+}
+
+#[derive(Debug)]
+struct Block {
+    since: u32,
+    octets: u32,
+    continuations: u32,
+    /// Whether the frame that is coming in is its last.
+    last: bool,
+}
+
+/// Why this side may reset a stream without the peer having broken a rule: no error, its own fault, cancelled
+/// (RFC 9113, section 7).
+const OWN_CODES: [u32; 3] = [0x0, 0x2, 0x8];
+
+/// What one new stream earns.
+const PRIORITIES_PER_STREAM: u32 = 10;
+const WINDOW_UPDATES_PER_STREAM: u32 = 4;
+const OTHER_PER_STREAM: u32 = 2;
+/// Blocks of header fields for one stream: of a client its trailers; of a backend also its response, and interim ones.
+const HEADERS_OF_CLIENT: u32 = 1;
+const HEADERS_OF_BACKEND: u32 = 8;
+/// What one DATA frame earns that was sent: one update each for stream and connection, more for a large one that is read
+/// in small parts.
+const WINDOW_UPDATES_PER_FRAME: u32 = 2;
+const OCTETS_PER_WINDOW_UPDATE: u32 = 1024;
+
+impl Meter {
+    /// In front of a server: the peer is a client.
+    pub const fn of_client(limits: Limits) -> Self {
+        Self::new(Frames::of_client(), Frames::of_server(), true, limits)
+    }
+
+    /// In front of a client: the peer is a backend.
+    pub const fn of_backend(limits: Limits) -> Self {
+        Self::new(Frames::of_server(), Frames::of_client(), false, limits)
+    }
+
+    const fn new(incoming: Frames, outgoing: Frames, client: bool, limits: Limits) -> Self {
+        Self {
+            incoming,
+            outgoing,
+            block: None,
+            streams: Live::new(),
+            client,
+            limits,
+            resets: Budget::new(limits.resets),
+            provoked: Budget::new(limits.provoked),
+            headers: Budget::new(limits.headers),
+            settings: Budget::new(limits.settings),
+            pings: Budget::new(limits.pings),
+            priorities: Budget::new(limits.priorities),
+            window_updates: Budget::new(limits.window_updates),
+            empty_data: Budget::new(limits.empty_data),
+            other: Budget::new(limits.other),
+        }
+    }
+
+    /// These bytes came from the peer at time `now`.
+    ///
+    /// # Errors
+    /// What it overdid. The connection is to be ended: what is followed after that means nothing.
+    pub fn received(&mut self, bytes: &[u8], now: u32) -> Result<(), Excess> {
+        let mut rest = bytes;
+        while let Some(frame) = self.incoming.next(&mut rest) {
+            self.judge(&frame, now)?;
+        }
+        let Some(block) = &self.block else { return Ok(()) };
+        if now.wrapping_sub(block.since) > self.limits.block_millis {
+            return Err(Excess::SlowHeader);
+        }
+        if block.last && self.incoming.at_border() {
+            self.block = None;
+        }
+        Ok(())
+    }
+
+    /// These bytes were sent to the peer at time `now`.
+    ///
+    /// # Errors
+    /// What it provoked too much of. Where frames begin and end is still followed after that.
+    pub fn sent(&mut self, bytes: &[u8], now: u32) -> Result<(), Excess> {
+        let (mut rest, mut verdict) = (bytes, Ok(()));
+        while let Some(frame) = self.outgoing.next(&mut rest) {
+            match frame.kind {
+                Frame::DATA => {
+                    self.responded(&frame);
+                    self.pings.earn(1);
+                    self.window_updates.earn(WINDOW_UPDATES_PER_FRAME + frame.length / OCTETS_PER_WINDOW_UPDATE);
+                }
+                Frame::HEADERS if self.client => {
+                    self.responded(&frame);
+                    self.pings.earn(1);
+                }
+                Frame::HEADERS if self.streams.open(frame.stream) => self.earn_stream(HEADERS_OF_BACKEND),
+                Frame::RST_STREAM if self.client && !OWN_CODES.contains(&frame.code()) => {
+                    // What was sent is followed to its end all the same: the farewell must begin at a border.
+                    verdict = verdict.and(afford(&mut self.provoked, now, Excess::ProvokedResets));
+                }
+                _ => {}
+            }
+        }
+        verdict
+    }
+
+    /// How many of the `bytes` to be sent next still belong to a frame that has begun; 0 at a border.
+    pub fn unfinished(&self, bytes: &[u8]) -> usize {
+        self.outgoing.unfinished(bytes)
+    }
+
+    /// Whether what was sent ends with a whole frame.
+    pub const fn at_border(&self) -> bool {
+        self.outgoing.at_border()
+    }
+
+    /// The newest stream of the connection; 0 before the first.
+    pub const fn newest(&self) -> u32 {
+        self.streams.newest()
+    }
+
+    fn responded(&mut self, frame: &Frame) {
+        if self.client && frame.has(Frame::END_STREAM) {
+            self.streams.end(frame.stream);
+        }
+    }
+
+    fn judge(&mut self, frame: &Frame, now: u32) -> Result<(), Excess> {
+        if self.block.as_ref().is_some_and(|block| block.last) {
+            self.block = None;
+        }
+        match frame.kind {
+            Frame::DATA if frame.length <= frame.pads() && !frame.has(Frame::END_STREAM) => {
+                afford(&mut self.empty_data, now, Excess::EmptyData)
+            }
+            Frame::DATA => Ok(()),
+            Frame::HEADERS => {
+                if self.client && self.streams.open(frame.stream) {
+                    self.earn_stream(HEADERS_OF_CLIENT);
+                } else {
+                    afford(&mut self.headers, now, Excess::Headers)?;
+                }
+                self.begin_block(frame, now)
+            }
+            Frame::PUSH_PROMISE => {
+                afford(&mut self.other, now, Excess::OtherFrames)?;
+                self.begin_block(frame, now)
+            }
+            Frame::CONTINUATION => self.go_on(frame, now),
+            Frame::RST_STREAM => {
+                let live = !self.client || self.streams.end(frame.stream);
+                let budget = if live { &mut self.resets } else { &mut self.window_updates };
+                afford(budget, now, Excess::Resets)
+            }
+            Frame::SETTINGS => afford(&mut self.settings, now, Excess::Settings),
+            Frame::PING => afford(&mut self.pings, now, Excess::Pings),
+            Frame::WINDOW_UPDATE => afford(&mut self.window_updates, now, Excess::WindowUpdates),
+            Frame::PRIORITY | Frame::PRIORITY_UPDATE => afford(&mut self.priorities, now, Excess::Priorities),
+            _ => afford(&mut self.other, now, Excess::OtherFrames),
+        }
+    }
+
+    fn earn_stream(&mut self, headers: u32) {
+        self.headers.earn(headers);
+        self.pings.earn(1);
+        self.priorities.earn(PRIORITIES_PER_STREAM);
+        self.window_updates.earn(WINDOW_UPDATES_PER_STREAM);
+        self.empty_data.earn(1);
+        self.other.earn(OTHER_PER_STREAM);
+    }
+
+    fn begin_block(&mut self, frame: &Frame, now: u32) -> Result<(), Excess> {
+        let block = Block { since: now, octets: frame.length, continuations: 0, last: frame.has(Frame::END_HEADERS) };
+        self.fits(block)
+    }
+
+    fn go_on(&mut self, frame: &Frame, now: u32) -> Result<(), Excess> {
+        // Without a block it is an error of the protocol, which the library answers.
+        let Some(block) = self.block.take() else {
+            return afford(&mut self.other, now, Excess::OtherFrames);
+        };
+        let block = Block {
+            octets: block.octets.saturating_add(frame.length),
+            continuations: block.continuations + 1,
+            last: frame.has(Frame::END_HEADERS),
+            ..block
+        };
+        self.fits(block)
+    }
+
+    fn fits(&mut self, block: Block) -> Result<(), Excess> {
+        if block.continuations > self.limits.continuations || block.octets > self.limits.block {
+            return Err(Excess::HeaderBlock);
+        }
+        self.block = Some(block);
+        Ok(())
+    }
+}
+
+fn afford(budget: &mut Budget, now: u32, excess: Excess) -> Result<(), Excess> {
+    if budget.spend(now) { Ok(()) } else { Err(excess) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const END: u8 = Frame::END_HEADERS | Frame::END_STREAM;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32).to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    fn limits() -> Limits {
+        Limits::of_client(32 * 1024, 10_000)
+    }
+
+    /// Past the preface.
+    fn client() -> Meter {
+        let mut meter = Meter::of_client(limits());
+        meter.received(&[0; 24], 0).unwrap();
+        meter
+    }
+
+    /// How many of these go through at one moment, and why the next does not.
+    fn through(meter: &mut Meter, bytes: &[u8], now: u32) -> (u32, Excess) {
+        (0..).find_map(|times| meter.received(bytes, now).err().map(|excess| (times, excess))).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_idle_frame_has_its_own_budget_and_regains_it() {
+        let limits = limits();
+        for (bytes, rate, excess) in [
+            (frame(Frame::RST_STREAM, 0, 1, &[0; 4]), limits.window_updates, Excess::Resets),
+            (frame(Frame::SETTINGS, 0, 0, &[]), limits.settings, Excess::Settings),
+            (frame(Frame::SETTINGS, 1, 0, &[]), limits.settings, Excess::Settings),
+            (frame(Frame::PING, 0, 0, &[0; 8]), limits.pings, Excess::Pings),
+            (frame(Frame::PING, 1, 0, &[0; 8]), limits.pings, Excess::Pings),
+            (frame(Frame::PRIORITY, 0, 1, &[0; 5]), limits.priorities, Excess::Priorities),
+            (frame(Frame::PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1"), limits.priorities, Excess::Priorities),
+            (frame(Frame::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]), limits.window_updates, Excess::WindowUpdates),
+            (frame(Frame::DATA, 0, 1, &[]), limits.empty_data, Excess::EmptyData),
+            (frame(Frame::DATA, Frame::PADDED, 1, &[3, 0, 0, 0]), limits.empty_data, Excess::EmptyData),
+            (frame(Frame::HEADERS, END, 0, &[]), limits.headers, Excess::Headers),
+            (frame(Frame::GOAWAY, 0, 0, &[0; 8]), limits.other, Excess::OtherFrames),
+            (frame(Frame::CONTINUATION, Frame::END_HEADERS, 1, &[]), limits.other, Excess::OtherFrames),
+            (frame(0xfa, 0, 0, &[0; 100]), limits.other, Excess::OtherFrames),
+        ] {
+            assert_eq!(through(&mut client(), &bytes, 0), (rate.burst, excess));
+            let mut meter = client();
+            (0..rate.burst).for_each(|_| meter.received(&bytes, 0).unwrap());
+            assert_eq!(through(&mut meter, &bytes, 1000), (rate.per_second, excess));
+        }
+    }
+
+    #[test]
+    fn a_rapid_reset_earns_nothing_by_its_streams() {
+        let mut meter = client();
+        let mut resets = 0;
+        for stream in (1..).step_by(2) {
+            let one = [frame(Frame::HEADERS, END, stream, b"x"), frame(Frame::RST_STREAM, 0, stream, &[0, 0, 0, 8])];
+            match meter.received(&one.concat(), 0) {
+                Ok(()) => resets += 1,
+                Err(excess) => {
+                    assert_eq!(excess, Excess::Resets);
+                    break;
+                }
+            }
+        }
+        assert_eq!(resets, limits().resets.burst);
+        assert_eq!(meter.newest(), 2 * resets + 1);
+    }
+
+    #[test]
+    fn responses_that_are_dropped_unread_are_no_rapid_reset() {
+        let mut meter = client();
+        for stream in (1..20_000).step_by(2) {
+            meter.received(&frame(Frame::HEADERS, END, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::HEADERS, Frame::END_HEADERS, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::DATA, Frame::END_STREAM, stream, b"x"), 0).unwrap();
+            // A library resets once for itself, and once for the data that still came.
+            let reset = frame(Frame::RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+            meter.received(&[reset.clone(), reset].concat(), 0).unwrap();
+        }
+    }
+
+    #[test]
+    fn resets_that_the_client_provokes_count_and_those_for_other_reasons_do_not() {
+        let (mut meter, reset) = (client(), |code: u8| frame(Frame::RST_STREAM, 0, 1, &[0, 0, 0, code]));
+        for code in [0, 2, 8] {
+            for _ in 0..1000 {
+                meter.sent(&reset(code), 0).unwrap();
+            }
+        }
+        for _ in 0..limits().provoked.burst {
+            meter.sent(&reset(1), 0).unwrap();
+        }
+        let more = [reset(7), frame(Frame::DATA, 0, 1, b"data")].concat();
+        assert_eq!(meter.sent(&more[..20], 0), Err(Excess::ProvokedResets));
+        assert_eq!(meter.unfinished(&more[20..]), more.len() - 20);
+    }
+
+    #[test]
+    fn a_block_of_many_frames_or_octets_is_too_much_and_one_that_is_only_large_is_not() {
+        let begin = frame(Frame::HEADERS, 0, 1, &[0; 16_384]);
+        let more = |flags, length| frame(Frame::CONTINUATION, flags, 1, &vec![0; length]);
+        let mut meter = client();
+        meter.received(&[begin.clone(), more(0, 16_384), more(Frame::END_HEADERS, 9)].concat(), 0).unwrap();
+        assert!(meter.block.is_none());
+        meter.received(&begin, 0).unwrap();
+        assert_eq!(through(&mut meter, &more(0, 0), 0), (limits().continuations, Excess::HeaderBlock));
+        let mut meter = Meter::of_client(Limits::of_client(1024, 10_000));
+        meter.received(&[0; 24], 0).unwrap();
+        assert_eq!(meter.received(&begin, 0), Err(Excess::HeaderBlock));
+    }
+
+    #[test]
+    fn a_block_that_drips_in_is_late_within_a_frame_and_between_frames() {
+        let mut meter = client();
+        meter.received(&frame(Frame::HEADERS, 0, 1, b"x"), 5).unwrap();
+        meter.received(&frame(Frame::CONTINUATION, 0, 1, b"x"), 10_005).unwrap();
+        assert_eq!(meter.received(&frame(Frame::CONTINUATION, 0, 1, b"x"), 10_006), Err(Excess::SlowHeader));
+        let (mut meter, whole) = (client(), frame(Frame::HEADERS, END, 1, &[0; 100]));
+        meter.received(&whole[..20], 5).unwrap();
+        meter.received(&whole[20..30], 10_005).unwrap();
+        assert_eq!(meter.received(&whole[30..31], 10_006), Err(Excess::SlowHeader));
+        let mut meter = client();
+        meter.received(&whole, 5).unwrap();
+        meter.received(&frame(Frame::DATA, 0, 1, b"long after"), 60_000).unwrap();
+    }
+
+    #[test]
+    fn a_grpc_like_stream_of_small_messages_is_no_flood() {
+        let mut meter = client();
+        meter.received(&frame(Frame::HEADERS, Frame::END_HEADERS, 1, b"x"), 0).unwrap();
+        for _ in 0..100_000 {
+            meter.received(&frame(Frame::DATA, 0, 1, b"tiny"), 0).unwrap();
+            meter.sent(&frame(Frame::DATA, 0, 1, b"tiny"), 0).unwrap();
+            // It measures the round trip, and gives back what it read to the stream and the connection.
+            meter.received(&frame(Frame::PING, 0, 0, &[0; 8]), 0).unwrap();
+            meter.received(&frame(Frame::WINDOW_UPDATE, 0, 1, &[0, 0, 0, 4]), 0).unwrap();
+            meter.received(&frame(Frame::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 4]), 0).unwrap();
+        }
+    }
+
+    #[test]
+    fn requests_with_priorities_trailers_and_an_empty_last_frame_are_no_flood() {
+        let mut meter = client();
+        for stream in (1..200_000).step_by(2) {
+            let frames = [
+                frame(Frame::PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1"),
+                frame(Frame::HEADERS, Frame::END_HEADERS, stream, b"head"),
+                frame(Frame::DATA, 0, stream, b"body"),
+                frame(Frame::DATA, 0, stream, b""),
+                frame(Frame::HEADERS, END, stream, b"trailers"),
+                frame(Frame::WINDOW_UPDATE, 0, stream, &[0, 0, 1, 0]),
+            ];
+            meter.received(&frames.concat(), 0).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_backend_owes_answers_to_what_it_was_asked_and_storms_are_cut() {
+        let mut meter = Meter::of_backend(Limits::of_backend(32 * 1024, 10_000));
+        meter.sent(&[0; 24], 0).unwrap();
+        for stream in (1..20_000).step_by(2) {
+            meter.sent(&frame(Frame::HEADERS, END, stream, b"request"), 0).unwrap();
+            for flags in [Frame::END_HEADERS, Frame::END_HEADERS, END] {
+                meter.received(&frame(Frame::HEADERS, flags, stream, b"103, response, trailers"), 0).unwrap();
+            }
+        }
+        let interim = frame(Frame::HEADERS, Frame::END_HEADERS, 19_999, b"103");
+        // The last request has had its three.
+        assert_eq!(through(&mut meter, &interim, 0), (limits().headers.burst - 3, Excess::Headers));
+    }
+
+    proptest! {
+        #[test]
+        fn the_verdict_does_not_depend_on_how_the_bytes_are_cut(
+            kinds in prop::collection::vec((0..18_u8, any::<u8>(), 0..9_u32, 0..20_usize, 1..150_usize), 0..8),
+            part in 1..50_usize,
+        ) {
+            let bytes: Vec<u8> = kinds
+                .iter()
+                .flat_map(|(kind, flags, stream, length, times)| {
+                    frame(*kind, *flags, *stream, &vec![1; *length]).repeat(*times)
+                })
+                .collect();
+            let whole = client().received(&bytes, 0);
+            let mut meter = client();
+            let cut = bytes.chunks(part).try_for_each(|part| meter.received(part, 0));
+            prop_assert_eq!(whole, cut);
+        }
+
+        #[test]
+        fn no_bytes_panic_in_either_direction(
+            received in prop::collection::vec(any::<u8>(), 0..400),
+            sent in prop::collection::vec(any::<u8>(), 0..400),
+            now: u32,
+        ) {
+            for mut meter in [Meter::of_client(limits()), Meter::of_backend(limits())] {
+                let _ = (meter.received(&received, now), meter.sent(&sent, now));
+                prop_assert!(meter.unfinished(&sent) <= sent.len());
+            }
+        }
+    }
+}

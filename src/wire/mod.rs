@@ -1,0 +1,8 @@
+//! What is on the wire, read strictly before any library interprets it. PURE: bytes in, verdicts out; no clock, no I/O.
+//!
+//! The libraries that speak HTTP for botgate are kind to what they read. A proxy must not be: what two servers can read in
+//! two ways is a way past one of them. So the bytes pass a reader here first, on the client's side (`server/`) and on the
+//! backends' (`upstream/`).
+
+pub mod h1;
+pub mod h2;

@@ -1,0 +1,145 @@
+//! HTTP/1, in front of the library that speaks it. A byte of choices, then what one side sends.
+
+use botgate::wire::h1::{Asked, Gate, Limits, Reader, Stop};
+
+const LIMITS: Limits = Limits { head: 600, fields: 12 };
+
+pub fn target(data: &[u8]) {
+    let (choice, bytes) = crate::choice(data);
+    let responses = choice & 1 == 1;
+    let whole = through(&mut gate(choice), std::iter::once(bytes));
+    let cut = through(&mut gate(choice), crate::parts(bytes, choice));
+    assert_eq!(whole, cut, "cut otherwise, it is read otherwise");
+    let (passed, stop, heads) = whole;
+    assert!(bytes.starts_with(&passed), "bytes changed");
+    if !responses {
+        let seen = requests(&passed);
+        assert_eq!(seen, heads, "it counts {heads} heads in what another reader takes for {seen}");
+        assert!(stop.is_none() || passed.len() <= bytes.len());
+    }
+}
+
+fn gate(choice: usize) -> Gate {
+    if choice & 1 == 0 {
+        return Gate::new(Reader::requests(LIMITS));
+    }
+    let mut gate = Gate::new(Reader::responses(LIMITS));
+    gate.asked(Asked { head: choice & 2 != 0, upgrade: choice & 4 != 0 });
+    gate
+}
+
+/// What passes a gate, why nothing more does, and how many heads there were.
+fn through<'a>(gate: &mut Gate, parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Stop>, u64) {
+    let mut passed = Vec::new();
+    for part in parts {
+        if gate.stop().is_some() {
+            break;
+        }
+        let now = gate.take(part);
+        passed.extend_from_slice(&part[..now]);
+        let ready = gate.ready().to_vec();
+        gate.passed(ready.len());
+        passed.extend(ready);
+        assert!(gate.stop().is_some() || gate.held() <= 70_000, "{} bytes held", gate.held());
+    }
+    (passed, gate.stop(), gate.heads())
+}
+
+/// The heads in a stream of requests, read by the plainest of rules; panics at what two readers could take in two ways.
+fn requests(mut bytes: &[u8]) -> u64 {
+    let mut heads = 0;
+    while !bytes.is_empty() {
+        let blank = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+        let length =
+            find(&bytes[blank..], b"\r\n\r\n").unwrap_or_else(|| panic!("a part of a head got through")) + blank + 4;
+        let (head, rest) = bytes.split_at(length);
+        let text = &head[blank..length - 4];
+        heads += 1;
+        let (mut lengths, mut codings, mut upgrade) = (Vec::new(), Vec::new(), false);
+        let mut lines = lines(text).into_iter();
+        let start = lines.next().unwrap_or_default();
+        assert!(start.ends_with(b" HTTP/1.1") || start.ends_with(b" HTTP/1.0"), "{start:?}");
+        assert_eq!(start.iter().filter(|byte| **byte == b' ').count(), 2, "{start:?}");
+        for line in lines {
+            let colon = line.iter().position(|byte| *byte == b':').unwrap_or_else(|| panic!("no colon: {line:?}"));
+            let (name, value) = (line[..colon].to_ascii_lowercase(), &line[colon + 1..]);
+            let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+            assert!(!name.is_empty() && name.iter().all(token), "{name:?}");
+            match &name[..] {
+                b"content-length" => lengths.push(value.trim_ascii().to_vec()),
+                b"transfer-encoding" => codings.push(value.trim_ascii().to_ascii_lowercase()),
+                b"upgrade" => upgrade = start.ends_with(b"1.1"),
+                _ => {}
+            }
+        }
+        assert!(lengths.len() + codings.len() <= 1, "two ways to say how long a body is: {text:?}");
+        let body = match (lengths.first(), codings.first()) {
+            (Some(length), _) => {
+                let length = std::str::from_utf8(length).ok().and_then(|text| text.parse::<u64>().ok());
+                usize::try_from(length.unwrap_or_else(|| panic!("no length: {text:?}"))).ok()
+            }
+            (_, Some(coding)) => {
+                assert_eq!(coding, b"chunked");
+                assert!(start.ends_with(b"1.1"), "chunks before HTTP/1.1");
+                chunked(rest)
+            }
+            _ => Some(0),
+        };
+        match body.filter(|length| *length <= rest.len()) {
+            Some(length) => bytes = &rest[length..],
+            // The body has not ended: there is no other head.
+            None => return heads,
+        }
+        assert!(!upgrade || bytes.is_empty(), "something follows a request to upgrade that nobody answered");
+    }
+    heads
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Lines by CR LF; neither stands anywhere else, nor does a NUL.
+fn lines(mut text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    loop {
+        let end = find(text, b"\r\n");
+        let line = &text[..end.unwrap_or(text.len())];
+        assert!(!line.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{line:?}");
+        lines.push(line);
+        match end {
+            Some(end) => text = &text[end + 2..],
+            None => return lines,
+        }
+    }
+}
+
+/// The length of a body in chunks, with its framing; none where it has not ended.
+fn chunked(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let end = find(&bytes[at..], b"\r\n")?;
+        let line = &bytes[at..at + end];
+        let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+        let size = std::str::from_utf8(&line[..digits]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let size = size.unwrap_or_else(|| panic!("no chunk size: {line:?}"));
+        assert!(digits == line.len() || matches!(line[digits], b';' | b' ' | b'\t'), "{line:?}");
+        at += end + 2;
+        if size == 0 {
+            break;
+        }
+        at = at.checked_add(size)?;
+        if bytes.len() < at + 2 {
+            return None;
+        }
+        assert_eq!(&bytes[at..at + 2], b"\r\n", "a chunk ends otherwise than its size says");
+        at += 2;
+    }
+    loop {
+        let end = find(&bytes[at..], b"\r\n")?;
+        at += end + 2;
+        if end == 0 {
+            return Some(at);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! See `src/head.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| botgate_fuzz::head::target(data));
