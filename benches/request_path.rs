@@ -8,6 +8,7 @@ use botgate::config::{HostPattern, LedgerConfig, RouteConfig};
 use botgate::ledger::{ActivityId, Answer, Entry, Ledger, Need};
 use botgate::model::Moment;
 use botgate::snapshot::{Route, RouteTable, Snapshot, SnapshotCell};
+use botgate::wire::h1::{Asked, Gate, Limits, Reader};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::StatusCode;
 
@@ -67,5 +68,51 @@ fn ledger(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, routes, snapshot, ledger);
+/// What the strict reader costs: a request as a channel sends it, and a body that it only counts.
+fn reader(c: &mut Criterion) {
+    let limits = Limits { head: 32 * 1024, fields: 100 };
+    let fields: String = [
+        "Host: bot.contoso.com",
+        "Authorization: Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAxMjM0NTY3ODkwIiwieDV0IjoiYWJjZGVmIiwidHlwIjoiSldUIn0",
+        "Content-Type: application/json; charset=utf-8",
+        "User-Agent: BF-DirectLine (Microsoft-BotFramework/3.2 +https://botframework.com/ua)",
+        "Accept: */*",
+        "MS-CV: AAAAAAAAAAAAAAAA.1.1.1.1",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "x-ms-conversation-id: a:1-conversation-0123456789",
+        "Accept-Encoding: gzip, deflate",
+        "Connection: keep-alive",
+    ]
+    .map(|field| format!("{field}\r\n"))
+    .concat();
+    let head = |length: &str| format!("POST /api/messages HTTP/1.1\r\n{fields}{length}\r\n\r\n").into_bytes();
+    let post = [head("Content-Length: 1024"), vec![b'x'; 1024]].concat();
+    let chunks =
+        [head("Transfer-Encoding: chunked"), b"400\r\n".to_vec(), vec![b'x'; 1024], b"\r\n0\r\n\r\n".to_vec()].concat();
+    for (what, bytes) in [("1 KiB by length", &post), ("1 KiB in a chunk", &chunks)] {
+        let mut gate = Gate::new(Reader::requests(limits));
+        let name = format!("strict HTTP/1 reader: head of {} bytes, {what}", bytes.len() - 1024);
+        c.bench_function(&name, |b| b.iter(|| gate.take(black_box(bytes))));
+    }
+    let (first, second) = post.split_at(300);
+    let mut gate = Gate::new(Reader::requests(limits));
+    c.bench_function("the same, its head in two parts", |b| {
+        b.iter(|| {
+            gate.take(black_box(first));
+            gate.take(black_box(second));
+            let ready = gate.ready().len();
+            gate.passed(ready);
+        });
+    });
+    let mut answers = Gate::new(Reader::responses(limits));
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Sun, 22 Nov 2026 12:00:00 GMT\r\ncontent-length: 2\r\n\r\n{}";
+    c.bench_function("strict HTTP/1 reader: a small response", |b| {
+        b.iter(|| {
+            answers.asked(Asked::default());
+            answers.take(black_box(answer))
+        });
+    });
+}
+
+criterion_group!(benches, routes, snapshot, ledger, reader);
 criterion_main!(benches);

@@ -1,5 +1,11 @@
 //! Wires the parts, starts and stops them; nothing else knows all of them.
 
+mod descriptors;
+mod notify;
+mod privileges;
+mod threads;
+mod watchdog;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,8 +16,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_local;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::notify::Notify;
+use self::privileges::Account;
+pub use self::privileges::PrivilegeError;
+use self::threads::{start_admin, start_control};
+use self::watchdog::Watchdog;
 use crate::admin;
 use crate::config::{AccessLogConfig, Config};
 use crate::control::{self, Command, Handle, Loaded, Outside, Participant, Prepared, Watch};
@@ -19,11 +31,16 @@ use crate::model::{Clock, ReloadOutcome};
 use crate::proxy::Gateway;
 use crate::server::{Drained, Running, Server, ServerError, Takeover};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{self, AccessLog, AccessLogGuard, ActivityTap, BackendSource, ListenerStats, PoolSource};
+use crate::telemetry::{
+    self, AccessLog, AccessLogGuard, ActivityTap, BEAT, BackendSource, Heartbeats, ListenerStats, Panics, PoolSource,
+    ProcessSource, Unlogged,
+};
 use crate::tls::CertificateBook;
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
+/// How long control may take to hear that the process is about to end.
+const RETIRE: Duration = Duration::from_secs(1);
 
 /// What a gateway is started with.
 pub struct Setup {
@@ -37,6 +54,8 @@ pub struct Setup {
     pub state_dir: Option<PathBuf>,
     /// Whether a predecessor may still listen on the same addresses.
     pub takeover: Takeover,
+    /// Lines that the log dropped.
+    pub unlogged: Unlogged,
 }
 
 /// Where a gateway listens.
@@ -62,6 +81,9 @@ pub enum StartError {
     /// The admin listener would be open to everyone, or its TLS cannot be set up.
     #[error(transparent)]
     Access(#[from] admin::AccessError),
+    /// Who to be.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
     /// The config asks for something that cannot be built.
     #[error("{}", .0.join("\n"))]
     Control(Vec<String>),
@@ -72,7 +94,7 @@ pub enum StartError {
 
 /// Runs a gateway until SIGTERM or SIGINT, and drains it. Calls `listening` as soon as it accepts connections.
 ///
-/// The calling thread becomes the control thread.
+/// The calling thread waits for signals and looks after the others: workers, control, the admin API.
 ///
 /// # Errors
 /// [`StartError`]: nothing was served.
@@ -85,7 +107,10 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let config = setup.loaded.config.clone();
     let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let clock = Clock::start();
-    let client_stats = ListenerStats::new(workers);
+    let (client_stats, hearts) = (ListenerStats::new(workers), Heartbeats::new(workers, clock));
+    let process = ProcessSource { hearts: hearts.clone(), panics: Panics::watch(), unlogged: setup.unlogged };
+    descriptors::raise(&config);
+    let account = config.account.as_ref().map(Account::find).transpose()?;
     // Handlers first: a signal that comes during start-up must not end the process in the middle of it.
     let mut signals = Signals::new()?;
     // The guard writes out what is queued when this function ends.
@@ -98,7 +123,13 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let book = CertificateBook::default();
     let rules = admin::Rules::new(&config.admin, book.clone())?;
     let server = Server::bind(&config, workers, setup.takeover, &client_stats, book.clone())?;
-    let started = control::start(control::Setup {
+    let admin_socket = bind_admin(&config, setup.takeover)?;
+    // All that takes rights is taken. What comes from here on, the journal's files above all, belongs to that user.
+    match &account {
+        Some(account) => account.become_it(setup.state_dir.as_deref(), &setup.loaded.files)?,
+        None => privileges::warn_of_root(),
+    }
+    let control = start_control(control::Setup {
         loaded: setup.loaded,
         outside: setup.outside,
         watch: setup.watch,
@@ -107,71 +138,90 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         clock,
         state_dir: setup.state_dir,
         book,
+        hearts: hearts.clone(),
     })
-    .await
-    .map_err(StartError::Control)?;
-    let control::Started { handle, snapshots, evidence, stats, control } = started;
+    .await?;
+    let (handle, snapshots, evidence) = (control.handle.clone(), control.snapshots.clone(), control.evidence.clone());
 
     let render = {
         let (clients, snapshots, access_log) = (client_stats.clone(), snapshots.clone(), access_log.clone());
-        let stats = stats.clone();
+        let stats = control.stats.clone();
         let unlogged = move || access_log.as_ref().map_or(0, AccessLog::dropped);
-        Arc::new(move || telemetry::render(&clients, &stats, &sources(&snapshots.load()), unlogged()))
+        Arc::new(move || telemetry::render(&process, &clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
+    let stats = control.stats.clone();
     let admin_state = admin::AdminState::new(handle.clone(), rules, stats, render, tap.clone(), stop_admin.clone());
-    let admin_address = serve_admin(&config, setup.takeover, admin_state)?;
-    let stop_control = CancellationToken::new();
-    spawn_local(control.run(stop_control.clone()));
+    let admin_state = admin_state.watching(hearts.clone());
+    let admin_address = serve_admin(config.admin.bind, admin_socket, admin_state)?;
 
     let addresses = server.addresses();
     let make = move |worker| {
         let (snapshots, evidence) = (snapshots.clone(), evidence.clone());
         Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone(), tap.clone())
     };
-    let mut running = server.start(make)?;
+    let mut running = server.start(&hearts, make)?;
     let listening_now = Listening { listeners: addresses, admin: admin_address, control: handle.clone() };
     tracing::info!(listeners = ?listening_now.listeners, admin = %admin_address, workers, "listening");
     listening(&listening_now);
 
-    signals.until_stop(&handle, &mut running).await;
+    let notify = Notify::from_env();
+    notify.say("READY=1");
+    signals.until_stop(&handle, &mut running, Watchdog::new(hearts, notify)).await;
     // The admin address is free from here on: for a successor, and as the sign that this one takes no more traffic.
     stop_admin.cancel();
     // What this one decides from here on is for the requests under way; a successor may have begun to write its own.
-    let _ = handle.ask::<()>(Command::Retire).await;
+    // One that is stuck cannot be told, and is not waited for.
+    let _ = tokio::time::timeout(RETIRE, handle.ask::<()>(Command::Retire)).await;
     tracing::info!(grace = ?config.shutdown_grace, "draining; send the signal again to stop at once");
     let drained = tokio::select! {
         drained = running.shutdown(config.shutdown_grace) => drained,
         () = signals.stop() => Drained { hurried: true, ..Drained::default() },
     };
-    stop_control.cancel();
+    control.stop().await;
     Ok(drained)
 }
 
-/// Serves the admin API, now or as soon as a predecessor frees its address.
-fn serve_admin(config: &Config, takeover: Takeover, state: admin::AdminState) -> Result<SocketAddr, StartError> {
-    let bind = config.admin.bind;
-    match admin::bind(bind) {
-        Ok(listener) => {
-            let address = listener.local_addr()?;
-            let listener = TcpListener::from_std(listener)?;
-            spawn_local(admin::serve(listener, state));
-            Ok(address)
-        }
-        Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => {
-            spawn_local(async move {
-                let listener = loop {
-                    match admin::bind(bind).ok().and_then(|listener| TcpListener::from_std(listener).ok()) {
-                        Some(listener) => break listener,
-                        None => tokio::time::sleep(ADMIN_RETRY).await,
-                    }
-                };
-                tracing::info!(admin = %bind, "the predecessor has freed the admin address");
-                admin::serve(listener, state).await
-            });
-            Ok(bind)
-        }
+/// Binds the admin API's address; none while a predecessor has it.
+fn bind_admin(config: &Config, takeover: Takeover) -> Result<Option<std::net::TcpListener>, StartError> {
+    match admin::bind(config.admin.bind) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(admin::BindError::InUse { .. }) if takeover == Takeover::FromPredecessor => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Serves the admin API, now or as soon as a predecessor frees its address.
+fn serve_admin(
+    bind: SocketAddr,
+    bound: Option<std::net::TcpListener>,
+    state: admin::AdminState,
+) -> Result<SocketAddr, StartError> {
+    let Some(listener) = bound else {
+        start_admin(move || async move {
+            let listener = loop {
+                match admin::bind(bind) {
+                    Ok(listener) => break listener,
+                    Err(_) => tokio::time::sleep(ADMIN_RETRY).await,
+                }
+            };
+            tracing::info!(admin = %bind, "the predecessor has freed the admin address");
+            serve_on(listener, state).await;
+        })?;
+        return Ok(bind);
+    };
+    let address = listener.local_addr()?;
+    start_admin(move || serve_on(listener, state))?;
+    Ok(address)
+}
+
+async fn serve_on(listener: std::net::TcpListener, state: admin::AdminState) {
+    let served = match TcpListener::from_std(listener) {
+        Ok(listener) => admin::serve(listener, state).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin API cannot be served; traffic goes on");
     }
 }
 
@@ -211,6 +261,8 @@ fn sources(snapshot: &Snapshot) -> Vec<PoolSource> {
 }
 
 struct Signals {
+    /// Past a limit of file sizes a write is to fail, not to end the process.
+    _file_size: Signal,
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -219,6 +271,7 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
+            _file_size: signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
@@ -233,9 +286,12 @@ impl Signals {
     }
 
     /// Reloads at SIGHUP, and returns at SIGTERM or SIGINT, or when no worker is left to serve.
-    async fn until_stop(&mut self, control: &Handle, running: &mut Running) {
+    async fn until_stop(&mut self, control: &Handle, running: &mut Running, mut watchdog: Watchdog) {
+        let mut look = tokio::time::interval(BEAT);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = look.tick() => watchdog.look(running),
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
@@ -243,7 +299,7 @@ impl Signals {
                     spawn_local(async move { reload(&control).await });
                 }
                 died = running.worker_died() => {
-                    tracing::error!(%died, "a worker died");
+                    tracing::error!("{died}");
                     if running.alive() == 0 {
                         tracing::error!("no worker is left: stopping, so that whoever supervises this process starts it anew");
                         return;

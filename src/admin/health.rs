@@ -30,11 +30,17 @@ pub(super) struct Ok {
 
 /// Whether the process lives.
 ///
-/// Asks nothing of control: a restart would not cure a backend that is down.
+/// Asks nothing of control, and nothing of backends: a restart would not cure them. It fails only when every worker is
+/// stuck or dead: then nobody is served, and a restart helps.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()),
-    responses((status = 200, description = "The process lives", body = Ok)))]
-pub(super) async fn healthz() -> Json<Ok> {
-    Json(Ok { status: "ok", trouble: Vec::new() })
+    responses(
+        (status = 200, description = "The process lives", body = Ok),
+        (status = 503, description = "No worker is left that serves: restart it", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn healthz(State(state): State<AdminState>) -> Result<Json<Ok>, Problem> {
+    match &state.hearts {
+        Some(hearts) if !hearts.serve() => Err(Problem::new(Kind::Unwell, hearts.trouble().join("; "))),
+        _ => Result::Ok(Json(Ok { status: "ok", trouble: Vec::new() })),
+    }
 }
 
 /// Whether botgate should get traffic.
@@ -45,11 +51,15 @@ pub(super) async fn healthz() -> Json<Ok> {
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It should", body = Ok),
-        (status = 503, description = "Not yet, or control does not answer", body = Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "Not yet, control does not answer, or a thread that serves is stuck or dead", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn readyz(
     State(state): State<AdminState>,
     actor: Option<Extension<Actor>>,
 ) -> Result<Json<Ok>, Problem> {
+    let ill = state.hearts.as_ref().map(|hearts| hearts.trouble()).unwrap_or_default();
+    if !ill.is_empty() {
+        return Err(Problem::new(Kind::Unwell, ill.join("; ")));
+    }
     let readiness = state.ask(PATIENCE, Command::Ready).await?;
     if readiness.ready {
         // It names pools, issuers and files: not for strangers.

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     OrderRefused,
     ControlUnavailable,
     NotReady,
+    /// A thread that serves is stuck or dead.
+    Unwell,
     /// The journal cannot be read.
     JournalUnreadable,
     TooManySubscribers,
@@ -69,6 +71,7 @@ impl Kind {
                 (StatusCode::SERVICE_UNAVAILABLE, "journal-unreadable", "The journal cannot be read")
             }
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+            Self::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "unwell", "A part of botgate is stuck or dead"),
             Self::TooManySubscribers => {
                 (StatusCode::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
             }

@@ -10,7 +10,7 @@ use super::guard::Guard;
 use super::problem::{Kind, Problem};
 use super::rules::Rules;
 use crate::control::{Command, ControlError, Handle, Reply};
-use crate::telemetry::{ActivityTap, ControlStats};
+use crate::telemetry::{ActivityTap, ControlStats, Heartbeats};
 
 /// Renders the metrics in Prometheus' text format. Called for every scrape; must not block for long.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -28,6 +28,8 @@ pub struct AdminState {
     pub(super) subscribers: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
     pub(super) tap: ActivityTap,
+    /// None: nobody watches the threads.
+    pub(super) hearts: Option<Arc<Heartbeats>>,
 }
 
 impl AdminState {
@@ -43,7 +45,12 @@ impl AdminState {
     ) -> Self {
         let guard = Guard::new(rules, control.clone(), stats.clone());
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
-        Self { control, guard, stats, render, subscribers, shutdown, tap }
+        Self { control, guard, stats, render, subscribers, shutdown, tap, hearts: None }
+    }
+
+    /// The same with an eye on the threads that serve.
+    pub fn watching(self, hearts: Arc<Heartbeats>) -> Self {
+        Self { hearts: Some(hearts), ..self }
     }
 
     /// Asks control, and waits no longer than `patience`.

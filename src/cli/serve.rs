@@ -52,9 +52,10 @@ pub(super) fn serve(
     listening: impl FnOnce(&Listening),
 ) -> Exit {
     let format = if json_log { LogFormat::Json } else { LogFormat::Human };
-    if let Err(error) = format.init() {
-        return print::fail(Exit::Usage, &error.to_string());
-    }
+    let log = match format.init() {
+        Ok(log) => log,
+        Err(error) => return print::fail(Exit::Usage, &error.to_string()),
+    };
     let loaded = match source.load() {
         Ok(loaded) => loaded,
         Err(report) => return print::fail(Exit::Usage, &format!("the config is not valid\n{}", report.render(false))),
@@ -81,7 +82,8 @@ pub(super) fn serve(
         State::Kept => Some(loaded.config.state_dir.clone()),
         State::Forgotten => None,
     };
-    match app::run(Setup { loaded, outside: Arc::new(network), watch, state_dir, takeover }, listening) {
+    let outside = Arc::new(network);
+    match app::run(Setup { loaded, outside, watch, state_dir, takeover, unlogged: log.unlogged() }, listening) {
         Ok(drained) if drained.hurried => {
             tracing::warn!("stopped at once by a second signal: requests under way were cut");
             Exit::Done

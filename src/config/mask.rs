@@ -8,6 +8,8 @@ use super::text::SyntaxError;
 /// Keys whose values are never secrets and stand alone on their line: shown even when the text cannot be parsed.
 const PLAIN: &[&str] = &[
     "state_dir",
+    "user",
+    "group",
     "workers",
     "shutdown_grace",
     "target",

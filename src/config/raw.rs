@@ -22,6 +22,10 @@ pub(super) struct RawConfig {
     /// Number of workers. Default: one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub(super) workers: Option<u64>,
+    /// Who the process goes on as once its ports are bound, when root starts it: a name or a number. Default: who starts it.
+    pub(super) user: Option<String>,
+    /// The group of that user. Default: the user's own.
+    pub(super) group: Option<String>,
     /// How long a shutdown waits for requests under way. Default "30s".
     pub(super) shutdown_grace: Option<RawDuration>,
     /// Where clients connect. At least one.

@@ -20,6 +20,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Number of workers; none is one per core.
     pub workers: Option<usize>,
+    /// Who the process goes on as once its ports are bound; none: who starts it.
+    pub account: Option<AccountConfig>,
     /// How long a shutdown waits for requests under way.
     pub shutdown_grace: Duration,
     /// Where clients connect. At least one.
@@ -34,6 +36,15 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The pools, in order of writing.
     pub pools: Vec<PoolConfig>,
+}
+
+/// A user of the machine, by names or numbers that the machine is asked for at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// The user.
+    pub user: String,
+    /// The group; none: the user's own.
+    pub group: Option<String>,
 }
 
 /// How long the journal keeps what it has.

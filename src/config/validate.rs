@@ -12,7 +12,9 @@ use super::pool_names::PoolNames;
 use super::presets::{Preset, preset};
 use super::raw::{RawConfig, RawDns, RawJournal, RawListener, RawRoute};
 use super::resolve::Outside;
-use super::types::{AccessLogConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig};
+use super::types::{
+    AccessLogConfig, AccountConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
+};
 use super::{address, follow, guard, pool, tls, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
@@ -43,6 +45,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
         journal: journal(&place.key("journal"), raw.journal.as_ref()),
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
+        account: account(place, raw),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
         listeners,
         admin,
@@ -51,6 +54,22 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
         routes: routes(place, raw, &names, outside),
         pools,
     }
+}
+
+/// Who to be. Whether there is such a user is asked where botgate runs: a config may be checked elsewhere.
+fn account(place: &Place<'_>, raw: &RawConfig) -> Option<AccountConfig> {
+    for (key, name) in [("user", &raw.user), ("group", &raw.group)] {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/');
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.contains(odd)) {
+            place
+                .key(key)
+                .error("this is no name of an account", "as in /etc/passwd or /etc/group: \"botgate\", or a number");
+        }
+    }
+    if raw.user.is_none() && raw.group.is_some() {
+        place.key("group").error("a group without a user", "set `user` as well");
+    }
+    Some(AccountConfig { user: raw.user.clone()?, group: raw.group.clone() })
 }
 
 fn listener(

@@ -103,6 +103,7 @@ pub(super) fn needs_restart(started: &Config, next: &Config) -> Vec<String> {
     let mut key = |changed: bool, name: &str| keys.extend(changed.then(|| name.to_owned()));
     key(started.state_dir != next.state_dir, "state_dir");
     key(started.workers != next.workers, "workers");
+    key(started.account != next.account, "user, group");
     key(started.shutdown_grace != next.shutdown_grace, "shutdown_grace");
     key(started.access_log != next.access_log, "access_log");
     key(started.admin.bind != next.admin.bind, "admin.bind");

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
 use crate::snapshot::SnapshotCell;
 use crate::steering::{Observation, SAMPLE, Saved};
-use crate::telemetry::ControlStats;
+use crate::telemetry::{ControlStats, Heartbeats, Part};
 use crate::tls::CertificateBook;
 
 /// Commands that may wait.
@@ -60,6 +60,8 @@ pub struct Setup {
     pub state_dir: Option<PathBuf>,
     /// The certificates that this process shows.
     pub book: CertificateBook,
+    /// Where control says that it comes round.
+    pub hearts: Arc<Heartbeats>,
 }
 
 /// Control, ready to run, and the ways to it.
@@ -108,6 +110,7 @@ pub struct Control {
     pub(super) started: Arc<Config>,
     /// Where the admin listener finds the keys of its issuer.
     pub(super) operator_keys: watch::Sender<Option<OperatorKeys>>,
+    hearts: Arc<Heartbeats>,
 }
 
 /// Sets control up: resolves all names (for at most two seconds) and builds the first snapshot. Call it on the runtime
@@ -116,7 +119,7 @@ pub struct Control {
 /// # Errors
 /// One line for each backend whose TLS cannot be set up.
 pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
-    let Setup { loaded, outside, watch, participants, workers, clock, state_dir, book } = setup;
+    let Setup { loaded, outside, watch, participants, workers, clock, state_dir, book, hearts } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
     let mut registry = Registry::new(workers, config.clone(), Keys::new(state_dir.as_deref()));
@@ -183,6 +186,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         former: saved,
         started: config,
         operator_keys,
+        hearts,
     };
     control.take_over(decided);
     control.show_keys();
@@ -212,6 +216,8 @@ impl Control {
         let mut batch = Vec::with_capacity(BATCH);
         let missed = self.registry.keys.bell();
         loop {
+            // Something is due at least once per second: a sample.
+            self.hearts.beat(Part::Control);
             self.turn();
             let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
             tokio::select! {

@@ -50,6 +50,12 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
+    /// A clock whose origin is so long ago, as far back as this machine has a time.
+    #[cfg(test)]
+    pub(crate) fn start_ago(by: Duration) -> Self {
+        Self { origin: Instant::now().checked_sub(by).unwrap_or_else(Instant::now) }
+    }
+
     /// The moment it is.
     pub fn now(&self) -> Moment {
         Moment(self.origin.elapsed())

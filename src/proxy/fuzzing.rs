@@ -1,5 +1,9 @@
 //! The doors by which the fuzz targets of `tests/fuzz` come in: what they need of the data plane, and nothing else.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 
@@ -8,6 +12,20 @@ use super::{head, headers};
 use crate::model::Side;
 
 pub use super::tunnel::WebSocketFrames;
+
+/// A client at that address.
+pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> Client {
+    Client {
+        peer,
+        local,
+        tls,
+        server_name: None,
+        certificate_names: Arc::default(),
+        trusted,
+        listener: 0,
+        body_timeout: Duration::from_secs(1),
+    }
+}
 
 /// Makes a client's headers fit to be forwarded.
 pub fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &str, version: Version) {

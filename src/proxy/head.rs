@@ -57,7 +57,7 @@ fn canonical(authority: &str) -> Option<Cow<'_, str>> {
     };
     let host = host.strip_suffix('.').unwrap_or(host);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.starts_with('.') || host.contains("..") {
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.split('.').any(str::is_empty) {
         return None;
     }
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -106,7 +106,8 @@ pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
     }
     let target = parts.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
     let path = target.path();
-    if !path.starts_with('/') {
+    // `http://host?x` has an empty path, which reads as "/" here and would be sent on as `?x`.
+    if !path.starts_with('/') || !target.as_str().starts_with('/') {
         return Err(Refusal::BadRequest("the request target has no path"));
     }
     if is_ambiguous(path) {
@@ -171,7 +172,8 @@ pub(super) fn demands(parts: &Parts) -> Result<(), Refusal> {
             return Err(Refusal::BadRequest("a WebSocket begins with GET"));
         }
         let mut versions = parts.headers.get_all(SEC_WEBSOCKET_VERSION).iter();
-        if versions.next().is_none_or(|version| version != "13") || versions.next().is_some() {
+        // Without one it is for the backend to say.
+        if versions.next().is_some_and(|version| version != "13") || versions.next().is_some() {
             return Err(Refusal::WebSocketVersion);
         }
     }
@@ -290,11 +292,29 @@ mod tests {
         for bad in ["8", "1337", "13, 8", ""] {
             assert_eq!(demand("GET", &[connection, upgrade, version(bad)]), Err(Refusal::WebSocketVersion), "{bad}");
         }
-        assert_eq!(demand("GET", &[connection, upgrade]), Err(Refusal::WebSocketVersion));
+        assert_eq!(demand("GET", &[connection, upgrade]), Ok(()), "its backend will say");
+        let twice = [connection, upgrade, version("13"), version("13")];
+        assert_eq!(demand("GET", &twice), Err(Refusal::WebSocketVersion));
         assert!(demand("POST", &[connection, upgrade, version("13")]).is_err());
         assert_eq!(demand("GET", &[upgrade]), Ok(()), "without Connection it is no upgrade");
         assert_eq!(demand("POST", &[("expect", "100-Continue")]), Ok(()));
         assert_eq!(demand("POST", &[("expect", "tea")]), Err(Refusal::Expectation));
+    }
+
+    #[test]
+    fn a_target_of_a_query_alone_is_not_sent_on_as_it_is() {
+        for bad in ["http://a?x", "http://a?", "http://a?/b"] {
+            assert!(path(&parts(bad, &["a"])).is_err(), "{bad}");
+        }
+        assert_eq!(path(&parts("http://a", &["a"])).unwrap(), ("/", "/"));
+    }
+
+    #[test]
+    fn a_host_with_two_trailing_dots_is_not_made_one_with_one() {
+        for bad in ["a..", "a...", "..", ".a", "a..b", "a..:80"] {
+            assert!(host(&parts("/", &[bad])).is_err(), "{bad}");
+        }
+        assert_eq!(host(&parts("/", &["a.:80"])).unwrap(), "a");
     }
 
     #[test]

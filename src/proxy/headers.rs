@@ -164,6 +164,14 @@ fn tell_forwarding(headers: &mut HeaderMap, client: &Client, host: &str) {
     if client.trusted {
         before = joined(headers, &X_FORWARDED_FOR);
         forwarded_before = joined(headers, &header::FORWARDED);
+        // Of several the last is that of the proxy in front: those before it may be anybody's.
+        for name in [X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO] {
+            let mut values = headers.get_all(&name).iter();
+            if let (Some(_), Some(last)) = (values.next(), values.next_back()) {
+                let last = last.clone();
+                headers.insert(name, last);
+            }
+        }
     } else {
         headers.remove(X_FORWARDED_HOST);
         headers.remove(X_FORWARDED_PORT);
@@ -295,6 +303,13 @@ mod tests {
         let headers = prepared(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")], true);
         assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn of_what_a_trusted_client_says_twice_the_last_counts() {
+        let twice = [("x-forwarded-proto", "http"), ("x-forwarded-proto", "ws"), ("x-forwarded-proto", "https")];
+        let headers = prepared(&twice, true);
+        assert_eq!(headers.get_all("x-forwarded-proto").iter().collect::<Vec<_>>(), ["https"]);
     }
 
     #[test]

@@ -52,6 +52,8 @@ async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, 
                 admit(worker, listener, io, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
+            // Set aside while this worker was stuck, and soon to be taken back.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => tokio::time::sleep(FIRST_WAIT).await,
             Err(error) => {
                 // EMFILE and its like: the socket stays readable, so trying at once again would spin.
                 tracing::warn!(

@@ -53,6 +53,8 @@ pub(super) struct Activity {
     parts: AtomicU64,
     /// Whether a request was refused in a way that ends the connection: its rest may still be on the wire.
     refused: AtomicBool,
+    /// Whether a request panicked: nobody knows what state it left behind, so the connection is to end.
+    panicked: AtomicBool,
     /// Heads that the strict reader let pass, and requests that are answered (HTTP/1).
     heads: AtomicU64,
     answered: AtomicU64,
@@ -105,6 +107,7 @@ impl Activity {
             answered: AtomicU64::new(0),
             waits: AtomicU8::new(Waits::ForNothing as u8),
             switched: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         })
     }
 
@@ -119,6 +122,15 @@ impl Activity {
 
     pub(super) fn refused(&self) -> bool {
         self.refused.load(Relaxed)
+    }
+
+    /// A request of the connection panicked.
+    pub(super) fn panic(&self) {
+        self.panicked.store(true, Relaxed);
+    }
+
+    pub(super) fn panicked(&self) -> bool {
+        self.panicked.load(Relaxed)
     }
 
     /// So many heads of the connection have passed the strict reader.

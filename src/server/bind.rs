@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::config::ListenerConfig;
 
 /// Connections that wait to be accepted, per socket; the kernel caps it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Whether another botgate may hold the ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,15 +71,15 @@ fn bind_one(address: SocketAddr, workers: usize, takeover: Takeover, only_v6: bo
         // connect to it and be lost.
         drop(socket(address, only_v6, false)?);
     }
+    // With port 0 one socket picks the port, and those that listen join it: only a port that was asked for by its number
+    // stays a socket's own when that is set aside (`Assignment::set_aside`). It never listens, so no client is lost with it.
+    let picks = if address.port() == 0 { Some(TcpListener::from(socket(address, only_v6, true)?)) } else { None };
+    let bound = picks.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
     let mut sockets = Vec::with_capacity(workers);
-    let mut bound = address;
     for _ in 0..workers.max(1) {
         let socket = socket(bound, only_v6, true)?;
         socket.listen(BACKLOG)?;
-        let listener = TcpListener::from(socket);
-        // With port 0 the first socket picks the port and the others join it.
-        bound = listener.local_addr()?;
-        sockets.push(listener);
+        sockets.push(TcpListener::from(socket));
     }
     Ok(Bound { address: bound, sockets })
 }

@@ -58,6 +58,8 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
         let handler = handler.clone();
         async move {
+            #[cfg(debug_assertions)]
+            super::fault::strike(&request);
             let (serve, client) = &*handler;
             Ok(serve.serve(request, client).await)
         }

@@ -99,6 +99,7 @@ where
             Ok(Poll::Ready(Ok(response))) => (response.map(Either::Left), false),
             Err(_) => {
                 this.shared.stats.cells.of(this.shared.worker).panics.increment();
+                this.shared.activity.panic();
                 // The panic hook has said what and where.
                 tracing::error!(peer = %this.shared.client.peer, "a request panicked; its client was answered 500");
                 (panic_response().map(Either::Right), true)

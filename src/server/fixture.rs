@@ -22,8 +22,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::{Running, Serve, Server, Takeover};
 use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig};
+use crate::model::Clock;
 use crate::proxy::Client;
-use crate::telemetry::{ClientCell, Counter, ListenerStats, WorkerId};
+use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
 use crate::tls::CertificateBook;
 pub(super) use crate::tls::fixture::certificate_files;
 
@@ -55,6 +56,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         state_dir: "state".into(),
         journal: crate::config::JournalConfig::default(),
         workers: None,
+        account: None,
         shutdown_grace: PATIENCE,
         listeners,
         admin: AdminConfig::open(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -127,7 +129,7 @@ impl Fixture {
         let (arrived, waiting) = watch::channel(0);
         let (addresses, participant) = (server.addresses(), server.participant());
         let hello = Hello { gate: opened, waiting: arrived };
-        let running = server.start(move |_: WorkerId| hello.clone()).unwrap();
+        let running = server.start(&Heartbeats::new(2, Clock::start()), move |_: WorkerId| hello.clone()).unwrap();
         Self { addresses, running, stats, participant, gate, waiting }
     }
 

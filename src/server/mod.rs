@@ -10,6 +10,8 @@ mod bind;
 mod connection;
 mod drain;
 mod edge;
+#[cfg(debug_assertions)]
+mod fault;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "fuzzing")]
@@ -43,7 +45,7 @@ use self::listener::{Listener, Listeners};
 use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
-use crate::telemetry::{ListenerStats, WorkerId};
+use crate::telemetry::{Heartbeats, ListenerStats, WorkerId};
 use crate::tls::{CertificateBook, Tickets};
 
 /// Why a server could not be made.
@@ -104,11 +106,16 @@ impl Server {
         Arc::new(self.listeners.clone())
     }
 
-    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler.
+    /// Starts the worker threads, `botgate-w0` and on. `make` is called on each of them, for its own handler;
+    /// each beats in `hearts`.
     ///
     /// # Errors
     /// A thread that cannot be started; those started before it stop.
-    pub fn start<S: Serve>(self, make: impl Fn(WorkerId) -> S + Send + Sync + 'static) -> io::Result<Running> {
-        Running::start(self.assignments, self.stop, make)
+    pub fn start<S: Serve>(
+        self,
+        hearts: &Arc<Heartbeats>,
+        make: impl Fn(WorkerId) -> S + Send + Sync + 'static,
+    ) -> io::Result<Running> {
+        Running::start(self.assignments, self.stop, hearts, make)
     }
 }

@@ -244,16 +244,21 @@ async fn what_outlasts_the_grace_is_cut_and_reported() {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_is_noticed() {
+async fn a_worker_that_dies_is_replaced_until_it_dies_too_often() {
     let stats = crate::telemetry::ListenerStats::new(1);
+    let hearts = crate::telemetry::Heartbeats::new(1, crate::model::Clock::start());
     let server =
         super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats, Default::default())
             .unwrap();
     let dies = |_| -> super::fixture::Hello { panic!("no handler today") };
-    let mut running = server.start(dies).unwrap();
-    let died = tokio::time::timeout(PATIENCE, running.worker_died()).await.unwrap();
-    assert!(died.to_string().contains("no handler today"), "{died}");
-    assert_eq!(running.alive(), 0);
+    let mut running = server.start(&hearts, dies).unwrap();
+    for replaced in [true, true, true, false] {
+        assert!(hearts.trouble().is_empty());
+        let died = tokio::time::timeout(PATIENCE, running.worker_died()).await.unwrap();
+        assert!(died.to_string().contains("no handler today"), "{died}");
+        assert_eq!(died.replaced, replaced);
+    }
+    assert_eq!((running.alive(), hearts.trouble().len()), (0, 1));
     assert_eq!(running.shutdown(PATIENCE).await.dead_workers, 1);
 }
 

@@ -1,21 +1,24 @@
 //! The thread of a worker: a runtime, listening sockets and connections of its own.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::accept;
+use super::bind::BACKLOG;
 use super::drain::Stop;
 use super::listener::Listener;
 use super::serve::Serve;
 use super::worker::Worker;
-use crate::telemetry::{ListenerStats, WorkerId};
+use crate::telemetry::{BEAT, Heartbeats, ListenerStats, Part, WorkerId};
 
 /// What a worker thread is started with.
 pub(super) struct Assignment {
@@ -25,15 +28,67 @@ pub(super) struct Assignment {
     pub(super) stop: Stop,
 }
 
-/// Runs a worker on this thread until it is told to stop and has drained. Returns how many connections it cut.
-pub(super) fn run<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) -> io::Result<usize> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    // Dropping the runtime, after this, drops the tasks of the connections that are cut.
-    runtime.block_on(work(assignment, make))
+impl Assignment {
+    /// The same once more, for a thread that takes the place of one that dies: with these open, its clients wait in the
+    /// queues of the sockets and are not reset.
+    pub(super) fn spare(&self) -> io::Result<Self> {
+        let again = |(listener, socket): &(Arc<Listener>, TcpListener)| Ok((listener.clone(), socket.try_clone()?));
+        let sockets = self.sockets.iter().map(again).collect::<io::Result<_>>()?;
+        Ok(Self { id: self.id, sockets, stats: self.stats.clone(), stop: self.stop.clone() })
+    }
+
+    /// Takes the sockets out of the group that shares their ports, so that new connections go to the other workers; what
+    /// waits in their queues is reset.
+    pub(super) fn set_aside(&self) {
+        for (_, socket) in &self.sockets {
+            // On a listening socket of Linux: it hears no more, and keeps its address.
+            if let Err(error) = SockRef::from(socket).shutdown(Shutdown::Read) {
+                tracing::warn!(%error, worker = self.id.0, "cannot send new connections to the other workers");
+            }
+        }
+    }
+
+    /// Puts them back.
+    pub(super) fn take_back(&self) {
+        for (_, socket) in &self.sockets {
+            if let Err(error) = SockRef::from(socket).listen(BACKLOG) {
+                tracing::error!(%error, worker = self.id.0, "the worker goes on, but cannot listen again");
+            }
+        }
+    }
 }
 
-async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) -> io::Result<usize> {
+/// Runs a worker on this thread until it is told to stop and has drained. Returns how many connections it cut.
+pub(super) fn run<S: Serve>(
+    assignment: Assignment,
+    hearts: &Arc<Heartbeats>,
+    make: &dyn Fn(WorkerId) -> S,
+) -> io::Result<usize> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    // Dropping the runtime, after this, drops the tasks of the connections that are cut.
+    runtime.block_on(work(assignment, hearts.clone(), make))
+}
+
+/// Says for as long as this thread comes round that it does.
+async fn beat(hearts: Arc<Heartbeats>, id: WorkerId) {
+    let mut due = tokio::time::interval(BEAT);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        hearts.beat(Part::Worker(id));
+        #[cfg(debug_assertions)]
+        super::fault::end_worker_if_told();
+    }
+}
+
+async fn work<S: Serve>(
+    assignment: Assignment,
+    hearts: Arc<Heartbeats>,
+    make: &dyn Fn(WorkerId) -> S,
+) -> io::Result<usize> {
     let Assignment { id, sockets, stats, stop } = assignment;
+    // To its very end: a worker that drains is not stuck.
+    let mut beating = tokio::task::spawn_local(beat(hearts, id));
     let (drain, tracker) = (CancellationToken::new(), TaskTracker::new());
     let worker = Rc::new(Worker { id, serve: make(id), stats, stop, drain, tracker });
     let background = worker.clone();
@@ -58,6 +113,7 @@ async fn work<S: Serve>(assignment: Assignment, make: &dyn Fn(WorkerId) -> S) ->
                 Ok(()) => watched = false,
                 Err(error) => return Err(io::Error::other(error)),
             },
+            ended = &mut beating => return Err(io::Error::other(format!("its heart stopped: {ended:?}"))),
         }
     }
     worker.stop.requested().await;

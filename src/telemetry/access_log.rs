@@ -6,12 +6,17 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 /// Lines that wait for the writer.
 const QUEUE: usize = 16 * 1024;
+/// A disk that is not well is told of this often.
+const REMIND: Duration = Duration::from_secs(60);
 
 /// One request, at its end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +65,7 @@ pub struct Record<'a> {
 pub struct AccessLog {
     writer: NonBlocking,
     dropped: ErrorCounter,
+    lost: Arc<AtomicU64>,
 }
 
 /// Writes what is still queued when it is dropped. Hold it until the workers have ended.
@@ -86,8 +92,10 @@ impl AccessLog {
 
     fn to(writer: impl Write + Send + 'static) -> (Self, AccessLogGuard) {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE);
-        let (writer, guard) = builder.thread_name("botgate-access").finish(writer);
-        (Self { dropped: writer.error_counter(), writer }, AccessLogGuard(guard))
+        let lost = Arc::<AtomicU64>::default();
+        let lines = Lines { to: writer, torn: false, told: None, lost: lost.clone() };
+        let (writer, guard) = builder.thread_name("botgate-access").finish(lines);
+        (Self { dropped: writer.error_counter(), writer, lost }, AccessLogGuard(guard))
     }
 
     /// Queues one line. Never waits.
@@ -100,9 +108,45 @@ impl AccessLog {
         }
     }
 
-    /// Lines dropped since the start.
+    /// Lines that were not written since the start: for want of room in the queue, or of a disk that takes them.
     pub fn dropped(&self) -> u64 {
-        self.dropped.dropped_lines() as u64
+        self.dropped.dropped_lines() as u64 + self.lost.load(Relaxed)
+    }
+}
+
+/// Writes whole lines: on a disk that is full a line may be written in part, and the next one must not continue it.
+struct Lines<W> {
+    to: W,
+    torn: bool,
+    /// When it was last said that lines are lost; none while none are.
+    told: Option<Instant>,
+    lost: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = if self.torn { self.to.write_all(b"\n") } else { Ok(()) };
+        match written.and_then(|()| self.to.write_all(line)) {
+            Ok(()) => {
+                self.torn = false;
+                if self.told.take().is_some() {
+                    tracing::info!("the access log is written again");
+                }
+            }
+            Err(error) => {
+                self.torn = true;
+                self.lost.fetch_add(1, Relaxed);
+                if self.told.is_none_or(|told| told.elapsed() >= REMIND) {
+                    self.told = Some(Instant::now());
+                    tracing::error!(%error, "the access log cannot be written: its lines are lost, requests go on");
+                }
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -147,6 +191,37 @@ mod tests {
         assert_eq!(lines[1]["path"], "/api/\"messages\"");
         assert_eq!(lines[1]["backend"], serde_json::Value::Null);
         assert_eq!(log.dropped(), 0);
+    }
+
+    /// Takes so many bytes more, as a disk that fills up.
+    struct Disk(Vec<u8>, usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let room = bytes.len().min(self.1);
+            if room == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1 -= room;
+            self.0.extend_from_slice(&bytes[..room]);
+            Ok(room)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_cut_short_spoils_no_other_line() {
+        let mut lines = Lines { to: Disk(Vec::new(), 6), torn: false, told: None, lost: Arc::default() };
+        for line in ["one\n", "two\n", "three\n"] {
+            lines.write_all(line.as_bytes()).unwrap();
+        }
+        lines.to.1 = 100;
+        lines.write_all(b"four\n").unwrap();
+        assert_eq!(String::from_utf8(lines.to.0).unwrap(), "one\ntw\nfour\n");
+        assert_eq!(lines.lost.load(Relaxed), 2);
     }
 
     #[test]

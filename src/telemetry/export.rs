@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::control_stats::{AdminRefusal, ControlStats, ParityStat};
 use super::histogram::Histograms;
+use super::process::ProcessSource;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
 use crate::model::{BackendName, Excess, Health, PoolName, TokenFault, TunnelEnd, Utc};
 
@@ -59,9 +60,17 @@ type PoolPick = fn(&PoolCell) -> &Cell;
 type ClientPick = fn(&ClientCell) -> &Cell;
 
 /// Renders all metrics; `unlogged` is how many lines the access log has dropped. Off the request path.
-pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSource], unlogged: u64) -> String {
+pub fn render(
+    process: &ProcessSource,
+    clients: &ListenerStats,
+    control: &ControlStats,
+    pools: &[PoolSource],
+    unlogged: u64,
+) -> String {
     let scrape = Scrape(PrometheusBuilder::new().build_recorder());
     describe(&scrape.0);
+    super::process::describe(&scrape.0);
+    scrape.process(process);
     scrape.clients(clients);
     scrape.control(control);
     scrape.counter("botgate_access_log_dropped_total", vec![], unlogged);
@@ -84,15 +93,15 @@ pub fn render(clients: &ListenerStats, control: &ControlStats, pools: &[PoolSour
     text
 }
 
-struct Scrape(PrometheusRecorder);
+pub(super) struct Scrape(PrometheusRecorder);
 
 impl Scrape {
-    fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
+    pub(super) fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
         let counter: Counter = self.0.register_counter(&Key::from_parts(name, labels), &METADATA);
         counter.absolute(value);
     }
 
-    fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
+    pub(super) fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
         self.0.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
     }
 
@@ -109,7 +118,6 @@ impl Scrape {
         self.counter("botgate_connections_accepted_total", vec![], sum(|cell| &cell.accepted));
         self.counter("botgate_connections_turned_away_total", vec![], sum(|cell| &cell.turned_away));
         self.counter("botgate_requests_refused_total", vec![], sum(|cell| &cell.refused));
-        self.counter("botgate_panics_total", vec![], sum(|cell| &cell.panics));
         for excess in Excess::ALL {
             let labels = vec![label("cause", excess.as_str())];
             let ended = clients.cells.sum(|cell| &cell.excesses[excess as usize]);
@@ -232,6 +240,8 @@ impl Scrape {
                 labels.push(label(key, value));
                 self.counter(metric, labels, backend.stats.cells.sum(pick));
             }
+            let malformed = backend.stats.cells.sum(|cell| &cell.malformed);
+            self.counter("botgate_responses_malformed_total", labels(), malformed);
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
@@ -278,7 +288,7 @@ fn histograms(text: &mut String, control: &ControlStats, pools: &[PoolSource]) {
     }
 }
 
-fn label(name: &'static str, value: &str) -> Label {
+pub(super) fn label(name: &'static str, value: &str) -> Label {
     Label::new(name, SharedString::from(value.to_owned()))
 }
 
@@ -312,6 +322,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
         ("botgate_admin_refused_total", "Requests to the admin API that were refused for who sent them, and why."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
+        (
+            "botgate_responses_malformed_total",
+            "HTTP/1 responses that break a rule of framing, or that nobody asked for.",
+        ),
         ("botgate_evidence_dropped_total", "Evidence that control was too busy to take."),
         (
             "botgate_tunnels_closed_total",
@@ -326,7 +340,6 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_connections_turned_away_total", "Client connections over the cap."),
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
         ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
-        ("botgate_panics_total", "Panics caught: bugs."),
         ("botgate_http2_floods_total", "HTTP/2 connections of clients that were ended, by what there was too much of."),
         (
             "botgate_backend_http2_floods_total",
@@ -405,7 +418,7 @@ mod tests {
             cell.tunnels.add(3);
             cell.tunnels_closed[TunnelEnd::Failback as usize].increment();
         }
-        let text = render(&clients, &ControlStats::default(), &[pool], 5);
+        let text = render(&ProcessSource::for_tests(), &clients, &ControlStats::default(), &[pool], 5);
         has(&text, "botgate_access_log_dropped_total 5");
         has(&text, r#"botgate_requests_total{pool="bot-api",backend="weu",outcome="2xx"} 3"#);
         has(&text, r#"botgate_connections{side="client"} 1"#);
@@ -430,7 +443,7 @@ mod tests {
         control.reloaded(true);
         control.drilled(&"bot-api".into(), "passed");
         control.set_drill(Some("bot-api".into()));
-        let text = render(&ListenerStats::new(1), &control, &[source("bot-api")], 0);
+        let text = render(&ProcessSource::for_tests(), &ListenerStats::new(1), &control, &[source("bot-api")], 0);
         has(&text, r#"botgate_epoch{pool="bot-api"} 7"#);
         has(&text, r#"botgate_active{pool="bot-api",backend="weu"} 1"#);
         has(&text, r#"botgate_ledger_entries{pool="bot-api",state="in-flight"} 1"#);

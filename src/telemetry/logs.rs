@@ -1,11 +1,43 @@
 //! Sets up tracing: what botgate says about itself, on standard error.
+//!
+//! A thread of its own writes it: whoever reads standard error may stop to read (a terminal that is held, a journal daemon
+//! whose disk hangs), and no request may wait for that.
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// The variable that says what is logged: `info`, `botgate=debug`, and so on.
 const VARIABLE: &str = "BOTGATE_LOG";
+
+/// Lines that wait for whoever reads standard error; what comes on top is dropped and counted.
+const QUEUE: usize = 4096;
+
+/// Writes what is still queued when it is dropped, for as long as somebody reads it. Hold it until the process ends.
+#[derive(Debug)]
+pub struct LogGuard {
+    _writer: WorkerGuard,
+    unlogged: Unlogged,
+}
+
+impl LogGuard {
+    /// How many lines are lost.
+    pub fn unlogged(&self) -> Unlogged {
+        self.unlogged.clone()
+    }
+}
+
+/// Counts the lines of the log that nobody took in time.
+#[derive(Clone, Debug, Default)]
+pub struct Unlogged(Option<ErrorCounter>);
+
+impl Unlogged {
+    /// Lines dropped since the start.
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |counter| counter.dropped_lines() as u64)
+    }
+}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,12 +72,15 @@ impl LogFormat {
     ///
     /// # Errors
     /// A filter that does not parse, or a second call in one process.
-    pub fn init(self) -> Result<(), LogError> {
+    pub fn init(self) -> Result<LogGuard, LogError> {
         let filter = filter(std::env::var(VARIABLE).ok())?;
         let registry = tracing_subscriber::registry().with(filter);
+        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE);
+        let (writer, guard) = builder.thread_name("botgate-log").finish(std::io::stderr());
+        let unlogged = Unlogged(Some(writer.error_counter()));
         match self {
             Self::Human => {
-                let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+                let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
                 // NO_COLOR: <https://no-color.org>
                 let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
                 let colour = !plain && std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -53,10 +88,10 @@ impl LogFormat {
             }
             Self::Json => {
                 let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
-                registry.with(layer.with_writer(std::io::stderr)).try_init()?;
+                registry.with(layer.with_writer(writer)).try_init()?;
             }
         }
-        Ok(())
+        Ok(LogGuard { _writer: guard, unlogged })
     }
 }
 

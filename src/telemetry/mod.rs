@@ -4,8 +4,11 @@ mod access_log;
 mod budget;
 mod control_stats;
 mod export;
+mod heartbeats;
 mod histogram;
 mod logs;
+mod panics;
+mod process;
 mod stats;
 mod tap;
 
@@ -15,7 +18,10 @@ pub use control_stats::{
     AdminRefusal, CertificateStat, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey,
 };
 pub use export::{BackendSource, LedgerLevels, PoolSource, render};
-pub use logs::{LogError, LogFormat};
+pub use heartbeats::{BEAT, Condition, Heartbeats, Part, STUCK_AFTER};
+pub use logs::{LogError, LogFormat, LogGuard, Unlogged};
+pub use panics::Panics;
+pub use process::ProcessSource;
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,

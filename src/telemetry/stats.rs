@@ -139,6 +139,8 @@ pub struct BackendCell {
     pub rescued: Counter,
     /// Attempts that ended with a response.
     pub answered: Counter,
+    /// Responses over HTTP/1 that break a rule of their framing, or that no request asked for.
+    pub malformed: Counter,
     /// Connections opened.
     pub dialed: Counter,
     /// Connections closed.

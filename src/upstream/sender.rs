@@ -24,6 +24,13 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// HTTP/1 also what is read ahead of a client that does not take it.
 const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 
+/// Octets of responses that a backend may send ahead of clients that do not take them, per request and per connection.
+///
+/// The library lets half of the latter be the overhead of small DATA frames that wait, 256 octets less the data each, and
+/// ends the connection past that, with every request on it: enough for two responses full of events of 32 octets.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub enum Sender<B> {
@@ -63,8 +70,8 @@ where
         if dialed.http2 {
             let (sender, connection) = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
-                .initial_stream_window_size(1 << 20)
-                .initial_connection_window_size(4 << 20)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .keep_alive_interval(Duration::from_secs(15))
                 .keep_alive_timeout(Duration::from_secs(10))
                 .max_header_list_size(MAX_RESPONSE_HEADER)
@@ -74,7 +81,7 @@ where
             return Ok(Self::H2(sender, Rc::new(())));
         }
         let questions = Questions::default();
-        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()));
+        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()).counted(stats, worker));
         let (sender, connection) =
             http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
         if upgradable {

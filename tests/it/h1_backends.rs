@@ -1,5 +1,7 @@
 //! Backends that misbehave: a 502 in time, never a wrong body, and never the same connection again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::backend::{Backend, Behaviour};
 use crate::support::client::Protocol;
+use crate::support::raw::Raw;
 use crate::support::site::{HOST, PROBE, Site, pool_of};
+use crate::support::tls::Authority;
 use crate::support::wait::together;
 use crate::support::{Gateway, Outcome};
 
@@ -61,6 +65,9 @@ async fn a_response_that_could_be_read_in_two_ways_is_none() -> Outcome<()> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // All but those that end before a line does, with each protocol.
+    let counted = gateway.metric("botgate_responses_malformed_total", &["backend=\"one\""]).await;
+    assert_eq!(counted, 2.0 * (BAD_RESPONSES.len() - 3) as f64);
     Ok(())
 }
 
@@ -140,6 +147,69 @@ async fn a_port_that_speaks_no_tls_is_unreachable_and_what_it_said_is_nobodys_an
         assert_eq!(reply.status, 502, "{meant:?}");
         assert_eq!(reply.json()["type"], "urn:botgate:problem:unreachable", "{meant:?}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_whose_certificate_is_out_of_date_gets_no_request() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let day = rcgen::date_time_ymd;
+    for (from, to, status) in [(2020, 2100, 200), (2020, 2021, 502), (2099, 2100, 502)] {
+        let leaf = site.authority.issue_with(&["127.0.0.1"], |params| {
+            (params.not_before, params.not_after) = (day(from, 1, 1), day(to, 1, 1));
+        });
+        let acceptor = tokio_rustls::TlsAcceptor::from(Authority::showing(&leaf));
+        let address = listening(move |tcp| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        })
+        .await;
+        let keys = format!("ca = \"{}\"\n", site.text_path("ca.pem"));
+        let entry = [("one", format!("https://{address}"), keys)];
+        let pool = pool_of("bot", "probe = false", &entry, &format!("host = \"{HOST}\"\n"));
+        let gateway = Gateway::start(&site, &(site.head("") + &pool)).await;
+        let reply = gateway.client(&site, Protocol::H1).await.post("/", &[], "x").await?;
+        assert_eq!(reply.status, status, "{from} to {to}");
+    }
+    Ok(())
+}
+
+/// A response before the request's body has ended: the client has it, and what is left of that body is in nobody's way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_response_is_passed_on_and_its_connection_is_not_used_again() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&accepted);
+    let address = listening(move |mut tcp| {
+        counted.fetch_add(1, Relaxed);
+        async move {
+            // Each read is answered, whatever it is: were the rest of a body sent here, it would be answered too.
+            while tcp.read(&mut [0; 65536]).await.is_ok_and(|n| n > 0) {
+                let _ = tcp.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await;
+    let entry = [("one", format!("http://{address}"), String::new())];
+    let pool = pool_of("bot", "probe = false", &entry, &format!("host = \"{HOST}\"\n"));
+    let gateway = Gateway::start(&site, &(site.head("") + &pool)).await;
+    for round in 1..=5 {
+        let mut raw = Raw::tls(gateway.address(), &site).await;
+        raw.write("POST / HTTP/1.1\r\nhost: bot.test\r\ncontent-length: 100000\r\n\r\nthe beginning").await;
+        let heard = raw.hear_until(SOON, |text| text.ends_with("no")).await;
+        assert_eq!((heard.status(), heard.responses()), (403, 1), "{heard:?}");
+        drop(raw);
+        let reply = gateway.client(&site, Protocol::H1).await.get("/").await?;
+        assert_eq!((reply.status, &*reply.text()), (403, "no"), "round {round}");
+    }
+    assert!(accepted.load(Relaxed) >= 5, "{accepted:?}");
     Ok(())
 }
 

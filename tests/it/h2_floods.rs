@@ -212,3 +212,29 @@ async fn header_bombs_are_refused_by_size_and_by_count_with_crumbs_counted() -> 
     assert_eq!(backend.log().last().header("cookie"), ["a=1"; 200].join("; "));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_beyond_the_cap_are_refused_and_the_others_served() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, backend) = stage(&site).await;
+    backend.always(Answer::status(200).delay(Duration::from_secs(1)).into());
+    let mut client = H2Client::open(gateway.address(), &site).await;
+    client
+        .write((0..150).flat_map(|n| headers(WHOLE, 2 * n + 1, &request("GET", "/", &[]))).collect::<Vec<u8>>())
+        .await;
+    let (mut served, mut refused) = (0, 0);
+    while served + refused < 150 {
+        let got = client.until(SOON, |got| matches!(got.kind, HEADERS | RST_STREAM | GOAWAY)).await;
+        let got = got.expect("a stream was forgotten");
+        assert_ne!(got.kind, GOAWAY, "{got:?}");
+        match got.kind {
+            HEADERS if got.status() == 200 => served += 1,
+            // REFUSED_STREAM: it may be sent again (RFC 9113, section 8.7).
+            RST_STREAM if got.code() == 7 => refused += 1,
+            _ => panic!("{got:?}"),
+        }
+    }
+    assert_eq!((served, refused, backend.log().count()), (128, 22, 128));
+    Ok(())
+}

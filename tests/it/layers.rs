@@ -228,10 +228,11 @@ fn impurities(source: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn steering_is_pure() {
+fn steering_and_the_readers_of_the_wire_are_pure() {
     let tests = ["tests.rs", "properties", "transitions"];
     let is_test = |path: &Path| path.iter().any(|part| tests.iter().any(|test| part == *test));
-    for path in files("src/steering").into_iter().filter(|path| !is_test(path)) {
+    let pure = ["src/steering", "src/wire"].into_iter().flat_map(files);
+    for path in pure.filter(|path| !is_test(path)) {
         let found = impurities(&read(&path));
         assert!(
             found.is_empty(),

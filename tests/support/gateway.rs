@@ -48,12 +48,17 @@ impl Gateway {
         let path = site.write(file, config);
         let text = path.to_str().unwrap().to_owned();
         let all = [&["run", "--config", &text, "--json"], arguments].concat();
-        let mut process = Process::start_with("gateway", &all, site.dir(), env);
+        let process = Process::start_with("gateway", &all, site.dir(), env);
+        Self::of(process, path).await
+    }
+
+    /// A gateway of a process that was started to be one, once it listens.
+    pub async fn of(mut process: Process, config: PathBuf) -> Self {
         let said = process.announcement("listening").await;
         let listening = said["listening"].as_array().unwrap();
         let listening = listening.iter().map(|address| address.as_str().unwrap().parse().unwrap()).collect();
         let admin = said["admin"].as_str().unwrap().parse().unwrap();
-        Self { process, config: path, listening, admin }
+        Self { process, config, listening, admin }
     }
 
     /// Waits until `/readyz` is green.

@@ -15,6 +15,7 @@ pub mod backend;
 pub mod client;
 pub mod corpus;
 pub mod dns;
+pub mod freeze;
 pub mod gateway;
 pub mod h2raw;
 pub mod issuer;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 
 /// A running `botgate`. Killed, by its own process id, when dropped.
@@ -41,6 +41,11 @@ impl Process {
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let stderr = dir.join(format!("{name}-{count}.stderr"));
         let file = std::fs::File::create(&stderr).unwrap();
+        Self::start_saying(name, arguments, env, file.into(), stderr)
+    }
+
+    /// The same with a standard error of the test's own; `stderr` is where it can be read afterwards, if anywhere.
+    pub fn start_saying(name: &str, arguments: &[&str], env: &[(&str, &str)], file: Stdio, stderr: PathBuf) -> Self {
         let mut command = Command::new(binary());
         command.args(arguments).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().unwrap();
@@ -110,8 +115,29 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// Gives it another limit, soft and hard: setrlimit(2).
+    pub fn limit(&self, resource: Resource, most: u64) {
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        prlimit(Some(self.id()), resource, limit).unwrap();
+    }
+
+    /// Gives it another soft limit, which can be raised again.
+    pub fn limit_softly(&self, resource: Resource, most: u64) {
+        // It has the hard limit of this process.
+        let limit = Rlimit { current: Some(most), maximum: getrlimit(resource).maximum };
+        prlimit(Some(self.id()), resource, limit).unwrap();
+    }
+
+    /// How many file descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
     /// Asks it to stop in good order.

@@ -128,6 +128,14 @@ impl Authority {
         answer.sign(self.issuer.key())
     }
 
+    /// A server that shows this certificate.
+    pub fn showing(leaf: &Leaf) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_slice(leaf.chain.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
+    }
+
     /// A server with a certificate for these names that offers these protocols; `mutual` asks for a client certificate
     /// of this CA.
     pub fn server(&self, names: &[&str], alpn: &[&[u8]], mutual: bool) -> Arc<ServerConfig> {

@@ -34,13 +34,17 @@ fn mistakes_in_top_level_keys_are_placed_and_hinted() {
     check(
         &top("x = 1979-05-27"),
         &[
-            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, journal, listener, pool, route, shutdown_grace, state_dir, workers)",
+            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, group, journal, listener, pool, route, shutdown_grace, state_dir, user, workers)",
         ],
     );
     check(
         &top("workers = nan"),
         &["1:11: workers: expected an integer, found a number beyond what fits (a whole number)"],
     );
+    let hint = "(as in /etc/passwd or /etc/group: \"botgate\", or a number)";
+    check(&top("user = \"a b\""), &[&format!("1:8: user: this is no name of an account {hint}")]);
+    check(&top("user = \"\""), &[&format!("1:8: user: this is no name of an account {hint}")]);
+    check(&top("group = \"botgate\""), &["1:9: group: a group without a user (set `user` as well)"]);
 }
 
 #[test]

@@ -49,6 +49,15 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
 }
 
 #[test]
+fn a_process_may_go_on_as_another_user() {
+    let account = |lines: &str| bare(&format!("{lines}{LEAST}")).unwrap().config.account;
+    assert_eq!(account(""), None);
+    let named = account("user = \"botgate\"\ngroup = \"ssl-cert\"\n").unwrap();
+    assert_eq!((named.user.as_str(), named.group.as_deref()), ("botgate", Some("ssl-cert")));
+    assert_eq!(account("user = \"65534\"\n").unwrap().group, None);
+}
+
+#[test]
 fn everything_has_a_default_but_names_urls_and_certificates() {
     let config = bare(LEAST).unwrap().config;
     let pool = &config.pools[0];

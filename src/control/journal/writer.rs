@@ -49,6 +49,8 @@ pub(super) struct Writer {
     /// When to try a disk again that is not well; none while it is.
     retry: Option<Instant>,
     keep: Instant,
+    /// When the writer began, on both clocks.
+    began: (Instant, Utc),
 }
 
 impl Writer {
@@ -66,6 +68,7 @@ impl Writer {
             replaced: None,
             retry: None,
             keep: Instant::now(),
+            began: (Instant::now(), Utc::now()),
         }
     }
 
@@ -298,11 +301,19 @@ impl Writer {
         }
     }
 
+    /// The wall clock's time, but never further on than this process has lived: a clock that jumps ahead by a year must not
+    /// have a year of history dropped.
+    fn today(&self) -> Utc {
+        let (instant, utc) = self.began;
+        let lived = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Utc::now().min(Utc::from_millis(utc.millis().saturating_add(lived)))
+    }
+
     /// Drops what is too old or too much, a step at a time, as long as nothing else is to be done.
     fn keep(&mut self) {
         self.keep = Instant::now() + KEEP;
         let Some(open) = &self.open else { return };
-        match retention::step(&open.connection, &self.rules, Utc::now()) {
+        match retention::step(&open.connection, &self.rules, self.today()) {
             // At once, after what may have come meanwhile.
             Ok(true) => self.keep = Instant::now(),
             Ok(false) => {}

@@ -211,6 +211,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         state_dir: "state".into(),
         journal: JournalConfig::default(),
         workers: Some(2),
+        account: None,
         shutdown_grace: Duration::from_secs(1),
         listeners: vec![],
         admin: AdminConfig::open("127.0.0.1:0".parse().unwrap()),
@@ -310,6 +311,7 @@ impl Rig {
             clock: Clock::start(),
             state_dir: state.as_ref().map(|state| state.path().to_owned()),
             book: world.book.clone(),
+            hearts: crate::telemetry::Heartbeats::new(1, Clock::start()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();
         let stop = CancellationToken::new();

@@ -70,6 +70,12 @@ pub(super) async fn drive<C: Connection>(
                 }
                 continue;
             }
+            // HTTP/1 is told by `Connection: close` on the answer.
+            if C::SAYS_GOODBYE && finishing.is_none() && activity.panicked() {
+                connection.as_mut().finish();
+                finishing = Some(Instant::now());
+                continue;
+            }
             let due = match finishing {
                 Some(_) if activity.busy() => Due::Never,
                 Some(since) if since.elapsed() >= FAREWELL => return Poll::Ready(End::Cut),

@@ -21,7 +21,9 @@ use crate::wire::h2::Limits;
 const MAX_STREAMS: u32 = 128;
 /// Bytes of request bodies that an HTTP/2 client may send ahead, per request and per connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// The library lets half of it be the overhead of small DATA frames that nobody has read yet, 256 octets less the data each,
+/// and ends the connection past that: enough for one request that is full of messages of 32 octets.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Response bytes that are buffered for one HTTP/2 request.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams that a client may reset before they were looked at, and in the life of a connection those that botgate resets

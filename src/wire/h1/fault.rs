@@ -99,7 +99,7 @@ impl Fault {
             Self::BlankLines => "several empty lines before the request line",
             Self::RequestLine => "the request line is not method, target and version with one space between each",
             Self::Target => "the request target holds a fragment or bytes that are not ASCII: percent-encode them",
-            Self::Version => "only HTTP/1.0 and HTTP/1.1 are spoken here, and HTTP/2 where TLS agreed on it",
+            Self::Version => "the version is neither HTTP/1.0 nor HTTP/1.1: HTTP/2 is spoken where TLS agreed on it",
             Self::StatusLine => "the status line is not version and a status of three digits",
             Self::Folded => "a header field is folded, or white space comes before it",
             Self::FieldName => "a header field has no name, a bad name, or white space before its colon",

@@ -48,12 +48,24 @@ impl Lines {
 
 /// The first control character but the tab.
 fn control(bytes: &[u8]) -> Option<usize> {
-    // A lane at a time without an early exit: the compiler makes vector instructions of it.
-    const LANE: usize = 32;
-    let is = |byte: &u8| (*byte < 0x20) & (*byte != b'\t') | (*byte == 0x7f);
-    let lanes = bytes.chunks_exact(LANE);
-    let clean = lanes.take_while(|lane| !lane.iter().fold(false, |any, byte| any | is(byte))).count() * LANE;
-    bytes[clean..].iter().position(is).map(|at| clean + at)
+    const EACH: u64 = u64::MAX / 0xff;
+    let is = |byte: u8| byte < 0x20 && byte != b'\t' || byte == 0x7f;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, bytes) in words.iter().enumerate() {
+        // Eight bytes at a time: the high bit of each that is below 0x20, or 0x7f; or that a borrow made look so.
+        let word = u64::from_le_bytes(*bytes);
+        let (low, del) = (word.wrapping_sub(EACH * 0x20) & !word, word ^ (EACH * 0x7f));
+        let mut suspects = (low | del.wrapping_sub(EACH) & !del) & (EACH * 0x80);
+        while suspects != 0 {
+            let place = suspects.trailing_zeros() as usize / 8;
+            if is(bytes[place]) {
+                return Some(at * 8 + place);
+            }
+            suspects &= suspects - 1;
+        }
+    }
+    let clean = words.len() * 8;
+    rest.iter().position(|byte| is(*byte)).map(|at| clean + at)
 }
 
 /// Whether a byte may be part of a token (RFC 9110, section 5.6.2).

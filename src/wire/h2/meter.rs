@@ -16,6 +16,8 @@ pub struct Meter {
     outgoing: Frames,
     /// The block of header fields that is coming in.
     block: Option<Block>,
+    /// DATA frames that came since this was last asked for.
+    data: u32,
     /// The streams that the peer opened (a client), or that were opened here (to a backend).
     streams: Live,
     client: bool,
@@ -44,6 +46,8 @@ struct Block {
 /// (RFC 9113, section 7).
 const OWN_CODES: [u32; 3] = [0x0, 0x2, 0x8];
 
+/// DATA frames that may come in before their readers have a turn.
+const CROWD: u32 = 128;
 /// What one new stream earns.
 const PRIORITIES_PER_STREAM: u32 = 10;
 const WINDOW_UPDATES_PER_STREAM: u32 = 4;
@@ -72,6 +76,7 @@ impl Meter {
             incoming,
             outgoing,
             block: None,
+            data: 0,
             streams: Live::new(),
             client,
             limits,
@@ -134,6 +139,14 @@ impl Meter {
         verdict
     }
 
+    /// Whether so many DATA frames came since this was last asked that their readers should have a turn.
+    ///
+    /// The library ends a connection that holds a few thousand small ones unread, and a single read can bring more than a
+    /// thousand: honest streams of small messages would be cut.
+    pub const fn is_crowded(&mut self) -> bool {
+        std::mem::replace(&mut self.data, 0) > CROWD
+    }
+
     /// How many of the `bytes` to be sent next still belong to a frame that has begun; 0 at a border.
     pub fn unfinished(&self, bytes: &[u8]) -> usize {
         self.outgoing.unfinished(bytes)
@@ -158,6 +171,9 @@ impl Meter {
     fn judge(&mut self, frame: &Frame, now: u32) -> Result<(), Excess> {
         if self.block.as_ref().is_some_and(|block| block.last) {
             self.block = None;
+        }
+        if frame.kind == Frame::DATA {
+            self.data = self.data.saturating_add(1);
         }
         match frame.kind {
             Frame::DATA if frame.length <= frame.pads() && !frame.has(Frame::END_STREAM) => {

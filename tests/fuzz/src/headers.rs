@@ -2,10 +2,7 @@
 //!
 //! A byte of choices, then lines `name: value`.
 
-use std::time::Duration;
-
-use botgate::proxy::Client;
-use botgate::proxy::fuzzing::{prepare_request, prepare_response};
+use botgate::proxy::fuzzing::{client, prepare_request, prepare_response};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 const HOP_BY_HOP: [&str; 7] =
@@ -27,15 +24,7 @@ pub fn target(data: &[u8]) {
         }
     }
     let peer = if bit(0) { "[2001:db8::7]:1234" } else { "192.0.2.7:1234" };
-    let client = Client {
-        peer: peer.parse().unwrap(),
-        local: "198.51.100.1:8443".parse().unwrap(),
-        tls: bit(1),
-        server_name: None,
-        trusted: bit(2),
-        listener: 0,
-        body_timeout: Duration::from_secs(1),
-    };
+    let client = client(peer.parse().unwrap(), "198.51.100.1:8443".parse().unwrap(), bit(1), bit(2));
     let version = if bit(3) { Version::HTTP_2 } else { Version::HTTP_11 };
     let mut request = before.clone();
     prepare_request(&mut request, &client, "bot.example", version);
