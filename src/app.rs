@@ -78,9 +78,9 @@ pub enum StartError {
     /// The admin listener.
     #[error(transparent)]
     Admin(#[from] admin::BindError),
-    /// The admin listener would be open to everyone.
+    /// The admin listener would be open to everyone, or its TLS cannot be set up.
     #[error(transparent)]
-    Insecure(#[from] admin::InsecureBind),
+    Access(#[from] admin::AccessError),
     /// Who to be.
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
@@ -121,6 +121,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     };
     let tap = ActivityTap::new(config.admin.activity_text);
     let book = CertificateBook::default();
+    let rules = admin::Rules::new(&config.admin, book.clone())?;
     let server = Server::bind(&config, workers, setup.takeover, &client_stats, book.clone())?;
     let admin_socket = bind_admin(&config, setup.takeover)?;
     // All that takes rights is taken. What comes from here on, the journal's files above all, belongs to that user.
@@ -132,7 +133,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         loaded: setup.loaded,
         outside: setup.outside,
         watch: setup.watch,
-        participants: vec![server.participant(), Arc::new(tap.clone())],
+        participants: vec![server.participant(), Arc::new(rules.clone()), Arc::new(tap.clone())],
         workers,
         clock,
         state_dir: setup.state_dir,
@@ -149,9 +150,10 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Arc::new(move || telemetry::render(&process, &clients, &stats, &sources(&snapshots.load()), unlogged()))
     };
     let stop_admin = CancellationToken::new();
-    let admin_state = admin::AdminState::new(handle.clone(), &config.admin, render, tap.clone(), stop_admin.clone())?;
+    let stats = control.stats.clone();
+    let admin_state = admin::AdminState::new(handle.clone(), rules, stats, render, tap.clone(), stop_admin.clone());
     let admin_state = admin_state.watching(hearts.clone());
-    let admin_address = serve_admin(config.admin.bind, admin_socket, admin_state, stop_admin.clone())?;
+    let admin_address = serve_admin(config.admin.bind, admin_socket, admin_state)?;
 
     let addresses = server.addresses();
     let make = move |worker| {
@@ -194,7 +196,6 @@ fn serve_admin(
     bind: SocketAddr,
     bound: Option<std::net::TcpListener>,
     state: admin::AdminState,
-    stop: CancellationToken,
 ) -> Result<SocketAddr, StartError> {
     let Some(listener) = bound else {
         start_admin(move || async move {
@@ -205,18 +206,18 @@ fn serve_admin(
                 }
             };
             tracing::info!(admin = %bind, "the predecessor has freed the admin address");
-            serve_on(listener, state, stop).await;
+            serve_on(listener, state).await;
         })?;
         return Ok(bind);
     };
     let address = listener.local_addr()?;
-    start_admin(move || serve_on(listener, state, stop))?;
+    start_admin(move || serve_on(listener, state))?;
     Ok(address)
 }
 
-async fn serve_on(listener: std::net::TcpListener, state: admin::AdminState, stop: CancellationToken) {
+async fn serve_on(listener: std::net::TcpListener, state: admin::AdminState) {
     let served = match TcpListener::from_std(listener) {
-        Ok(listener) => admin::serve(listener, admin::router(state), stop).await,
+        Ok(listener) => admin::serve(listener, state).await,
         Err(error) => Err(error),
     };
     if let Err(error) = served {
@@ -311,7 +312,7 @@ impl Signals {
 
 /// Control says in the log how a reload ended; what is left to say is that it did not answer.
 async fn reload(control: &Handle) {
-    if let Err(error) = control.ask::<ReloadOutcome>(Command::Reload).await {
+    if let Err(error) = control.ask::<ReloadOutcome>(|reply| Command::Reload(None, reply)).await {
         tracing::error!(%error, "SIGHUP: no reload");
     }
 }

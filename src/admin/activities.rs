@@ -1,8 +1,10 @@
 //! Every activity as it is answered, as server-sent events.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 
+use super::actor::Actor;
 use super::events::{self, Feed};
 use super::problem::Problem;
 use super::state::AdminState;
@@ -18,9 +20,12 @@ use crate::telemetry::Watching;
     responses(
         (status = 200, description = "A stream of activities", body = ActivityView, content_type = "text/event-stream"),
         (status = 503, description = "Too many streams", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn activities(State(state): State<AdminState>) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn activities(
+    State(state): State<AdminState>,
+    Extension(actor): Extension<Actor>,
+) -> Result<impl IntoResponse, Problem> {
     let watching = state.tap.watch();
-    events::stream(&state, watching)
+    events::stream(&state, actor, watching)
 }
 
 impl Feed for Watching {

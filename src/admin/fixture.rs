@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{AdminState, RenderMetrics, bind, router, serve};
+use super::{AdminState, RenderMetrics, Rules, bind, serve};
 use crate::config::AdminConfig;
 use crate::control::{Action, Command, ControlError, DrillCommand, Handle, PoolOrder};
 use crate::model::{
@@ -20,7 +20,8 @@ use crate::model::{
     DrillState, ExplainView, FailbackView, FlapView, Health, JournalEntry, JournalQuery, OrderView, Phase, PoolView,
     Readiness, ReloadOutcome, ServiceLevel, Utc, Verdict,
 };
-use crate::telemetry::ActivityTap;
+use crate::telemetry::{ActivityTap, ControlStats};
+use crate::tls::CertificateBook;
 
 /// A pool whose first priority is down.
 pub(crate) fn pool() -> PoolView {
@@ -123,6 +124,7 @@ pub(crate) struct Script {
     pub(crate) ready: bool,
     pub(crate) phase: Phase,
     pub(crate) reload: ReloadOutcome,
+    pub(crate) trouble: Vec<String>,
 }
 
 impl Default for Script {
@@ -132,6 +134,7 @@ impl Default for Script {
             ready: true,
             phase: Phase::FailedOver,
             reload: ReloadOutcome::Applied { changes, needs_restart: vec![], warnings: vec![] },
+            trouble: vec![],
         }
     }
 }
@@ -142,6 +145,7 @@ pub(crate) struct Gate {
     pub(crate) events: broadcast::Sender<DecisionView>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) rules: Rules,
 }
 
 impl Gate {
@@ -159,11 +163,13 @@ impl Gate {
         let (events, _) = broadcast::channel(4);
         tokio::spawn(control(inbox, script));
         let shutdown = CancellationToken::new();
-        let config = AdminConfig { bind: addr, token: token.map(str::to_owned), activity_text: false };
+        let config = AdminConfig { token: token.map(str::to_owned), ..AdminConfig::open(addr) };
+        let rules = Rules::new(&config, CertificateBook::default()).unwrap();
         let handle = Handle::new(commands, events.clone());
-        let state = AdminState::new(handle, &config, render, ActivityTap::new(false), shutdown.clone()).unwrap();
-        let serving = tokio::spawn(serve(listener, router(state), shutdown.clone()));
-        Self { addr, events, shutdown, serving }
+        let tap = ActivityTap::new(false);
+        let state = AdminState::new(handle, rules.clone(), ControlStats::new(), render, tap, shutdown.clone());
+        let serving = tokio::spawn(serve(listener, state));
+        Self { addr, events, shutdown, serving, rules }
     }
 
     /// The response to a request on a connection of its own; `Host` is the listener's address unless given.
@@ -210,8 +216,10 @@ async fn control(mut inbox: mpsc::Receiver<Command>, script: Script) {
         // A caller that went away takes no answer.
         let _ = match command {
             Command::Pools(reply) => reply.send(Ok(vec![PoolView { phase: script.phase, ..pool() }])).is_ok(),
-            Command::Ready(reply) => reply.send(Ok(Readiness { ready: script.ready, trouble: vec![] })).is_ok(),
-            Command::Reload(reply) => reply.send(Ok(script.reload.clone())).is_ok(),
+            Command::Ready(reply) => {
+                reply.send(Ok(Readiness { ready: script.ready, trouble: script.trouble.clone() })).is_ok()
+            }
+            Command::Reload(_, reply) => reply.send(Ok(script.reload.clone())).is_ok(),
             Command::Order(order) => carry_out(order),
             Command::Retire(reply) => reply.send(Ok(())).is_ok(),
             Command::Journal(query, reply) => reply.send(Ok(journal(&query))).is_ok(),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::actor::Actor;
 use super::problem::{Kind, Problem};
 use super::state::AdminState;
 use crate::control::Command;
@@ -45,19 +46,25 @@ pub(super) async fn healthz(State(state): State<AdminState>) -> Result<Json<Ok>,
 /// Whether botgate should get traffic.
 ///
 /// Turns green after the first round of probes, and stays green when backends go down later: what to do then is the
-/// business of steering, not of the balancer in front.
+/// business of steering, not of the balancer in front. What does not work as it should is told to who proves to be allowed to
+/// look.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It should", body = Ok),
         (status = 503, description = "Not yet, control does not answer, or a thread that serves is stuck or dead", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Ok>, Problem> {
+pub(super) async fn readyz(
+    State(state): State<AdminState>,
+    actor: Option<Extension<Actor>>,
+) -> Result<Json<Ok>, Problem> {
     let ill = state.hearts.as_ref().map(|hearts| hearts.trouble()).unwrap_or_default();
     if !ill.is_empty() {
         return Err(Problem::new(Kind::Unwell, ill.join("; ")));
     }
     let readiness = state.ask(PATIENCE, Command::Ready).await?;
     if readiness.ready {
-        Result::Ok(Json(Ok { status: "ok", trouble: readiness.trouble }))
+        // It names pools, issuers and files: not for strangers.
+        let trouble = if actor.is_some() { readiness.trouble } else { Vec::new() };
+        Result::Ok(Json(Ok { status: "ok", trouble }))
     } else {
         let detail = "the first round of probes is not over; ask again in a moment";
         Err(Problem::new(Kind::NotReady, detail))

@@ -1,5 +1,7 @@
 //! Every refusal as a problem document (RFC 9457), whoever made it: a handler, axum or a layer.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -28,6 +30,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time, and what to do.
     pub detail: String,
+    /// In how many seconds it may be tried again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }
 
 /// The problems that have a name of their own.
@@ -44,6 +49,8 @@ pub(super) enum Kind {
     JournalUnreadable,
     TooManySubscribers,
     TokenWanted,
+    RoleWanted,
+    TooOften,
     WrongHost,
     CrossOrigin,
     ReasonTooLong,
@@ -68,7 +75,9 @@ impl Kind {
             Self::TooManySubscribers => {
                 (StatusCode::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
             }
-            Self::TokenWanted => (StatusCode::UNAUTHORIZED, "token-wanted", "The admin token is wanted"),
+            Self::TokenWanted => (StatusCode::UNAUTHORIZED, "token-wanted", "An admin token is wanted"),
+            Self::RoleWanted => (StatusCode::FORBIDDEN, "role-wanted", "Your role does not allow that"),
+            Self::TooOften => (StatusCode::TOO_MANY_REQUESTS, "too-often", "Too often"),
             Self::WrongHost => (StatusCode::FORBIDDEN, "wrong-host", "Not a name of this listener"),
             Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Cross-origin request"),
             Self::ReasonTooLong => (StatusCode::UNPROCESSABLE_ENTITY, "reason-too-long", "The reason is too long"),
@@ -83,13 +92,32 @@ impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (status, name, title) = kind.facts();
         let kind = format!("urn:botgate:{name}");
-        Self { kind, title: title.to_owned(), status: status.as_u16(), detail: detail.into() }
+        Self {
+            kind,
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// Something that is done too often, and how long to wait.
+    pub(super) fn limited(detail: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let detail = format!("{detail} ({seconds} s)");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(Kind::TooOften, detail) }
     }
 
     /// A problem that its status names (RFC 9457, section 4.2.1).
     pub(super) fn of_status(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { kind: "about:blank".to_owned(), title, status: status.as_u16(), detail: detail.into() }
+        Self {
+            kind: "about:blank".to_owned(),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after_seconds: None,
+        }
     }
 }
 
@@ -108,7 +136,11 @@ impl From<ControlError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        problem_response(self.status, &self)
+        let mut response = problem_response(self.status, &self);
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

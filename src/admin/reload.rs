@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::actor::Actor;
 use super::problem::{Kind, Problem, problem_response};
 use super::state::AdminState;
 use crate::control::Command;
@@ -29,14 +30,18 @@ pub struct Rejection {
 
 /// Read the config again.
 ///
-/// 200 when the new config serves. 409 when it is bad: the request was fine, the file is not; nothing changed.
+/// The journal says of every pool who ordered it. 200 when the new config serves. 409 when it is bad: the request was fine, the file is not; nothing changed.
 #[utoipa::path(post, path = "/api/v1/reload", tag = "orders",
     responses(
         (status = 200, description = "Applied", body = ReloadOutcome),
         (status = 409, description = "Rejected: nothing changed", body = Rejection, content_type = "application/problem+json"),
         (status = 503, description = "Control does not answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn reload(State(state): State<AdminState>) -> Result<Response, Problem> {
-    let outcome = state.ask(PATIENCE, Command::Reload).await?;
+pub(super) async fn reload(
+    State(state): State<AdminState>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    let by = Some(actor.to_string());
+    let outcome = state.ask(PATIENCE, |reply| Command::Reload(by, reply)).await?;
     Ok(match &outcome {
         ReloadOutcome::Applied { .. } => Json(outcome).into_response(),
         ReloadOutcome::Rejected { errors } => {

@@ -18,15 +18,14 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 use utoipa::ToSchema;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Problem, normalise};
 use super::shared::Refusal;
 use super::state::AdminState;
-use super::{activities, drills, events, guard, health, journal, orders, pools, reload};
+use super::{activities, drills, events, guard, health, journal, orders, pools, reload, security};
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
@@ -90,21 +89,20 @@ fn described() -> OpenApiRouter<AdminState> {
         .routes(routes!(openapi_json))
         .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
     let endless = OpenApiRouter::default().routes(routes!(events::events)).routes(routes!(activities::activities));
-    bounded.merge(endless)
+    let mut all = bounded.merge(endless);
+    security::require(all.get_openapi_mut());
+    all
 }
 
 fn about() -> OpenApi {
     let info = InfoBuilder::new().title("botgate admin API").version(env!("CARGO_PKG_VERSION")).description(Some(
         "Pools, their backends, the journal and an operator's orders. Errors are problem documents (RFC 9457).",
     ));
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let components = ComponentsBuilder::new().security_scheme("admin-token", bearer);
+    let components = security::schemes(ComponentsBuilder::new());
     OpenApiBuilder::new()
         .info(info)
         // What shared descriptions of answers refer to is not found by itself.
         .components(Some(components.schema_from::<Problem>().schema_from::<Refusal>().build()))
-        // Either the token, or none on a loopback listener without one.
-        .security(Some([SecurityRequirement::new("admin-token", [""; 0]), SecurityRequirement::default()]))
         .build()
 }
 

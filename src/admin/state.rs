@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::guard::{Guard, InsecureBind};
+use super::guard::Guard;
 use super::problem::{Kind, Problem};
-use crate::config::AdminConfig;
+use super::rules::Rules;
 use crate::control::{Command, ControlError, Handle, Reply};
-use crate::telemetry::{ActivityTap, Heartbeats};
+use crate::telemetry::{ActivityTap, ControlStats, Heartbeats};
 
 /// Renders the metrics in Prometheus' text format. Called for every scrape; must not block for long.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -23,6 +23,7 @@ pub(super) const MAX_SUBSCRIBERS: usize = 32;
 pub struct AdminState {
     pub(super) control: Handle,
     pub(super) guard: Guard,
+    pub(super) stats: Arc<ControlStats>,
     pub(super) render: RenderMetrics,
     pub(super) subscribers: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
@@ -32,28 +33,19 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// The state of a listener with this config. `shutdown` is the token that [`super::serve`] gets as well: it ends the
-    /// event streams, which would else hold the listener open for ever.
-    ///
-    /// # Errors
-    /// [`InsecureBind`] when the address is open to the network and there is no token.
+    /// The state of a listener with these rules, which counts what it refuses in `stats`. `shutdown` ends [`super::serve`],
+    /// and the event streams, which would else hold the listener open for ever.
     pub fn new(
         control: Handle,
-        config: &AdminConfig,
+        rules: Rules,
+        stats: Arc<ControlStats>,
         render: RenderMetrics,
         tap: ActivityTap,
         shutdown: CancellationToken,
-    ) -> Result<Self, InsecureBind> {
-        let guard = Guard::new(config)?;
-        Ok(Self {
-            control,
-            guard,
-            render,
-            subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
-            shutdown,
-            tap,
-            hearts: None,
-        })
+    ) -> Self {
+        let guard = Guard::new(rules, control.clone(), stats.clone());
+        let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
+        Self { control, guard, stats, render, subscribers, shutdown, tap, hearts: None }
     }
 
     /// The same with an eye on the threads that serve.

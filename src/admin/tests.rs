@@ -1,5 +1,7 @@
 //! The admin API from outside: over a socket, with everything in front of it.
 
+mod access;
+
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -14,7 +16,8 @@ use crate::config::AdminConfig;
 use crate::control::Handle;
 use crate::model::OrderView;
 use crate::model::{PoolView, ReloadOutcome};
-use crate::telemetry::ActivityTap;
+use crate::telemetry::{ActivityTap, ControlStats};
+use crate::tls::CertificateBook;
 
 fn problem(headers: &http::HeaderMap, body: &str) -> Problem {
     assert_eq!(headers["content-type"], PROBLEM_JSON, "{body}");
@@ -48,11 +51,11 @@ async fn not_ready_before_the_first_round_of_probes() {
 #[tokio::test(start_paused = true)]
 async fn a_control_that_does_not_answer_is_not_ready_within_a_second() {
     let (commands, _inbox) = mpsc::channel(8);
-    let config = AdminConfig { bind: "127.0.0.1:1".parse().unwrap(), token: None, activity_text: false };
+    let rules = Rules::new(&AdminConfig::open("127.0.0.1:1".parse().unwrap()), CertificateBook::default()).unwrap();
     let handle = Handle::new(commands, broadcast::channel(1).0);
     let render = std::sync::Arc::new(String::new);
-    let router =
-        router(AdminState::new(handle, &config, render, ActivityTap::new(false), CancellationToken::new()).unwrap());
+    let (stats, tap) = (ControlStats::new(), ActivityTap::new(false));
+    let router = router(AdminState::new(handle, rules, stats, render, tap, CancellationToken::new()));
     let began = tokio::time::Instant::now();
     let request = http::Request::get("/readyz").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
@@ -373,4 +376,29 @@ fn collect_references(value: &Value, into: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| collect_references(item, into)),
         _ => {}
     }
+}
+
+#[tokio::test]
+async fn one_address_that_opens_connections_without_end_does_not_take_all_places() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let gate = Gate::start(None, Script::default()).await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        idle.push(tokio::net::TcpStream::connect(gate.addr).await.unwrap());
+    }
+    // The last one to be let in is known to be in once one more is turned away.
+    let mut turned_away = tokio::net::TcpStream::connect(gate.addr).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), turned_away.read_u8()).await.unwrap();
+    assert!(ended.is_err(), "closed, without a word");
+    drop(idle);
+    let answered = async {
+        loop {
+            let mut stream = tokio::net::TcpStream::connect(gate.addr).await.unwrap();
+            let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            if asked.is_ok() && stream.read_u8().await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("their places are free again");
 }

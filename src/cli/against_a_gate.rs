@@ -109,7 +109,7 @@ async fn a_rejected_reload_ends_with_1() {
 
 #[tokio::test]
 async fn an_url_of_no_use_ends_with_2_and_nobody_there_with_3() {
-    assert_eq!(end_of("status", "https://localhost".into()).await, Exit::Usage);
+    assert_eq!(end_of("status", "ftp://localhost".into()).await, Exit::Usage);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(end_of("status", format!("http://{free}")).await, Exit::Unreachable);
 }

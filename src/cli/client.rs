@@ -1,24 +1,23 @@
 //! The client of the admin API that the operator's commands share.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+pub(super) use super::reach::AdminArgs;
+use super::reach::Endpoint;
 use super::{Exit, print};
 use crate::admin::{Problem, Refusal};
 
-/// How long a connection to the admin API may take.
-const DIAL: Duration = Duration::from_secs(5);
 /// How long an answer may take: longer than the admin API's own deadline of a reload.
 const ANSWER: Duration = Duration::from_secs(40);
 /// How long a question may take: longer than the admin API's own deadline of reading the journal.
@@ -26,22 +25,22 @@ const LOOK: Duration = Duration::from_secs(15);
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Where the admin API is: the same for every command that asks it.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct AdminArgs {
-    /// Where the admin API listens. Its token, where it wants one, comes from the environment: BOTGATE_ADMIN_TOKEN
-    #[arg(long = "admin", value_name = "URL", env = "BOTGATE_ADMIN", default_value = "http://127.0.0.1:9443")]
-    url: String,
-}
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     /// The URL is of no use.
-    #[error("the admin URL {url:?} is of no use: {why}; write it as http://HOST:PORT, with --admin or BOTGATE_ADMIN")]
-    BadUrl { url: String, why: &'static str },
+    #[error(
+        "the admin URL {url:?} is of no use: {why}; write it as http(s)://HOST:PORT, with --admin or BOTGATE_ADMIN"
+    )]
+    BadUrl { url: String, why: String },
+    /// A file that the command line names is of no use.
+    #[error("{}: {why}", path.display())]
+    BadFile { path: PathBuf, why: String },
+    /// TLS cannot be set up.
+    #[error("no TLS to the admin API: {0}")]
+    BadTls(String),
     /// The token cannot be sent.
-    #[error("BOTGATE_ADMIN_TOKEN holds characters that an HTTP header cannot carry")]
+    #[error("the admin token holds characters that an HTTP header cannot carry")]
     BadToken,
     /// Nobody there.
     #[error(
@@ -56,7 +55,7 @@ pub(super) enum ClientError {
     Refused(Problem),
     /// It said why not.
     #[error("{}", told(.0))]
-    Against(Refusal),
+    Against(Box<Refusal>),
     /// It is no admin API, or of another version.
     #[error("{url} does not answer like botgate's admin API: {why}")]
     Strange { url: String, why: String },
@@ -66,7 +65,7 @@ impl ClientError {
     /// How a command that met this ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::BadUrl { .. } | Self::BadToken => Exit::Usage,
+            Self::BadUrl { .. } | Self::BadFile { .. } | Self::BadTls(_) | Self::BadToken => Exit::Usage,
             // 5xx: the listener is there, but what it speaks for is not.
             Self::Refused(problem) if problem.status < 500 => Exit::No,
             Self::Against(_) => Exit::No,
@@ -92,10 +91,7 @@ fn told(refusal: &Refusal) -> String {
 /// A client of one admin API. Each request has a connection of its own.
 pub(super) struct Client {
     url: String,
-    /// Host and port to dial, and the `Host` to send.
-    address: (String, u16),
-    host: HeaderValue,
-    base_path: String,
+    endpoint: Endpoint,
     authorization: Option<HeaderValue>,
     actor: Option<HeaderValue>,
 }
@@ -103,34 +99,20 @@ pub(super) struct Client {
 impl Client {
     /// A client for what the command line and the environment say.
     pub(super) fn new(args: &AdminArgs) -> Result<Self, ClientError> {
-        let token = std::env::var("BOTGATE_ADMIN_TOKEN").ok().filter(|token| !token.is_empty());
         let user = ["SUDO_USER", "USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-        Self::with(&args.url, token.as_deref(), user.as_deref())
+        Self::with(args, args.token()?.as_deref(), user.as_deref())
     }
 
-    fn with(url: &str, token: Option<&str>, user: Option<&str>) -> Result<Self, ClientError> {
-        let bad = |why| ClientError::BadUrl { url: url.to_owned(), why };
-        let uri: Uri = url.parse().map_err(|_| bad("it is not a URL"))?;
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            return Err(bad("only http:// is spoken here"));
-        }
-        let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(bad("credentials do not belong into it"));
-        }
-        if authority.host().is_empty() {
-            return Err(bad("it has no host"));
-        }
+    fn with(args: &AdminArgs, token: Option<&str>, user: Option<&str>) -> Result<Self, ClientError> {
+        let endpoint = Endpoint::new(args)?;
         let authorization = token.map(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
             value.set_sensitive(true);
             Ok(value)
         });
         Ok(Self {
-            url: url.to_owned(),
-            address: (authority.host().trim_matches(['[', ']']).to_owned(), authority.port_u16().unwrap_or(80)),
-            host: HeaderValue::try_from(authority.as_str()).map_err(|_| bad("its host is not one"))?,
-            base_path: uri.path().trim_end_matches('/').to_owned(),
+            url: args.url.clone(),
+            endpoint,
             authorization: authorization.transpose()?,
             // A label: one that cannot be sent is left out.
             actor: user.and_then(|user| HeaderValue::try_from(user).ok()),
@@ -173,7 +155,7 @@ impl Client {
     /// What a refusal says.
     pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
         if let Ok(refusal) = serde_json::from_slice::<Refusal>(body) {
-            return ClientError::Against(refusal);
+            return ClientError::Against(Box::new(refusal));
         }
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => ClientError::Refused(problem),
@@ -182,18 +164,15 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
-        let (host, port) = &self.address;
-        let dialed = timeout(DIAL, TcpStream::connect((host.as_str(), *port))).await;
-        let stream =
-            dialed.map_err(|_| self.unreachable("no connection within 5 s"))?.map_err(|e| self.unreachable(e))?;
+        let stream = self.endpoint.dial().await.map_err(|why| self.unreachable(why))?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| self.unreachable(error))?;
         tokio::spawn(connection);
         let limit = if method == Method::GET { LOOK } else { ANSWER };
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base_path))
-            .header(HOST, &self.host)
+            .uri(format!("{}{path}", self.endpoint.base_path))
+            .header(HOST, &self.endpoint.host)
             .header(ACCEPT, "application/json, application/problem+json, text/event-stream");
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -207,7 +186,10 @@ impl Client {
         let request = request.body(Full::new(body)).map_err(|error| self.strange(error.to_string()))?;
         let answer = timeout(limit, sender.send_request(request)).await;
         let late = |_| self.unreachable(format!("no answer within {} s", limit.as_secs()));
-        answer.map_err(late)?.map_err(|error| self.unreachable(error))
+        answer.map_err(late)?.map_err(|error| match error.is_parse() && !self.endpoint.is_secure() {
+            true => self.strange("it speaks no HTTP; if it speaks TLS, write https://".to_owned()),
+            false => self.unreachable(error),
+        })
     }
 
     async fn read(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
@@ -291,17 +273,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart_or_refused() {
-        let client = Client::with("http://[::1]:9443/behind/", None, None).unwrap();
-        assert_eq!((client.address, client.base_path.as_str()), (("::1".into(), 9443), "/behind"));
-        for bad in ["https://localhost", "localhost:9443", "http://a:b@c", "http://", "::", ""] {
-            let error = Client::with(bad, None, None).err().unwrap();
-            assert_eq!(error.exit(), Exit::Usage, "{bad}");
-            assert!(error.to_string().contains("BOTGATE_ADMIN"), "{error}");
-        }
-    }
-
-    #[test]
     fn segments_cannot_break_out_of_their_path() {
         assert_eq!(path(&["api", "a/../b?c#d e"]), "/api/a%2F..%2Fb%3Fc%23d%20e");
     }
@@ -318,7 +289,7 @@ mod tests {
             "type": "urn:botgate:order-refused", "title": "no", "status": 409, "detail": "a; b",
             "reasons": ["a", "b"], "forcible": true,
         });
-        let client = Client::with("http://localhost", None, None).unwrap();
+        let client = Client::with(&AdminArgs::at("http://localhost"), None, None).unwrap();
         let refused =
             |problem: &serde_json::Value| client.refusal(StatusCode::CONFLICT, problem.to_string().as_bytes());
         let forcible = refused(&problem);
@@ -332,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_token_that_no_header_carries_is_bad_usage_and_is_not_printed() {
-        let error = Client::with("http://localhost", Some("s3cret\n"), None).err().unwrap();
+        let error = Client::with(&AdminArgs::at("http://localhost"), Some("s3cret\n"), None).err().unwrap();
         assert_eq!(error.exit(), Exit::Usage);
         assert!(!error.to_string().contains("s3cret"));
     }
@@ -341,7 +312,7 @@ mod tests {
     async fn nobody_there_says_the_url_and_how_to_set_it() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://{free}");
-        let error = Client::with(&url, None, None).unwrap().get::<()>("/").await.unwrap_err();
+        let error = Client::with(&AdminArgs::at(&url), None, None).unwrap().get::<()>("/").await.unwrap_err();
         assert_eq!(error.exit(), Exit::Unreachable);
         let text = error.to_string();
         assert!(text.contains(&url) && text.contains("--admin URL"), "{text}");

@@ -22,6 +22,7 @@ mod journal;
 mod order;
 mod pin;
 mod print;
+mod reach;
 mod reload;
 mod resume;
 mod run;

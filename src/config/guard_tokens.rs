@@ -152,7 +152,7 @@ fn names(place: &Place<'_>, written: Option<&[String]>) -> Vec<String> {
 }
 
 /// A place that publishes keys.
-fn source(text: &str, ca: Option<PathBuf>) -> Result<KeySourceConfig, Fault> {
+pub(super) fn source(text: &str, ca: Option<PathBuf>) -> Result<KeySourceConfig, Fault> {
     const HINT: &str = "\"https://host/.well-known/openid-configuration\"";
     let url = address::backend_url(text).map_err(|Fault { message, .. }| fault(message, HINT))?;
     if !url.tls && !is_this_machine(&url.host) {

@@ -37,7 +37,8 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// As [`load`].
 pub fn load_without_secrets(path: &Path) -> Result<Loaded, Report> {
-    load_with(path, &|name| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned())))
+    // No two are the same, and none is so short that it could be guessed.
+    load_with(path, &|name| Some(std::env::var(name).unwrap_or_else(|_| format!("unset-variable-{name}"))))
 }
 
 fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {

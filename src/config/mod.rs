@@ -5,6 +5,7 @@
 //! `policy`, `follow`, `backend`, `probe`) checks what it means. `mask` keeps secrets out of what a report shows.
 
 mod address;
+mod admin;
 mod backend;
 mod certificate;
 mod defaulted;
@@ -61,6 +62,7 @@ mod validate;
 mod values;
 mod watch;
 
+pub use admin::{AdminClient, AdminConfig, AdminTls, AdminToken, ClientName, OidcConfig};
 pub use certificate::{CertificateConfig, CertificateError, load_certified_key, load_crls, load_roots};
 pub use load::{Loaded, load, load_without_secrets, parse};
 pub use parity::{Against, Difference, ParityConfig, ParityRequest, ParityRule, Take};

@@ -4,10 +4,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::admin::RawAdmin;
 use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
 use super::raw_tls::{RawClientAuth, RawHsts, RawOcsp};
-use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
+use super::raw_values::{RawCertificate, RawDuration, RawSize};
 
 /// The configuration of botgate.
 #[derive(Deserialize, JsonSchema)]
@@ -110,19 +111,6 @@ pub(super) struct RawListener {
     pub(super) min_read_rate: Option<RawSize>,
     /// How long a client may be slower than these. Default "20s".
     pub(super) rate_grace: Option<RawDuration>,
-}
-
-/// The admin listener.
-#[derive(Deserialize, Default, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Admin")]
-pub(super) struct RawAdmin {
-    /// Address and port. Default "127.0.0.1:9443". Anything but loopback must have a token.
-    pub(super) bind: Option<String>,
-    /// The bearer token.
-    pub(super) token: Option<RawSecret>,
-    /// Whether `botgate watch --activities` shows what users wrote. Default false.
-    pub(super) activity_text: Option<bool>,
 }
 
 /// The access log.

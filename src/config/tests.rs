@@ -1,5 +1,6 @@
 //! The config from end to end: text in, config or report out.
 
+mod admin;
 mod bad;
 mod files;
 mod good;

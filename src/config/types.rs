@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::admin::AdminConfig;
 use super::certificate::CertificateConfig;
 use super::types_guard::GuardConfig;
 use super::types_limits::ListenerLimits;
@@ -125,24 +126,6 @@ impl Network {
             }
             _ => false,
         }
-    }
-}
-
-/// The admin listener.
-#[derive(Clone, PartialEq)]
-pub struct AdminConfig {
-    /// The address. Anything but loopback has a token.
-    pub bind: SocketAddr,
-    /// The bearer token; never printed.
-    pub token: Option<String>,
-    /// Whether who watches activities sees what was said in them.
-    pub activity_text: bool,
-}
-
-impl std::fmt::Debug for AdminConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let token = self.token.as_ref().map(|_| "…");
-        f.debug_struct("AdminConfig").field("bind", &self.bind).field("token", &token).finish()
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
 
+use super::address;
 use super::certificate::CertificateConfig;
 use crate::model::BackendName;
 
@@ -51,6 +52,22 @@ impl BackendConfig {
             http2: url.tls,
             url,
         }
+    }
+}
+
+impl BackendConfig {
+    /// A service that the command line names, over HTTP/1.1, with what it is trusted by and shown.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, without repeating it.
+    pub fn service_at(
+        url: &str,
+        ca: Option<PathBuf>,
+        client_certificate: Option<CertificateConfig>,
+    ) -> Result<Self, String> {
+        let url = address::backend_url(url).map_err(|fault| fault.message)?;
+        let service = Self::service(url.host.as_str().into(), url, ca);
+        Ok(Self { client_certificate, http2: false, ..service })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::types::Config;
 use super::types_backend::BackendConfig;
 use crate::model::TokenMode;
 
@@ -60,5 +61,13 @@ impl TokensConfig {
     /// The places whose keys it needs.
     pub fn sources(&self) -> impl Iterator<Item = &KeySourceConfig> {
         std::iter::once(&self.channel).chain(&self.entra).map(|issuer| &issuer.keys)
+    }
+}
+
+impl Config {
+    /// Every place whose keys something here checks tokens with; a place may come more than once.
+    pub fn key_sources(&self) -> impl Iterator<Item = &KeySourceConfig> {
+        let tokens = self.routes.iter().filter_map(|route| route.guard.as_ref()?.tokens.as_deref());
+        tokens.flat_map(TokensConfig::sources).chain(self.admin.oidc.iter().map(|oidc| &oidc.keys))
     }
 }

@@ -4,16 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::admin::{AdminConfig, RawAdmin};
 use super::defaulted::{deadline, size, span};
 use super::findings::Place;
 use super::pool::unique_name;
 use super::pool_names::PoolNames;
 use super::presets::{Preset, preset};
-use super::raw::{RawAdmin, RawConfig, RawDns, RawJournal, RawListener, RawRoute};
+use super::raw::{RawConfig, RawDns, RawJournal, RawListener, RawRoute};
 use super::resolve::Outside;
 use super::types::{
-    AccessLogConfig, AccountConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig,
-    RouteConfig,
+    AccessLogConfig, AccountConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig, RouteConfig,
 };
 use super::{address, follow, guard, limits, pool, tls, values};
 
@@ -157,16 +157,7 @@ fn admin(
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));
     let bind = raw.bind.as_ref().map_or(Some(default), |bind| place.key("bind").take(address::bind(bind)));
     claim(&place.key("bind"), bind, bound);
-    let token = raw.token.as_ref().and_then(|raw| outside.secret(&place.key("token"), raw));
-    let bind = bind.unwrap_or(default);
-    if !bind.ip().is_loopback() && raw.token.is_none() {
-        let hint = "token = \"${BOTGATE_ADMIN_TOKEN}\", or bind to 127.0.0.1";
-        place.key("bind").absent(format!("anybody who reaches {bind} could steer botgate: there is no token"), hint);
-    }
-    if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
-        place.key("token").error("the token cannot be sent in a header", "ASCII without spaces and line breaks");
-    }
-    AdminConfig { bind, token, activity_text: raw.activity_text.unwrap_or(false) }
+    super::admin::validate(place, Some(raw), bind.unwrap_or(default), outside)
 }
 
 fn dns(place: &Place<'_>, raw: Option<&RawDns>) -> DnsConfig {

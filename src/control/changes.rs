@@ -23,6 +23,14 @@ pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     if old.journal != next.journal {
         lines.push("journal: changed".into());
     }
+    if old.admin.token != next.admin.token
+        || old.admin.tokens != next.admin.tokens
+        || old.admin.oidc != next.admin.oidc
+        || old.admin.tls != next.admin.tls
+        || old.admin.hosts != next.admin.hosts
+    {
+        lines.push("admin: who may ask changed".into());
+    }
     if old.admin.activity_text != next.admin.activity_text {
         lines.push(format!("admin.activity_text: {}", next.admin.activity_text));
     }
@@ -99,7 +107,6 @@ pub(super) fn needs_restart(started: &Config, next: &Config) -> Vec<String> {
     key(started.shutdown_grace != next.shutdown_grace, "shutdown_grace");
     key(started.access_log != next.access_log, "access_log");
     key(started.admin.bind != next.admin.bind, "admin.bind");
-    key(started.admin.token != next.admin.token, "admin.token");
     key(binds(started) != binds(next), "listener.bind");
     for listener in &next.listeners {
         let Some(old) = started.listeners.iter().find(|old| old.bind == listener.bind) else { continue };
@@ -150,6 +157,14 @@ mod tests {
         let next = config("[admin]\nactivity_text = true", "");
         assert_eq!(changes(&old, &next), ["admin.activity_text: true"]);
         assert!(needs_restart(&old, &next).is_empty());
+    }
+
+    #[test]
+    fn who_may_ask_the_admin_listener_is_live_and_where_it_listens_takes_a_restart() {
+        let old = config("", "");
+        let next = config("[admin]\nbind = \"127.0.0.1:1\"\ntoken = \"0123456789abcdef\"", "");
+        assert_eq!(changes(&old, &next), ["admin: who may ask changed"]);
+        assert_eq!(needs_restart(&old, &next), ["admin.bind"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::handle::{ControlError, Reply};
 use super::journal::{Ack, Record, Ticket};
+use super::reload::Asker;
 use super::{Control, views};
 use crate::model::{JournalEntry, JournalQuery, Moment, OrderView, PoolName, ReloadOutcome};
 use crate::steering::Decision;
@@ -48,7 +49,7 @@ pub(super) struct Durable {
     pending: VecDeque<Pending>,
     promises: Vec<Promise>,
     /// Reloads that were applied and are not yet answered.
-    reloads: Vec<(Vec<Reply<ReloadOutcome>>, ReloadOutcome)>,
+    reloads: Vec<(Vec<Asker>, ReloadOutcome)>,
     last: Option<Ticket>,
     /// When it was last said that something is wrong with the journal; none while nothing is.
     troubled: Option<Moment>,
@@ -70,7 +71,7 @@ impl Durable {
     }
 
     /// Answers a reload once requests see it.
-    pub(super) fn answer_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>, outcome: ReloadOutcome) {
+    pub(super) fn answer_reload(&mut self, replies: Vec<Asker>, outcome: ReloadOutcome) {
         self.reloads.push((replies, outcome));
     }
 

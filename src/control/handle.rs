@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::config::KeySourceConfig;
 use crate::model::{
     BackendName, DecisionView, DrillReport, ExplainView, JournalEntry, JournalQuery, OrderView, PoolName, PoolView,
     Readiness, ReloadOutcome, Window,
 };
+use crate::snapshot::PublishedKeys;
 
 /// What control is asked.
 #[derive(Debug)]
@@ -29,8 +31,8 @@ pub enum Command {
     Journal(JournalQuery, Reply<Vec<JournalEntry>>),
     /// Write no more decisions to the journal: a successor does.
     Retire(Reply<()>),
-    /// Read the config again.
-    Reload(Reply<ReloadOutcome>),
+    /// Read the config again. Where somebody ordered it, the journal says who.
+    Reload(Option<String>, Reply<ReloadOutcome>),
     /// About drills.
     Drill(DrillCommand),
 }
@@ -169,12 +171,32 @@ pub enum ControlError {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     events: broadcast::Sender<DecisionView>,
+    keys: watch::Receiver<Option<OperatorKeys>>,
+}
+
+/// The keys that tokens of operators are checked with.
+#[derive(Clone, Debug)]
+pub struct OperatorKeys {
+    /// Where they are published: of use only to who trusts that place.
+    pub source: KeySourceConfig,
+    /// The keys, and where one is asked for that is not among them.
+    pub published: PublishedKeys,
 }
 
 impl Handle {
     /// A handle that sends on these channels.
     pub fn new(commands: mpsc::Sender<Command>, events: broadcast::Sender<DecisionView>) -> Self {
-        Self { commands, events }
+        Self { commands, events, keys: watch::channel(None).1 }
+    }
+
+    /// The same, with these keys of operators.
+    pub fn with_keys(self, keys: watch::Receiver<Option<OperatorKeys>>) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// The keys that tokens of operators are checked with now; none where no issuer of such tokens is known.
+    pub fn operator_keys(&self) -> Option<OperatorKeys> {
+        self.keys.borrow().clone()
     }
 
     /// Sends what `command` makes of a reply channel, and waits for the answer.

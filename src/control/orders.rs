@@ -2,6 +2,7 @@
 
 use super::handle::{Action, Command, ControlError, PoolOrder, Reply};
 use super::registry::PoolState;
+use super::reload::Asker;
 use super::{Control, views};
 use crate::model::{BackendName, OrderView, PoolName, Readiness};
 use crate::steering::{Order, Refused, What};
@@ -20,7 +21,7 @@ impl Control {
             Command::Order(order) => self.order(order),
             Command::Explain { pool, reply } => self.explain(&pool, reply),
             Command::Journal(query, reply) => self.ask_journal(query, reply),
-            Command::Reload(reply) => self.reload(Some(reply)),
+            Command::Reload(by, reply) => self.reload(Some(Asker { by, reply })),
             Command::Drill(command) => self.drill(command),
             Command::Retire(reply) => {
                 self.retired = true;

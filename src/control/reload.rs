@@ -1,5 +1,6 @@
 //! One path for every reload: SIGHUP, file watch and API. Build everything, then swap.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use super::apply::Prepared;
 use super::changes;
 use super::handle::Reply;
 use super::outside::{Loaded, Unloadable, listed};
-use super::registry::{Registry, TlsPlan};
+use super::registry::{PoolState, Registry, TlsPlan};
 use crate::config::Config;
-use crate::model::{Moment, PoolName, ReloadOutcome};
+use crate::model::{Cause, Moment, PoolName, ReloadOutcome};
 use crate::steering::Decision;
 
 /// A new backend is not sent requests before its name was asked for, for at most this long.
@@ -20,10 +21,19 @@ pub(super) const RESOLVE_WAIT: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Reloads {
     /// Who waits for the files that are being read.
-    reading: Option<Vec<Reply<ReloadOutcome>>>,
+    reading: Option<Vec<Asker>>,
     pending: Option<Pending>,
     /// Asked for while one was under way: the file may have changed after it was read, so all of them get another.
-    again: Option<Vec<Reply<ReloadOutcome>>>,
+    again: Option<Vec<Asker>>,
+}
+
+/// Who asked for a reload.
+#[derive(Debug)]
+pub(super) struct Asker {
+    /// By the name that the journal is to say; none: nobody who gave an order.
+    pub(super) by: Option<String>,
+    /// Where the outcome goes.
+    pub(super) reply: Reply<ReloadOutcome>,
 }
 
 /// A config for which everything is built, that waits for the names of its new backends.
@@ -33,7 +43,7 @@ struct Pending {
     prepared: Vec<Prepared>,
     hosts: Vec<String>,
     deadline: Moment,
-    replies: Vec<Reply<ReloadOutcome>>,
+    replies: Vec<Asker>,
 }
 
 impl Reloads {
@@ -45,18 +55,18 @@ impl Reloads {
 
 impl Control {
     /// Reads the config again, now or after the reload under way.
-    pub(super) fn reload(&mut self, reply: Option<Reply<ReloadOutcome>>) {
+    pub(super) fn reload(&mut self, asker: Option<Asker>) {
         if self.reloads.reading.is_some() || self.reloads.pending.is_some() {
             let again = self.reloads.again.get_or_insert_default();
             // Files that cannot be read may take for ever, and who asks again and again goes away in between.
-            again.retain(|reply| !reply.is_closed());
-            again.extend(reply);
+            again.retain(|asker| !asker.reply.is_closed());
+            again.extend(asker);
         } else {
-            self.begin_reload(reply.into_iter().collect());
+            self.begin_reload(asker.into_iter().collect());
         }
     }
 
-    fn begin_reload(&mut self, replies: Vec<Reply<ReloadOutcome>>) {
+    fn begin_reload(&mut self, replies: Vec<Asker>) {
         self.reloads.reading = Some(replies);
         self.errands.load(&self.outside);
     }
@@ -138,6 +148,8 @@ impl Control {
         let decisions = self.registry.apply(loaded.config, tls, &self.names, &self.former, self.time.both());
         self.take_over(decisions);
         self.journal.set_rules(&self.registry.config.journal);
+        // Before the parts that check tokens learn of their new rules.
+        self.show_keys();
         for part in prepared {
             (part.commit)();
             needs_restart.extend(part.needs_restart);
@@ -152,6 +164,10 @@ impl Control {
         });
         self.stats.retain_pools(|name| config.pools.iter().any(|pool| pool.name == *name));
         self.stats.reloaded(true);
+        let orders: BTreeSet<&String> = replies.iter().filter_map(|asker| asker.by.as_ref()).collect();
+        for by in orders {
+            self.record_reload(by, &changes);
+        }
         let files = listed(&loaded.files);
         tracing::info!(files, "reload applied: {}", summary(&changes));
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -161,6 +177,17 @@ impl Control {
         let outcome = ReloadOutcome::Applied { changes, needs_restart, warnings: loaded.warnings };
         self.durable.answer_reload(replies, outcome);
         self.publish();
+    }
+
+    /// Has the journal say of every pool who ordered a reload, and what it changed.
+    fn record_reload(&mut self, by: &str, changes: &[String]) {
+        let now = self.time.both();
+        let reason = format!("the config was read again: {}", summary(changes));
+        let note = |pool: &PoolState| {
+            (pool.config.name.clone(), pool.steering.note(Cause::Reload, by.to_owned(), reason.clone(), now))
+        };
+        let notes: Vec<_> = self.registry.pools.iter().map(note).collect();
+        notes.into_iter().for_each(|(pool, decision)| self.record(pool, decision));
     }
 
     /// Keeps what is known of pools that `next` has no more: should one come back, its epoch must not fall, and what an
@@ -186,10 +213,10 @@ impl Control {
 }
 
 /// Tells all who asked.
-pub(super) fn answer(replies: Vec<Reply<ReloadOutcome>>, outcome: &ReloadOutcome) {
-    for reply in replies {
+pub(super) fn answer(replies: Vec<Asker>, outcome: &ReloadOutcome) {
+    for asker in replies {
         // Who asked may have gone; the outcome is in the log.
-        let _ = reply.send(Ok(outcome.clone()));
+        let _ = asker.reply.send(Ok(outcome.clone()));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::drill::Drills;
 use super::durable::Durable;
 use super::errands::Errands;
 use super::files::Files;
-use super::handle::{Command, Handle};
+use super::handle::{Command, Handle, OperatorKeys};
 use super::journal::{Journal, Restored};
 use super::keys::Keys;
 use super::names::Names;
@@ -108,6 +108,8 @@ pub struct Control {
     pub(super) former: HashMap<PoolName, Saved>,
     /// The config that the process was started with.
     pub(super) started: Arc<Config>,
+    /// Where the admin listener finds the keys of its issuer.
+    pub(super) operator_keys: watch::Sender<Option<OperatorKeys>>,
     hearts: Arc<Heartbeats>,
 }
 
@@ -157,6 +159,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
     let (to_evidence, evidence) = mpsc::channel(EVIDENCE);
     let (events, _) = broadcast::channel(EVENTS);
     let stats = ControlStats::new();
+    let (operator_keys, keys) = watch::channel(None);
     let mut control = Control {
         time,
         outside,
@@ -182,12 +185,14 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         retired: false,
         former: saved,
         started: config,
+        operator_keys,
         hearts,
     };
     control.take_over(decided);
     control.show_keys();
     control.restore_drills().await;
-    Ok(Started { handle: Handle::new(to_commands, events), snapshots: cell, evidence: to_evidence, stats, control })
+    let handle = Handle::new(to_commands, events).with_keys(keys);
+    Ok(Started { handle, snapshots: cell, evidence: to_evidence, stats, control })
 }
 
 /// What a former process left, as far as it can be read.

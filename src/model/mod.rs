@@ -13,6 +13,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod role;
 mod source;
 mod token;
 mod tunnel;
@@ -35,6 +36,7 @@ pub use phase::{Cause, Direction, Phase};
 pub use policy::{
     AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
 };
+pub use role::Role;
 pub use source::Source;
 pub use token::TokenFault;
 pub use tunnel::TunnelEnd;

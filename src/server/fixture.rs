@@ -61,7 +61,7 @@ pub(super) fn config(listeners: Vec<ListenerConfig>) -> Config {
         shutdown_grace: PATIENCE,
         held_bodies: 1 << 20,
         listeners,
-        admin: AdminConfig { bind: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, activity_text: false },
+        admin: AdminConfig::open(SocketAddr::from(([127, 0, 0, 1], 0))),
         access_log: None,
         dns: DnsConfig {
             servers: Vec::new(),

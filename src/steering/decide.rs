@@ -171,6 +171,13 @@ impl Steering {
         self.decision(before, self.phase, Effect::seen(cause, None), None, None, now)
     }
 
+    /// Something that somebody did and that moved nothing, as the journal shows it: where the pool stands, who and why.
+    pub fn note(&self, cause: Cause, by: String, reason: String, now: Now) -> Decision {
+        let active = self.active.and_then(|active| self.name(active));
+        let decision = self.decision(active, self.phase, Effect::seen(cause, None), None, None, now);
+        Decision { actor: Some(by), reason, ..decision }
+    }
+
     fn direction(&self, from_any: bool, to: Option<usize>, cause: Cause) -> Direction {
         // Who follows a failover fails over: what comes first in the new region comes first only because of it.
         let region = self.region.filter(|_| cause != Cause::Followed);

@@ -23,6 +23,7 @@ pub struct ControlStats {
     journal: Mutex<(JournalCounts, bool)>,
     parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
     keys: Mutex<Vec<KeyStat>>,
+    admin_refused: [AtomicU64; AdminRefusal::ALL.len()],
     certificates: Mutex<Vec<CertificateStat>>,
     ocsp: [AtomicU64; 2],
 }
@@ -38,6 +39,44 @@ pub struct CertificateStat {
     pub stapled_until: Option<i64>,
     /// Whether one should be.
     pub staple_wanted: bool,
+}
+
+/// Why a request to the admin API was refused before it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminRefusal {
+    /// It came with nothing to prove who asks.
+    Unproven,
+    /// What it came with proves nothing.
+    WrongProof,
+    /// Who asks may not do that.
+    Role,
+    /// Too many failed proofs of one address, or too many orders of one caller.
+    Rate,
+    /// By a name that is not the listener's.
+    Host,
+    /// From a page of another site.
+    Origin,
+    /// The TLS handshake failed.
+    Tls,
+}
+
+impl AdminRefusal {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Unproven, Self::WrongProof, Self::Role, Self::Rate, Self::Host, Self::Origin, Self::Tls];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unproven => "unproven",
+            Self::WrongProof => "wrong-proof",
+            Self::Role => "role",
+            Self::Rate => "rate",
+            Self::Host => "host",
+            Self::Origin => "origin",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 /// The keys of one token issuer.
@@ -152,6 +191,16 @@ impl ControlStats {
     /// Counts a reload by its outcome.
     pub fn reloaded(&self, applied: bool) {
         self.reloads[usize::from(applied)].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request to the admin API that was refused.
+    pub fn admin_refused(&self, refusal: AdminRefusal) {
+        self.admin_refused[refusal as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How many were refused for this reason.
+    pub fn admin_refusals(&self, refusal: AdminRefusal) -> u64 {
+        self.admin_refused[refusal as usize].load(Relaxed)
     }
 
     /// Counts evidence taken in.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use metrics::{Counter, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-use super::control_stats::{ControlStats, ParityStat};
+use super::control_stats::{AdminRefusal, ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::process::ProcessSource;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
@@ -160,6 +160,10 @@ impl Scrape {
                 let labels = labels.map(|(name, value)| label(name, value)).to_vec();
                 self.gauge("botgate_parity", labels, verdict);
             }
+        }
+        for refusal in AdminRefusal::ALL {
+            let labels = vec![label("reason", refusal.as_str())];
+            self.counter("botgate_admin_refused_total", labels, control.admin_refusals(refusal));
         }
         for keys in control.keys() {
             let metadata = || vec![label("metadata", &keys.metadata)];
@@ -333,6 +337,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_retry_budget_spent_total", "Requests that wanted another attempt beyond the retry budget."),
         ("botgate_no_backend_total", "Requests that no backend could be tried for."),
         ("botgate_tokens_total", "Tokens that a guard looked at, and what it found."),
+        ("botgate_admin_refused_total", "Requests to the admin API that were refused for who sent them, and why."),
         ("botgate_malformed_total", "Requests that a guard refused because they are no activities."),
         (
             "botgate_responses_malformed_total",

@@ -56,6 +56,12 @@ impl CertificateSet {
         set
     }
 
+    /// Whether a certificate bears `name` (lower case), by a wildcard of its leftmost label if need be.
+    pub fn bears(&self, name: &str) -> bool {
+        let wildcard = || name.split_once('.').is_some_and(|(_, parent)| self.wildcard.contains_key(parent));
+        self.exact.contains_key(name) || wildcard()
+    }
+
     /// The one that serves clients that ask for no name.
     #[cfg(test)]
     pub(crate) fn first(&self) -> &Arc<Certificate> {

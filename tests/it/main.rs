@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin_access;
+mod admin_oidc;
+mod admin_tls;
 mod all_down;
 mod backend_tls;
 mod bad_config;

@@ -133,7 +133,7 @@ fn judged<'a>(
     let issuer = judge::issuer(claims, config)?;
     let caller = judge::caller(claims, issuer, config)?;
     judge::channel(caller, bound.channel_id())?;
-    judge::times(claims, config.skew, now)?;
+    judge::times(claims.times, config.skew, now)?;
     if let (Caller::Channel, Bound::Activity { service_url, .. }) = (caller, bound) {
         let said = claims.serviceurl.as_deref().filter(|said| !said.is_empty());
         if said.is_none() || said != service_url {

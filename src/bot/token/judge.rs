@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::{Caller, IssuerKind};
-use super::claims::Claims;
+use super::claims::{Claims, Times};
 use crate::config::TokensConfig;
 use crate::model::{TokenFault, Utc};
 
@@ -55,14 +55,14 @@ pub(super) fn channel(caller: Caller, channel_id: Option<&str>) -> Result<(), To
 }
 
 /// When it may be used: the last moment is the one before `exp` + skew, the first one is `nbf` - skew.
-pub(super) fn times(claims: &Claims, skew: Duration, now: Utc) -> Result<(), TokenFault> {
+pub(super) fn times(times: Times, skew: Duration, now: Utc) -> Result<(), TokenFault> {
     let skew = i64::try_from(skew.as_millis()).unwrap_or(i64::MAX);
     let (now, millis) = (now.millis(), |seconds: i64| seconds.saturating_mul(1000));
-    if now >= millis(claims.exp).saturating_add(skew) {
+    if now >= millis(times.exp).saturating_add(skew) {
         return Err(TokenFault::Expired);
     }
     // An `iat` to come is a clock that is wrong, or a token made up; `nbf` after `exp` is never valid.
-    let begins = [claims.nbf, claims.iat].into_iter().flatten().max();
+    let begins = [times.nbf, times.iat].into_iter().flatten().max();
     let early = begins.is_some_and(|begins| millis(begins) > now.saturating_add(skew));
-    if early || claims.nbf.is_some_and(|nbf| nbf > claims.exp) { Err(TokenFault::TooEarly) } else { Ok(()) }
+    if early || times.nbf.is_some_and(|nbf| nbf > times.exp) { Err(TokenFault::TooEarly) } else { Ok(()) }
 }

@@ -19,7 +19,9 @@ pub(super) struct Members<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 enum Value<'a> {
     Text(Cow<'a, str>),
     Integer(i64),
-    /// `null`, a fraction, a number beyond 63 bits, an array, an object …
+    /// An array of nothing but text.
+    Texts(Vec<Cow<'a, str>>),
+    /// `null`, a fraction, a number beyond 63 bits, any other array, an object …
     Other,
 }
 
@@ -53,6 +55,19 @@ impl<'a> Members<'a> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::Integer(number)) => Ok(Some(*number)),
+            Some(_) => Err(TokenFault::Malformed),
+        }
+    }
+
+    /// The texts of a member that is one text, or an array of texts; none when there is no such member.
+    ///
+    /// # Errors
+    /// [`TokenFault::Malformed`] when it is anything else.
+    pub(super) fn texts(&self, name: &str) -> Result<&[Cow<'a, str>], TokenFault> {
+        match self.get(name) {
+            None => Ok(&[]),
+            Some(Value::Text(text)) => Ok(std::slice::from_ref(text)),
+            Some(Value::Texts(texts)) => Ok(texts),
             Some(_) => Err(TokenFault::Malformed),
         }
     }
@@ -149,8 +164,14 @@ impl<'de> Visitor<'de> for Anything {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
         // Read rather than passed over: serde_json bounds the depth of what is read, and so do most of its kind.
-        while seq.next_element::<Value<'de>>()?.is_some() {}
-        Ok(Value::Other)
+        let (mut texts, mut other) = (Vec::new(), false);
+        while let Some(element) = seq.next_element::<Value<'de>>()? {
+            match element {
+                Value::Text(text) if !other => texts.push(text),
+                _ => other = true,
+            }
+        }
+        Ok(if other { Value::Other } else { Value::Texts(texts) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
@@ -202,5 +223,18 @@ mod tests {
             assert!(members.text(name).is_err() && members.integer(name).is_err() && members.has(name), "{name}");
         }
         assert!(members.integer("t").is_err() && members.text("i").is_err());
+    }
+
+    #[test]
+    fn texts_are_one_text_or_an_array_of_nothing_else() {
+        let json = br#"{"one":"a","all":["a","\u0062"],"none":[],"mixed":["a",1],"nested":[["a"]],"null":null}"#;
+        let members = Members::read(json).unwrap();
+        let texts = |name: &str| members.texts(name).map(|texts| texts.join(","));
+        assert_eq!((texts("one").unwrap(), texts("all").unwrap()), ("a".into(), "a,b".into()));
+        assert!(texts("none").unwrap().is_empty() && texts("gone").unwrap().is_empty());
+        for wrong in ["mixed", "nested", "null"] {
+            assert!(texts(wrong).is_err(), "{wrong}");
+        }
+        assert!(members.text("all").is_err(), "a list is no text");
     }
 }

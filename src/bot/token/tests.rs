@@ -334,3 +334,85 @@ fn what_an_sdk_takes_for_a_skill_or_for_another_tenants_is_refused() {
         assert_eq!(world.verdict(&token, NOW * 1000), verdict, "{token}");
     }
 }
+
+/// The rules of an admin listener with these keys beside the least that it needs.
+fn oidc(keys: &str) -> crate::config::OidcConfig {
+    let text = format!(
+        "[[listener]]\nbind = \"127.0.0.1:0\"\ntls = false\n[[route]]\npool = \"p\"\n[[pool]]\nname = \"p\"\n\
+         [[pool.backend]]\nname = \"weu\"\nurl = \"http://a\"\n[admin.oidc]\nissuer = \"https://issuer.test/v2.0\"\n\
+         audience = \"api://botgate\"\nroles = {{ Ops = \"operator\", Eyes = \"viewer\" }}\n{keys}\n"
+    );
+    crate::config::parse("botgate.toml", &text, "".as_ref(), &|_| None).unwrap().config.admin.oidc.unwrap()
+}
+
+fn operator() -> serde_json::Value {
+    json!({"iss": "https://issuer.test/v2.0", "aud": "api://botgate", "sub": "ann", "roles": ["Ops"],
+        "nbf": NOW - 10, "iat": NOW - 10, "exp": NOW + 600})
+}
+
+#[test]
+fn a_token_of_an_operator_is_judged_by_all_that_it_says() {
+    use crate::model::Role::{Operator, Viewer};
+    let signers = Signers::new();
+    let (signer, keys) = (&signers.endorsed, set(&signers.channel_jwks()));
+    let now = Utc::from_millis(NOW * 1000);
+    let verdict = |token: &str, rules: &str| check_oidc(token, &oidc(rules), Some(&keys), now);
+    let of = |more: serde_json::Value| verdict(&signer.token(&with(operator(), &more)), "").map(|good| good.role);
+    let good = verdict(&signer.token(&operator()), "").unwrap();
+    assert_eq!((good.actor.as_str(), good.role), ("ann", Some(Operator)));
+    assert_eq!(good.until, Utc::from_millis((NOW + 660) * 1000), "the skew is a minute");
+    for (more, expected) in [
+        (json!({"roles": ["Eyes"]}), Ok(Some(Viewer))),
+        (json!({"roles": ["Eyes", "Ops", "x"]}), Ok(Some(Operator))),
+        (json!({"roles": "x Eyes"}), Ok(Some(Viewer))),
+        (json!({"roles": ["ops"]}), Ok(None)),
+        (json!({"roles": null}), Ok(None)),
+        (json!({"roles": ["Ops", 1]}), Err(TokenFault::Malformed)),
+        (json!({"aud": ["other", "api://botgate"]}), Ok(Some(Operator))),
+        (json!({"aud": ["other"]}), Err(TokenFault::Audience)),
+        (json!({"aud": "api://botgate2"}), Err(TokenFault::Audience)),
+        (json!({"aud": null}), Err(TokenFault::Audience)),
+        (json!({"iss": "https://issuer.test/v2.0/"}), Err(TokenFault::Issuer)),
+        (json!({"iss": null}), Err(TokenFault::Issuer)),
+        (json!({"exp": null}), Err(TokenFault::Expired)),
+        (json!({"exp": NOW - 60}), Err(TokenFault::Expired)),
+        (json!({"exp": NOW - 59, "nbf": NOW - 600}), Ok(Some(Operator))),
+        (json!({"exp": (NOW + 600).to_string()}), Err(TokenFault::Malformed)),
+        (json!({"nbf": NOW + 61}), Err(TokenFault::TooEarly)),
+        (json!({"sub": null}), Err(TokenFault::Caller)),
+        (json!({"sub": ""}), Err(TokenFault::Caller)),
+        (json!({"sub": "ann (root)"}), Err(TokenFault::Caller)),
+        (json!({"sub": "a".repeat(129)}), Err(TokenFault::Caller)),
+    ] {
+        assert_eq!(of(more.clone()), expected, "{more}");
+    }
+    let elsewhere = signer.token(&with(operator(), &json!({"roles": null, "groups": ["Ops"], "oid": "0-1"})));
+    let good = verdict(&elsewhere, "roles_claim = \"groups\"\nactor_claim = \"oid\"").unwrap();
+    assert_eq!((good.actor.as_str(), good.role), ("0-1", Some(Operator)));
+}
+
+#[test]
+fn a_token_of_an_operator_that_its_issuer_did_not_sign_is_refused() {
+    let signers = Signers::new();
+    let (signer, keys) = (&signers.endorsed, set(&signers.channel_jwks()));
+    let now = Utc::from_millis(NOW * 1000);
+    let claims = operator().to_string();
+    let fault = |token: &str, keys: Option<&KeySet>| check_oidc(token, &oidc(""), keys, now).unwrap_err();
+    let of = |header: serde_json::Value| fault(&signer.raw(header.to_string(), &claims), Some(&keys));
+    assert_eq!(fault(&signer.token(&operator()), None), TokenFault::NoKeys);
+    let stranger = mint::Signer::new(&signer.kid);
+    assert_eq!(fault(&stranger.token(&operator()), Some(&keys)), TokenFault::Signature);
+    assert_eq!(fault(&mint::Signer::new("other").token(&operator()), Some(&keys)), TokenFault::UnknownKey);
+    assert_eq!(of(with(signer.header(), &json!({"alg": "none"}))), TokenFault::Algorithm);
+    assert_eq!(of(with(signer.header(), &json!({"alg": "HS256"}))), TokenFault::Algorithm);
+    assert_eq!(of(with(signer.header(), &json!({"jku": "https://x"}))), TokenFault::Algorithm);
+    assert_eq!(of(with(signer.header(), &json!({"typ": "secevent+jwt"}))), TokenFault::Malformed);
+    let hmac = mint::hmac(signer.modulus().as_bytes(), &with(signer.header(), &json!({"alg": "HS256"})), &operator());
+    assert_eq!(fault(&hmac, Some(&keys)), TokenFault::Algorithm);
+    for text in ["", "..", "a.b", "a.b.c.d.e", "a.b.c"] {
+        assert_eq!(fault(text, Some(&keys)), TokenFault::Malformed, "{text}");
+    }
+    let access = signer.raw(with(signer.header(), &json!({"typ": "at+jwt"})).to_string(), &claims);
+    assert!(check_oidc(&access, &oidc(""), Some(&keys), now).is_ok());
+    assert!(looks_like_one(&access) && !looks_like_one("s3cret") && !looks_like_one(&"a".repeat(20_000)));
+}

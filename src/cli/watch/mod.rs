@@ -137,6 +137,7 @@ impl Watch<'_> {
                 let wanted = self.args.pool.as_deref().is_none_or(|pool| pool == activity.pool.as_str());
                 Ok(!wanted || self.show_activity(&activity))
             }
+            "closed" => Err(self.client.ended(&event.data)),
             "lagged" => {
                 let text = format!("{} lines were lost: this reader is too slow", event.data);
                 print::fail(Exit::Done, &text);

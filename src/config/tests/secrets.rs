@@ -27,6 +27,11 @@ fn a_secret_is_never_shown() {
         admin("token = \"${SECRET\""),
         admin("token = \"${hunter2-s3cr3t}\""),
         admin("token = [\"hunter2-s3cr3t\"]"),
+        admin(
+            "tokens = [{ name = \"a\", role = \"viewer\", token = \"hunter2-s3cr3t\" }, { token = \"hunter2-s3cr3t\" }]",
+        ),
+        admin("tokens = [{ name = \"a\", role = \"viewer\", token = \"hunter2-s3cr3t\" }"),
+        admin("tokens = [{ name = \"a\", rle = \"hunter2-s3cr3t\", token = \"hunter2-s3cr3t x\" }]"),
         admin("tokn = \"hunter2-s3cr3t\""),
         admin("token = { fil = \"hunter2-s3cr3t\" }"),
         admin("token = \"hunter2-s3cr3t"),

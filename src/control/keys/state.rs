@@ -13,7 +13,7 @@ use crate::model::{Moment, Now, Utc};
 use crate::snapshot::{GuardKeys, Missed, PublishedKeys};
 use crate::telemetry::KeyStat;
 
-/// The keys of all issuers whose tokens a guard looks at.
+/// The keys of all issuers whose tokens a guard or the admin listener looks at.
 #[derive(Debug)]
 pub(in crate::control) struct Keys {
     sources: Vec<Source>,
@@ -67,9 +67,8 @@ impl Keys {
 
     /// Follows the issuers of this config. New ones begin with what the disk has, and are fetched at once.
     pub(in crate::control) fn follow(&mut self, config: &Config, now: Moment) {
-        let tokens = config.routes.iter().filter_map(|route| route.guard.as_ref()?.tokens.as_deref());
         let mut wanted: Vec<&KeySourceConfig> = Vec::new();
-        for source in tokens.flat_map(TokensConfig::sources) {
+        for source in config.key_sources() {
             if !wanted.contains(&source) {
                 wanted.push(source);
             }
@@ -165,12 +164,14 @@ impl Keys {
 
     /// What a guard checks tokens with.
     pub(in crate::control) fn published(&self, tokens: &TokensConfig) -> Option<GuardKeys> {
-        let of = |wanted: &KeySourceConfig| {
-            let source = self.sources.iter().find(|source| source.config == *wanted)?;
-            Some(PublishedKeys { set: source.set.clone(), missed: source.missed.clone() })
-        };
-        let entra = tokens.entra.as_ref().and_then(|issuer| of(&issuer.keys));
-        Some(GuardKeys { channel: of(&tokens.channel.keys)?, entra })
+        let entra = tokens.entra.as_ref().and_then(|issuer| self.of(&issuer.keys));
+        Some(GuardKeys { channel: self.of(&tokens.channel.keys)?, entra })
+    }
+
+    /// The keys of one issuer.
+    pub(in crate::control) fn of(&self, wanted: &KeySourceConfig) -> Option<PublishedKeys> {
+        let source = self.sources.iter().find(|source| source.config == *wanted)?;
+        Some(PublishedKeys { set: source.set.clone(), missed: source.missed.clone() })
     }
 
     /// What does not work as it should, one sentence for each issuer.

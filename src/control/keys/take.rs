@@ -4,6 +4,7 @@ use super::disk::{self, Kept};
 use super::state::Taken;
 use crate::config::KeySourceConfig;
 use crate::control::Control;
+use crate::control::handle::OperatorKeys;
 
 impl Control {
     /// Takes fetched keys in: requests see them with the next publication, and the disk keeps them.
@@ -48,8 +49,13 @@ impl Control {
         }
     }
 
-    /// Has the metrics show which keys are used.
+    /// Has the metrics show which keys are used, and the admin listener use those of its issuer.
     pub(in crate::control) fn show_keys(&self) {
         self.stats.set_keys(self.registry.keys.stats());
+        let source = self.registry.config.admin.oidc.as_ref().map(|oidc| &oidc.keys);
+        let keys = source.and_then(|source| {
+            Some(OperatorKeys { source: source.clone(), published: self.registry.keys.of(source)? })
+        });
+        self.operator_keys.send_replace(keys);
     }
 }

@@ -125,7 +125,7 @@ async fn reloads_that_come_while_one_waits_are_all_answered() {
     next.pools[0].backends.push(backend("nowhere", 3));
     rig.world.write(Ok(next));
     let asked = tokio::time::Instant::now();
-    let ask = || rig.handle.ask(Command::Reload);
+    let ask = || rig.handle.ask(|reply| Command::Reload(None, reply));
     let (first, second, third) = tokio::join!(ask(), ask(), ask());
     for outcome in [first, second, third] {
         applied(outcome.unwrap());
@@ -148,7 +148,7 @@ async fn steering_goes_on_while_a_reload_waits_for_a_name() {
     rig.world.write(Ok(next));
     rig.world.set("weu", Mood::Refuses);
     let handle = rig.handle.clone();
-    let reload = tokio::spawn(async move { handle.ask(Command::Reload).await });
+    let reload = tokio::spawn(async move { handle.ask(|reply| Command::Reload(None, reply)).await });
     rig.say(0, crate::model::EvidenceKind::Slow);
     assert_eq!(rig.decision().await.phase, Phase::FailedOver);
     applied(reload.await.unwrap().unwrap());
@@ -166,7 +166,9 @@ async fn steering_and_orders_go_on_while_a_file_system_hangs() {
         let _ = hang.recv();
     });
     hanging.await.unwrap();
-    let ask = |handle: crate::control::Handle| tokio::spawn(async move { handle.ask(Command::Reload).await });
+    let ask = |handle: crate::control::Handle| {
+        tokio::spawn(async move { handle.ask(|reply| Command::Reload(None, reply)).await })
+    };
     let (first, gone, last) = (ask(rig.handle.clone()), ask(rig.handle.clone()), ask(rig.handle.clone()));
     rig.world.set("weu", Mood::Refuses);
     rig.say(0, crate::model::EvidenceKind::Slow);

@@ -216,7 +216,7 @@ pub(super) fn config(pools: Vec<PoolConfig>) -> Config {
         shutdown_grace: Duration::from_secs(1),
         held_bodies: 1 << 20,
         listeners: vec![],
-        admin: AdminConfig { bind: "127.0.0.1:0".parse().unwrap(), token: None, activity_text: false },
+        admin: AdminConfig::open("127.0.0.1:0".parse().unwrap()),
         access_log: None,
         dns: DnsConfig {
             servers: vec![],
@@ -356,7 +356,7 @@ impl Rig {
 
     pub(super) async fn reload(&self, config: Result<Config, &str>) -> ReloadOutcome {
         self.world.write(config);
-        self.handle.ask(Command::Reload).await.unwrap()
+        self.handle.ask(|reply| Command::Reload(None, reply)).await.unwrap()
     }
 
     pub(super) async fn order(&self, what: Action) -> Result<OrderView, ControlError> {

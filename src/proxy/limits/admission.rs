@@ -111,6 +111,7 @@ mod tests {
             networks: vec![Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }],
             listener: 0,
             body_timeout: Duration::ZERO,
+            certificate: None,
             body_rate: MinRate::NONE,
         };
         let mut headers = HeaderMap::new();
