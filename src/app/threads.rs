@@ -99,3 +99,21 @@ fn on_runtime(errands: Duration, future: impl Future<Output = ()>) -> Result<(),
     runtime.shutdown_timeout(errands);
     ran.map_err(|_| "it panicked".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_says_so_and_one_whose_errands_hang_ends_all_the_same() {
+        let panicked = on_runtime(Duration::ZERO, async { panic!("on purpose") });
+        assert_eq!(panicked.unwrap_err(), "it panicked");
+        let (release, hang) = std::sync::mpsc::channel::<()>();
+        let hangs = async {
+            // Ends when this test does.
+            drop(tokio::task::spawn_blocking(move || hang.recv().is_err()));
+        };
+        assert_eq!(on_runtime(Duration::from_millis(10), hangs), Ok(()));
+        drop(release);
+    }
+}

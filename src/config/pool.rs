@@ -9,7 +9,7 @@ use super::presets::{Preset, preset};
 use super::raw_pool::{RawEvidence, RawLedger, RawPool, RawRetry};
 use super::resolve::Outside;
 use super::types_pool::{EvidenceConfig, LedgerConfig, PoolConfig, RetryConfig, StatusSet};
-use super::{backend, follow, parity, policy, probe, question, tunnel, unavailable, values};
+use super::{backend, follow, limits, parity, policy, probe, question, tunnel, unavailable, values};
 use crate::model::{Replay, Sign};
 
 /// Whether a name may stand in URLs, labels and logs.
@@ -89,6 +89,7 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawPool, outside: &Outside<'_>) 
         warm: number(raw.warm, 1),
         tunnel: tunnel::validate(&place.key("tunnel"), raw.tunnel.as_ref()),
         drill: policy::drill(&place.key("drill"), raw.drill.as_ref(), raw.backend.as_ref().map_or(0, Vec::len)),
+        limits: limits::pool(&place.key("limits"), raw.limits.as_ref()),
         parity: parity::validate(place, raw, &backends, outside),
         backends,
     })

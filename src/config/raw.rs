@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
+use super::raw_tls::{RawClientAuth, RawHsts, RawOcsp};
 use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
 
 /// The configuration of botgate.
@@ -26,6 +27,9 @@ pub(super) struct RawConfig {
     pub(super) group: Option<String>,
     /// How long a shutdown waits for requests under way. Default "30s".
     pub(super) shutdown_grace: Option<RawDuration>,
+    /// Most bytes of requests that are held in memory, over all workers: bodies that a guard reads or that a replay may need,
+    /// and answers on their way into a ledger. Default "256MiB".
+    pub(super) held_bodies: Option<RawSize>,
     /// Where clients connect. At least one.
     #[schemars(required, length(min = 1))]
     pub(super) listener: Option<Vec<RawListener>>,
@@ -84,6 +88,28 @@ pub(super) struct RawListener {
     pub(super) idle_timeout: Option<RawDuration>,
     /// Most bytes of a request head. Default "32KiB".
     pub(super) max_header_size: Option<RawSize>,
+    /// CA certificates (PEM) that clients' certificates must lead to: clients are asked for one. Default: they are not.
+    pub(super) client_ca: Option<String>,
+    /// Certificate revocation lists (PEM) for these, one of each CA that issues below `client_ca`. Out of date: nobody gets in.
+    pub(super) client_crl: Option<Vec<String>>,
+    /// "require" (default with `client_ca`): no connection without a good certificate. "request": only a bad one is refused.
+    pub(super) client_auth: Option<RawClientAuth>,
+    /// Whether backends are told the client's certificate by the header Client-Cert (RFC 9440). Default false.
+    pub(super) client_header: Option<bool>,
+    /// "fetch": OCSP responses are fetched in the background and stapled. Default "off".
+    pub(super) ocsp: Option<RawOcsp>,
+    /// Strict-Transport-Security on every response: "365d", or { max_age, subdomains, preload }. Default: none.
+    pub(super) hsts: Option<RawHsts>,
+    /// Most connections at once from one IPv4 address or IPv6 /64 that is not trusted; 0 is no cap of its own. Default:
+    /// half of max_connections, and 1000 at least.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub(super) max_connections_per_address: Option<u64>,
+    /// Bytes per second at which a request body must come while it is waited for; 0 is any pace. Default "256B".
+    pub(super) min_body_rate: Option<RawSize>,
+    /// Bytes per second at which a client must read while more is there for it; 0 is any pace. Default "4KiB".
+    pub(super) min_read_rate: Option<RawSize>,
+    /// How long a client may be slower than these. Default "20s".
+    pub(super) rate_grace: Option<RawDuration>,
 }
 
 /// The admin listener.

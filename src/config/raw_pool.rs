@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parity::RawParity;
+use super::raw_limits::RawPoolLimits;
 use super::raw_policy::{RawDrill, RawFailback, RawFlap, RawFollow, RawPin};
 use super::raw_probe::RawProbe;
 use super::raw_tunnel::RawTunnel;
@@ -68,6 +69,8 @@ pub(super) struct RawPool {
     /// failover wait for none; one over HTTP/2. 0 keeps none, and so does a keep_alive below 3 s. Default 1.
     #[schemars(range(min = 0, max = 64))]
     pub(super) warm: Option<u64>,
+    /// What clients may take of it.
+    pub(super) limits: Option<RawPoolLimits>,
     /// Whether the backends are really in step.
     pub(super) parity: Option<Vec<RawParity>>,
     /// In order of priority. At least one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::parity::ParityConfig;
 use super::types_backend::BackendConfig;
+use super::types_limits::PoolLimits;
 use super::types_policy::{DrillConfig, FailbackConfig, FlapConfig, FollowConfig, PinConfig};
 use super::types_probe::ProbeConfig;
 use super::types_tunnel::TunnelConfig;
@@ -60,6 +61,8 @@ pub struct PoolConfig {
     pub tunnel: TunnelConfig,
     /// Rehearsals.
     pub drill: DrillConfig,
+    /// What clients may take of it.
+    pub limits: PoolLimits,
     /// Whether the backends are really in step.
     pub parity: Vec<ParityConfig>,
     /// In order of priority; at least one.

@@ -13,6 +13,7 @@ mod names;
 mod parity;
 mod phase;
 mod policy;
+mod source;
 mod token;
 mod tunnel;
 mod utc;
@@ -34,6 +35,7 @@ pub use phase::{Cause, Direction, Phase};
 pub use policy::{
     AllDown, FailbackMode, ParityGate, PoolKind, Replay, TokenMode, TunnelPolicy, WhenBothBad, WhenUnavailable,
 };
+pub use source::Source;
 pub use token::TokenFault;
 pub use tunnel::TunnelEnd;
 pub use utc::{Now, Utc};

@@ -94,6 +94,7 @@ pub(super) async fn attempt(
         deadline: exchange.deadline,
         attempt_timeout: pool.attempt_timeout,
         body_timeout: exchange.body_timeout,
+        body_rate: exchange.body_rate,
         // A stranger's request may be slow of itself.
         suspect_after: if exchange.authentic { pool.evidence.suspect_after } else { Duration::MAX },
         replayable: exchange.may_replay,
@@ -211,5 +212,6 @@ fn refusal_of(fault: ClientFault) -> Refusal {
     match fault {
         ClientFault::TooLarge => Refusal::BodyTooLarge,
         ClientFault::Aborted => Refusal::BodyAborted,
+        ClientFault::NoRoom => Refusal::Busy,
     }
 }

@@ -10,6 +10,7 @@ use super::attempt::{Answer, Failed, Manner, attempt};
 use super::exchange::Exchange;
 use super::flight::Flight;
 use super::headers::prepare_response;
+use super::limits;
 use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
 use super::response::{Relay, ResponseBody};
@@ -44,8 +45,9 @@ pub(super) async fn run(
     // How the last attempt failed that a backend may have acted on.
     let mut ambiguous: Option<Refusal> = None;
     loop {
+        limits::has_room(&target, worker.id, worker.clock.now()).map_err(|busy| busy.after(ambiguous))?;
         tried.push(target.backend().id);
-        manner.rescuable = !rounds.is_last() || another(&pool, &tried).is_some();
+        manner.rescuable = !rounds.is_last() || another(worker, &pool, &tried).is_some();
         if let Some(log) = &mut exchange.log {
             log.attempt(manner.number);
         }
@@ -64,7 +66,7 @@ pub(super) async fn run(
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
         let left = exchange.deadline.since(worker.clock.now());
         let again = rounds.another(fate(&outcome), left);
-        let next = match next(exchange, &outcome, manner, again || another(&pool, &tried).is_some()) {
+        let next = match next(exchange, &outcome, manner, again || another(worker, &pool, &tried).is_some()) {
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
@@ -74,7 +76,7 @@ pub(super) async fn run(
                 pool.get().stats.cells.of(worker.id).replayed.increment();
             }
         }
-        match (next, another(&pool, &tried)) {
+        match (next, another(worker, &pool, &tried)) {
             (Next::Redial, _) => {
                 tried.pop();
                 manner.fresh = true;
@@ -117,8 +119,10 @@ pub(super) async fn run(
     }
 }
 
-fn another(pool: &PoolRef, tried: &[BackendId]) -> Option<Target> {
-    pool.choose(|backend| tried.contains(&backend.id))
+/// The next backend that may be tried: one that has as many requests as it may take is left alone.
+fn another(worker: &Worker, pool: &PoolRef, tried: &[BackendId]) -> Option<Target> {
+    let (id, now) = (worker.id, worker.clock.now());
+    pool.choose(|backend| tried.contains(&backend.id) || limits::is_full(pool.get(), backend, id, now))
 }
 
 fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, another: bool) -> Next {
@@ -177,7 +181,7 @@ fn respond(
     target: &Target,
 ) -> Response<ResponseBody> {
     let Answer { mut response, lease, .. } = answer;
-    flight.answered(response.status(), exchange.log.take(), exchange.body.as_ref());
+    flight.answered(response.status(), exchange);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return tunnel::switch(worker, exchange, target, response, flight);
     }

@@ -1,8 +1,15 @@
 //! Who is at the other end of a connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+
+use crate::config::{MinRate, Network};
+use crate::pki::Identity;
 
 /// The client side of one connection, the same for all of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +26,41 @@ pub struct Client {
     pub certificate_names: Arc<[String]>,
     /// Whether `peer` lies in the listener's trusted networks: its `Forwarded` headers are believed, and it may ask for any host.
     pub trusted: bool,
+    /// These networks, for a peer that lies in one.
+    pub networks: Vec<Network>,
     /// Which listener, in order of the config.
     pub listener: usize,
     /// Deadline between two parts of a request body.
     pub body_timeout: Duration,
+    /// The certificate that it has shown, if its listener asks for one: verified.
+    pub certificate: Option<Box<ClientCertificate>>,
+    /// Pace at which a request body must come.
+    pub body_rate: MinRate,
+}
+
+/// The verified certificate of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Who it says that the client is.
+    pub identity: Identity,
+    /// What backends are told by `Client-Cert`; none: nothing.
+    pub header: Option<HeaderValue>,
+}
+
+impl ClientCertificate {
+    /// Of this leaf (DER); `told` is whether backends are told.
+    pub fn new(identity: Identity, leaf: &[u8], told: bool) -> Self {
+        // A byte sequence (RFC 9440, section 2.1; RFC 8941, section 3.3.5): base64 is header text.
+        let header = told.then(|| HeaderValue::try_from(format!(":{}:", STANDARD.encode(leaf))).ok()).flatten();
+        Self { identity, header }
+    }
+}
+
+impl Client {
+    /// Whether this address, told by a trusted proxy, is another trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
 }
 
 impl Client {
@@ -59,8 +97,11 @@ mod tests {
             server_name: server_name.map(Into::into),
             certificate_names: ["bot.contoso.com".to_owned(), "*.bot.contoso.com".to_owned()].into(),
             trusted,
+            networks: Vec::new(),
             listener: 0,
             body_timeout: Duration::ZERO,
+            certificate: None,
+            body_rate: MinRate::NONE,
         };
         for (host, may) in [
             ("bot.contoso.com", true),

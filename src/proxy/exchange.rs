@@ -9,10 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
+use super::limits::Slot;
 use super::log::Line;
 use super::recording::{Recording, RequestBody};
 use super::target::Target;
 use crate::bot::Facts;
+use crate::config::MinRate;
 use crate::model::Moment;
 
 /// A request, fit to be sent to any backend of its pool, any number of times.
@@ -39,10 +41,14 @@ pub(super) struct Exchange {
     pub(super) authentic: bool,
     /// Who sent it, where a token has proved that it is one and the same; none where nobody checked, or it could be several.
     pub(super) sender: Option<&'static str>,
+    /// Its place among those under way in its pool.
+    pub(super) slot: Option<Slot>,
     /// What the access log will tell; none when it is off.
     pub(super) log: Option<Line>,
     /// Longest pause in the client's body.
     pub(super) body_timeout: std::time::Duration,
+    /// Pace at which that body must come.
+    pub(super) body_rate: MinRate,
     /// Whether it asked for trailers (`TE: trailers`, RFC 9110, section 10.1.4).
     pub(super) wants_trailers: bool,
     /// The protocol it asks to upgrade to, and the client's side of the tunnel.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::exchange::Exchange;
+use super::limits::Slot;
 use super::log::{CLIENT_LEFT, Ended, Line};
 use super::recording::Recording;
 use super::target::Target;
@@ -26,6 +27,8 @@ pub(super) struct Flight {
     end: End,
     /// Whether it is counted as answered already: a tunnel is, once it is open.
     counted: bool,
+    /// Its request's place among those under way in the pool.
+    slot: Option<Slot>,
     left: bool,
     log: Option<(Line, Option<Rc<Recording>>)>,
 }
@@ -56,6 +59,7 @@ impl Flight {
     pub(super) fn begin(worker: &Rc<Worker>, target: &Target, exchange: &Exchange) -> Self {
         let cell = target.backend().stats.cells.of(worker.id);
         cell.started.increment();
+        cell.under_way.begin();
         if exchange.authentic {
             cell.weighed.increment();
         }
@@ -70,14 +74,16 @@ impl Flight {
             left: false,
             end: End::Open,
             counted: false,
+            slot: None,
             log: None,
         }
     }
 
-    /// It has a response, which goes to the client; `log` and the request's body are what the access log wants.
-    pub(super) fn answered(&mut self, status: StatusCode, log: Option<Line>, body: Option<&Rc<Recording>>) {
+    /// It has a response, which goes to the client; the access log wants the request's body.
+    pub(super) fn answered(&mut self, status: StatusCode, exchange: &mut Exchange) {
         self.status = Some(status);
-        self.log = log.map(|log| (log, body.cloned()));
+        self.slot = exchange.slot.take();
+        self.log = exchange.log.take().map(|log| (log, exchange.body.clone()));
     }
 
     /// The client left; the rest of the body is read for those who resend.
@@ -114,6 +120,8 @@ impl Flight {
     pub(super) fn switched(&mut self) {
         let cell = self.target.backend().stats.cells.of(self.worker.id);
         cell.ended.increment();
+        cell.under_way.end();
+        self.slot = None;
         cell.responses[0].increment();
         self.counted = true;
     }
@@ -150,6 +158,7 @@ impl Drop for Flight {
         let cell = backend.stats.cells.of(self.worker.id);
         if !self.counted {
             cell.ended.increment();
+            cell.under_way.end();
         }
         let Some(status) = self.status else { return };
         let now = self.worker.clock.now();

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::client::Client;
 use super::exchange::{Exchange, target_of};
 use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
+use super::limits::{Holding, Slot};
 use super::log::Line;
 use super::recording::{BodyLimits, Recording};
 use super::refuse::Refusal;
@@ -22,7 +23,7 @@ use super::rest::read_rest;
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
-use super::{attempts, background, fields, guard, head, plan, tracking};
+use super::{attempts, background, fields, guard, head, limits, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
@@ -38,6 +39,7 @@ struct Admitted {
     most_body: u64,
     /// Its place among the guards of the snapshot.
     guard: Option<usize>,
+    slot: Option<Slot>,
 }
 
 impl Gateway {
@@ -73,7 +75,7 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let expects = parts.headers.contains_key(EXPECT);
         let log = Line::begin(worker, &parts, client, received);
-        let admitted = match self.admit(&parts, client) {
+        let admitted = match self.admit(&parts, client, received) {
             Ok(admitted) => admitted,
             Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
@@ -123,11 +125,15 @@ impl Gateway {
     }
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
-    fn admit(&self, parts: &Parts, client: &Client) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
-        let admitted = self.route(parts, client).map_err(|refusal| (refusal, None))?;
+    fn admit(&self, parts: &Parts, client: &Client, now: Moment) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let mut admitted = self.route(parts, client).map_err(|refusal| (refusal, None))?;
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > admitted.most_body) {
             return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
+        }
+        match limits::admit(&admitted.pool, self.0.id, client, &parts.headers, now) {
+            Ok(slot) => admitted.slot = Some(slot),
+            Err(refusal) => return Err((refusal, Some(admitted.pool))),
         }
         Ok(admitted)
     }
@@ -150,7 +156,7 @@ impl Gateway {
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard })
+        Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard, slot: None })
     }
 
     fn exchange(
@@ -177,6 +183,7 @@ impl Gateway {
         let limits = BodyLimits { held: pool.replay_buffer, most: admitted.most_body };
         Exchange {
             received,
+            slot: admitted.slot,
             log: None,
             activity: None,
             authentic: true,
@@ -187,8 +194,10 @@ impl Gateway {
             method: parts.method,
             headers: parts.headers,
             request_id: request_id.unwrap_or(HeaderValue::from_static("-")),
-            body: (!body.is_end_stream()).then(|| Recording::new(body, limits, self.0.clock)),
+            body: (!body.is_end_stream())
+                .then(|| Recording::new(body, limits, self.0.clock, Holding::of(&self.0.purse))),
             body_timeout: client.body_timeout,
+            body_rate: client.body_rate,
             wants_trailers,
             upgrade: upgrade.and_then(|(protocol, on)| Some((protocol, on?))),
         }

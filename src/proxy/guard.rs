@@ -39,6 +39,9 @@ pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool,
     }
     if exchange.method == Method::POST {
         let read = read(worker, exchange, pool).await;
+        if matches!(read, Err(Refusal::Busy)) {
+            pool.stats.cells.of(worker.id).unheld.increment();
+        }
         if matches!(read, Err(Refusal::NotAnActivity(_) | Refusal::Unsupported(_))) {
             pool.stats.cells.of(worker.id).malformed.increment();
         }
@@ -110,7 +113,7 @@ async fn whole(worker: &Worker, exchange: &Exchange, body: &Rc<Recording>) -> Re
         // Most bodies are there with their head: only one that is not costs a place among the waiting.
         let wait = wait.get_or_insert_with(|| {
             let now = worker.clock.now();
-            let terms = Terms::of_the_client(exchange.deadline, exchange.body_timeout);
+            let terms = Terms::of_the_client(exchange.deadline, exchange.body_timeout, exchange.body_rate);
             let wait = worker.waits.watch(terms, Some(body.clone()), now);
             wait.reached(AttemptPhase::Send, now);
             wait
@@ -120,6 +123,7 @@ async fn whole(worker: &Worker, exchange: &Exchange, body: &Rc<Recording>) -> Re
     match read.await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(ClientFault::TooLarge)) => Err(Refusal::BodyTooLarge),
+        Ok(Err(ClientFault::NoRoom)) => Err(Refusal::Busy),
         Ok(Err(ClientFault::Aborted)) => Err(Refusal::BodyAborted),
         Err(Verdict::Deadline | Verdict::BodyStalled | Verdict::AttemptTimeout | Verdict::Rescue) => {
             Err(Refusal::BodyStalled)

@@ -331,6 +331,7 @@ mod tests {
             "*",
             "/a/..;/b",
             "/.;x=1/b",
+            "/a/%2e;x=y",
         ] {
             assert!(path(&parts(bad, &["a"])).is_err(), "{bad}");
         }

@@ -6,6 +6,7 @@
 //! | `worker` | what the requests of one worker share |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
+//! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
 //! | `headers` | what changes in headers on the way through |
 //! | `exchange` | one request, and what its attempts share |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
@@ -36,6 +37,7 @@ mod gateway;
 mod guard;
 mod head;
 mod headers;
+mod limits;
 mod log;
 mod plan;
 mod record;
@@ -53,7 +55,7 @@ mod waits;
 mod warmth;
 mod worker;
 
-pub use client::Client;
+pub use client::{Client, ClientCertificate};
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

@@ -8,6 +8,7 @@ use http::{HeaderName, Response, StatusCode};
 use http_body::{Body, Frame};
 
 use super::headers::X_REQUEST_ID;
+use super::limits::Holding;
 use super::response::ResponseBody;
 use super::worker::Worker;
 use crate::ledger::{Answer, KeptHeaders, Need, Ticket};
@@ -19,6 +20,8 @@ pub(super) struct Record {
     status: StatusCode,
     headers: KeptHeaders,
     body: BytesMut,
+    /// Its place in the budget of held bytes.
+    holding: Holding,
     worker: Rc<Worker>,
 }
 
@@ -57,6 +60,7 @@ pub(super) fn begin(
         status,
         headers: KeptHeaders::copy(response.headers(), belongs_to_the_answer),
         body: BytesMut::new(),
+        holding: Holding::of(&worker.purse),
         ticket,
         need,
         worker: worker.clone(),
@@ -76,7 +80,7 @@ impl Record {
     /// Takes in a part of the body; none when that was too much, and the matter is settled without it.
     pub(super) fn take_in(mut self: Box<Self>, frame: &Frame<Bytes>) -> Option<Box<Self>> {
         let fits = match frame.data_ref() {
-            Some(data) => self.body.len() + data.len() <= self.ticket.most_body(),
+            Some(data) => self.body.len() + data.len() <= self.ticket.most_body() && self.holding.grow(data.len()),
             // Trailers are not kept.
             None => false,
         };
@@ -101,7 +105,7 @@ impl Record {
     }
 
     fn done(self, whole: bool) {
-        let Self { ticket, need, status, headers, body, worker } = self;
+        let Self { ticket, need, status, headers, body, worker, .. } = self;
         let answer = match whole {
             true => Answer { status, headers, body: Some(tight(body)) },
             false => Answer::bare(status),

@@ -5,12 +5,14 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::limits::Holding;
 use crate::model::{Clock, Moment};
 
 /// The body of a request, as attempts read it: each from its first byte.
@@ -22,13 +24,17 @@ pub(super) struct Recording<S = Incoming> {
     /// When a part last passed, or the client was last asked for one.
     since: Cell<Moment>,
     turn: Cell<u32>,
+    /// How long the client was waited for, all pauses but the present one together.
+    waited: Cell<Duration>,
 }
 
 struct Inner<S> {
     source: S,
     received: u64,
-    held: usize,
+    holding: Holding,
     chunks: Vec<Bytes>,
+    /// Whether room was wanting for what was to be held.
+    no_room: bool,
     trailers: Option<HeaderMap>,
     limits: BodyLimits,
 }
@@ -49,10 +55,15 @@ pub(super) enum ClientFault {
     TooLarge,
     /// The client went away, or broke its framing, before the end.
     Aborted,
+    /// None of the client's: there is no room to hold its body, which must be held.
+    NoRoom,
 }
 
-/// Parts of a body that is waited for as a whole, beyond which small ones are joined.
+/// Parts of a held body beyond which small ones are joined.
 const MOST_PARTS: usize = 64;
+
+/// Parts below this many bytes are copied out of the buffer that they came in, which may be as large as 8 KiB for each.
+const SMALL: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -77,8 +88,8 @@ where
     S: Body<Data = Bytes> + Unpin,
 {
     /// A body that has yet to be read.
-    pub(super) fn new(source: S, limits: BodyLimits, clock: Clock) -> Rc<Self> {
-        let inner = Inner { received: 0, held: 0, chunks: Vec::new(), trailers: None, limits, source };
+    pub(super) fn new(source: S, limits: BodyLimits, clock: Clock, holding: Holding) -> Rc<Self> {
+        let inner = Inner { received: 0, holding, chunks: Vec::new(), no_room: false, trailers: None, limits, source };
         Rc::new(Self {
             clock,
             total: Cell::new(inner.source.size_hint().exact()),
@@ -86,6 +97,7 @@ where
             state: Cell::new(State::Flowing),
             since: Cell::new(clock.now()),
             turn: Cell::new(0),
+            waited: Cell::default(),
         })
     }
 
@@ -98,14 +110,14 @@ where
                 Poll::Pending => (State::Starved, Poll::Pending),
                 Poll::Ready(Err(fault)) => (State::Failed(fault), Poll::Ready(Err(fault))),
                 Poll::Ready(Ok(None)) => (State::Ended, Poll::Ready(Ok(()))),
+                Poll::Ready(Ok(Some(_))) if inner.no_room => {
+                    (State::Failed(ClientFault::NoRoom), Poll::Ready(Err(ClientFault::NoRoom)))
+                }
                 Poll::Ready(Ok(Some(_))) if inner.source.is_end_stream() => (State::Ended, Poll::Ready(Ok(()))),
                 Poll::Ready(Ok(Some(_))) => (State::Flowing, Poll::Ready(Ok(()))),
             };
-            if self.state.replace(state) != state || state == State::Flowing {
-                self.since.set(self.clock.now());
-            }
+            self.enter(state);
             ready!(pulled)?;
-            inner.join_small();
         }
         if inner.chunks.len() > 1 {
             let whole = inner.chunks.concat();
@@ -129,17 +141,35 @@ where
         let turn = self.turn.get() + 1;
         self.turn.set(turn);
         if self.state.get() == State::Starved {
-            self.state.set(State::Flowing);
+            self.enter(State::Flowing);
         }
-        RequestBody(Some(Turn { recording: self.clone(), turn, next: 0, sent: 0 }))
+        RequestBody(Some(Turn { recording: self.clone(), turn, sent: 0, trailed: false }))
     }
 }
 
 impl<S> Recording<S> {
+    /// Something has happened, or the client begins to be waited for.
+    fn enter(&self, state: State) {
+        let (before, now) = (self.state.replace(state), self.clock.now());
+        if before == State::Starved {
+            if state == State::Starved {
+                return;
+            }
+            self.waited.set(self.waited.get() + now.since(self.since.get()));
+        }
+        self.since.set(now);
+    }
+
+    /// How long the client was waited for in all.
+    pub(super) fn waited_for_client(&self, now: Moment) -> Duration {
+        let present = if self.state.get() == State::Starved { now.since(self.since.get()) } else { Duration::ZERO };
+        self.waited.get() + present
+    }
+
     /// Whether another attempt could have the whole body.
     pub(super) fn is_whole(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.held as u64 == inner.received
+        inner.holding.bytes() as u64 == inner.received
     }
 
     /// Whether its length was not declared, and is not known yet.
@@ -178,8 +208,8 @@ pub(super) struct RequestBody<S = Incoming>(Option<Turn<S>>);
 struct Turn<S> {
     recording: Rc<Recording<S>>,
     turn: u32,
-    next: usize,
     sent: u64,
+    trailed: bool,
 }
 
 impl<S> RequestBody<S> {
@@ -202,6 +232,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client(ClientFault::TooLarge) => "the request body is larger than its route allows",
+            Self::Client(ClientFault::NoRoom) => "there is no room to hold the request body",
             Self::Client(ClientFault::Aborted) => "the client broke off its request body",
             Self::Superseded => "the request is tried elsewhere",
         })
@@ -231,19 +262,39 @@ where
                 return Poll::Ready(Err(ClientFault::TooLarge));
             }
             // Held from the first byte or not at all: what does not fit is let go whole.
-            if self.held as u64 == before {
-                if self.held + data.len() <= self.limits.held {
-                    self.held += data.len();
-                    self.chunks.push(data.clone());
-                } else {
-                    self.held = 0;
-                    self.chunks = Vec::new();
-                }
+            if self.holding.bytes() as u64 == before {
+                self.hold(data);
             }
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());
         }
         Poll::Ready(Ok(Some(frame)))
+    }
+
+    fn hold(&mut self, data: &Bytes) {
+        let wanted = self.holding.bytes().saturating_add(data.len()) <= self.limits.held;
+        if wanted && self.holding.grow(data.len()) {
+            // A part keeps alive the whole buffer that it came in. One that is small beside that is copied, but for the
+            // first: most bodies come in one.
+            let small = data.len() < SMALL && !self.chunks.is_empty();
+            self.chunks.push(if small { Bytes::copy_from_slice(data) } else { data.clone() });
+            self.join_small();
+        } else {
+            self.no_room = wanted;
+            self.holding.clear();
+            self.chunks = Vec::new();
+        }
+    }
+
+    /// The first part of what is held from this byte on.
+    fn held_at(&self, mut at: u64) -> Option<Bytes> {
+        for chunk in &self.chunks {
+            if at < chunk.len() as u64 {
+                return Some(chunk.slice(at as usize..));
+            }
+            at -= chunk.len() as u64;
+        }
+        None
     }
 
     /// Joins parts while there are too many: a client that sends single bytes must not have 32 bytes kept for each, and the
@@ -270,18 +321,17 @@ where
             return Poll::Ready(Some(Err(BodyError::Superseded)));
         }
         let mut inner = recording.inner.borrow_mut();
-        if let Some(chunk) = inner.chunks.get(self.next) {
-            self.next += 1;
+        if let Some(chunk) = inner.held_at(self.sent) {
             self.sent += chunk.len() as u64;
             recording.since.set(recording.clock.now());
-            return Poll::Ready(Some(Ok(Frame::data(chunk.clone()))));
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match recording.state.get() {
             State::Failed(fault) => return Poll::Ready(Some(Err(BodyError::Client(fault)))),
             State::Ended => {
                 // Trailers are read once by the attempt that saw them come, and again by each that follows.
-                let trailers = if self.next == usize::MAX { None } else { inner.trailers.clone() };
-                self.next = usize::MAX;
+                let trailers = if self.trailed { None } else { inner.trailers.clone() };
+                self.trailed = true;
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             }
             State::Flowing | State::Starved => {}
@@ -289,9 +339,7 @@ where
         let pulled = inner.pull(cx);
         let (state, answer) = match pulled {
             Poll::Pending => {
-                if recording.state.replace(State::Starved) != State::Starved {
-                    recording.since.set(recording.clock.now());
-                }
+                recording.enter(State::Starved);
                 return Poll::Pending;
             }
             Poll::Ready(Err(fault)) => (State::Failed(fault), Some(Err(BodyError::Client(fault)))),
@@ -299,16 +347,14 @@ where
             Poll::Ready(Ok(Some(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.sent += data.len() as u64;
-                    self.next = inner.chunks.len();
                 } else {
-                    self.next = usize::MAX;
+                    self.trailed = true;
                 }
                 let state = if inner.source.is_end_stream() { State::Ended } else { State::Flowing };
                 (state, Some(Ok(frame)))
             }
         };
-        recording.state.set(state);
-        recording.since.set(recording.clock.now());
+        recording.enter(state);
         Poll::Ready(answer)
     }
 }
@@ -345,135 +391,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::convert::Infallible;
-    use std::task::Waker;
-
-    use super::*;
-
-    struct Chunks(VecDeque<Frame<Bytes>>);
-
-    impl Body for Chunks {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            match self.0.pop_front() {
-                Some(frame) => Poll::Ready(Some(Ok(frame))),
-                None => Poll::Pending,
-            }
-        }
-
-        fn is_end_stream(&self) -> bool {
-            self.0.is_empty()
-        }
-    }
-
-    fn recording(chunks: &[&'static str], held: usize, most: u64) -> Rc<Recording<Chunks>> {
-        let frames = chunks.iter().map(|text| Frame::data(Bytes::from_static(text.as_bytes()))).collect();
-        Recording::new(Chunks(frames), BodyLimits { held, most }, Clock::start())
-    }
-
-    fn read(body: &mut RequestBody<Chunks>, most: usize) -> Result<String, String> {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut text = String::new();
-        for _ in 0..most {
-            match Pin::new(&mut *body).poll_frame(&mut cx) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => text.push_str(std::str::from_utf8(&data).unwrap()),
-                    Err(frame) => text.push_str(&format!("{:?}", frame.into_trailers().unwrap())),
-                },
-                Poll::Ready(Some(Err(error))) => return Err(error.to_string()),
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        Ok(text)
-    }
-
-    #[test]
-    fn a_second_attempt_reads_from_the_first_byte() {
-        let recording = recording(&["one ", "two ", "three"], 100, 100);
-        let mut first = recording.next_turn();
-        assert_eq!(read(&mut first, 2).unwrap(), "one two ");
-        let mut second = recording.next_turn();
-        assert_eq!(read(&mut second, 9).unwrap(), "one two three");
-        assert!(second.is_end_stream());
-        assert!(read(&mut first, 1).is_err(), "the first attempt must not eat what the second needs");
-        assert!(recording.is_whole());
-        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), "one two three");
-    }
-
-    #[test]
-    fn what_is_too_large_to_hold_still_flows() {
-        let recording = recording(&["one ", "two ", "three"], 5, 100);
-        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), "one two three");
-        assert!(!recording.is_whole());
-    }
-
-    #[test]
-    fn a_body_over_the_routes_limit_is_the_clients_fault() {
-        let recording = recording(&["one ", "two "], 100, 5);
-        assert!(read(&mut recording.next_turn(), 9).is_err());
-        assert_eq!(recording.fault(), Some(ClientFault::TooLarge));
-    }
-
-    #[test]
-    fn a_body_of_many_small_parts_takes_no_more_room_than_its_bytes_while_it_is_waited_for() {
-        let frames = (0..50_000_u32).map(|at| Frame::data(Bytes::from(vec![at as u8])));
-        let recording =
-            Recording::new(Unfinished(Chunks(frames.collect())), BodyLimits { held: 9, most: 1 << 20 }, Clock::start());
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(recording.poll_whole(&mut cx).is_pending());
-        assert!(recording.inner.borrow().chunks.len() < 200, "{}", recording.inner.borrow().chunks.len());
-        let whole = recording.inner.borrow().chunks.concat();
-        assert!((0..50_000_u32).map(|at| at as u8).eq(whole));
-    }
-
-    #[test]
-    fn trailers_come_again_for_every_attempt() {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("x-sum", "7".parse().unwrap());
-        let frames = VecDeque::from([Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)]);
-        let recording = Recording::new(Chunks(frames), BodyLimits { held: 9, most: 9 }, Clock::start());
-        let first = read(&mut recording.next_turn(), 9).unwrap();
-        assert_eq!(first, r#"body{"x-sum": "7"}"#);
-        assert_eq!(read(&mut recording.next_turn(), 9).unwrap(), first);
-    }
-
-    #[test]
-    fn the_client_is_awaited_only_while_all_that_it_sent_was_read() {
-        let source = Chunks([Frame::data(Bytes::from_static(b"one"))].into());
-        let recording = Recording::new(Unfinished(source), BodyLimits { held: 9, most: 9 }, Clock::start());
-        let mut body = recording.next_turn();
-        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "nobody has asked the client yet");
-        assert_eq!(read_any(&mut body), Some("one".into()));
-        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "the backend may be busy with the first part");
-        assert_eq!(read_any(&mut body), None);
-        assert!(matches!(recording.awaits(), Awaited::Client(_)));
-        let _next = recording.next_turn();
-        assert!(matches!(recording.awaits(), Awaited::Backend(_)), "the next attempt reads what is held first");
-    }
-
-    /// Never says that it has ended.
-    struct Unfinished(Chunks);
-
-    impl Body for Unfinished {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Pin::new(&mut self.0).poll_frame(cx)
-        }
-    }
-
-    fn read_any(body: &mut RequestBody<Unfinished>) -> Option<Bytes> {
-        match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
-            _ => None,
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! The one place that turns an error into a response: problem details (RFC 9457), or what `voice` says instead.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -51,6 +53,10 @@ pub(super) enum Refusal {
     Broken,
     /// No response head in time.
     TooLate,
+    /// As many requests are under way, or held in memory, as may be.
+    Busy,
+    /// Its address or its token sends too many; when there is room for one more.
+    TooMany(Duration),
 }
 
 #[derive(Serialize)]
@@ -84,6 +90,8 @@ impl Refusal {
             Self::BodyTooLarge => "body-too-large",
             Self::BodyStalled => "body-stalled",
             Self::BodyAborted => "body-aborted",
+            Self::Busy => "busy",
+            Self::TooMany(_) => "too-many-requests",
             Self::AllDown => "all-down",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
@@ -107,7 +115,8 @@ impl Refusal {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
-            Self::AllDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::AllDown | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreachable | Self::Broken => StatusCode::BAD_GATEWAY,
             Self::TooLate => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -132,9 +141,19 @@ impl Refusal {
             Self::BodyStalled => "the request body came too slowly",
             Self::BodyAborted => "the request body broke off, or broke its framing, before its end",
             Self::AllDown => "no backend is available: try again later",
+            Self::Busy => "too many requests are under way: try again later",
+            Self::TooMany(_) => "you send more requests than are taken: try again later",
             Self::Unreachable => "no backend could be reached; the request was not delivered",
             Self::Broken => "the backend broke off before it answered; the request may have been delivered",
             Self::TooLate => "no backend answered in time; the request may have been delivered",
+        }
+    }
+
+    /// When to come back, where that is known.
+    pub(super) fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::TooMany(wait) => Some(wait),
+            _ => None,
         }
     }
 
@@ -155,12 +174,12 @@ impl Refusal {
 
     /// What is true when an attempt before the last one was `ambiguous`: that nothing was delivered is not known then.
     pub(super) fn after(self, ambiguous: Option<Self>) -> Self {
-        ambiguous.filter(|_| matches!(self, Self::Unreachable | Self::AllDown)).unwrap_or(self)
+        ambiguous.filter(|_| matches!(self, Self::Unreachable | Self::AllDown | Self::Busy)).unwrap_or(self)
     }
 
     /// Whether no backend serves the request, through no fault of its own.
     pub(super) const fn is_unavailability(self) -> bool {
-        matches!(self, Self::AllDown | Self::Unreachable | Self::Broken | Self::TooLate)
+        matches!(self, Self::AllDown | Self::Unreachable | Self::Broken | Self::TooLate | Self::Busy)
     }
 
     /// The response as problem details. `http1` is whether the client speaks HTTP/1.x, where a connection can be told to
@@ -177,7 +196,7 @@ impl Refusal {
         http1: bool,
     ) -> Response<ResponseBody> {
         let id = request_id.and_then(|id| id.to_str().ok());
-        let plain = Said::plainly(self.status());
+        let plain = Said::plainly(self);
         let said = voice.map_or(plain, |voice| voice.say(self, id.unwrap_or_default()));
         let (content_type, body) = said
             .body

@@ -23,6 +23,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// When to come back after an answer with this status, unless anything else is known.
+fn usual_pause(status: StatusCode) -> Option<Duration> {
+    (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER)
+}
+
 /// Whom a refusal is told to.
 pub(super) struct Voice<'a> {
     kind: PoolKind,
@@ -41,10 +46,10 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// A status with problem details; with a 503, when to come back.
-    pub(super) fn plainly(status: StatusCode) -> Self {
-        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
-        Self { status, body: None, retry_after }
+    /// Its status, with problem details and when to come back.
+    pub(super) fn plainly(refusal: Refusal) -> Self {
+        let status = refusal.status();
+        Self { status, body: None, retry_after: refusal.retry_after().or(usual_pause(status)) }
     }
 }
 
@@ -66,14 +71,14 @@ impl<'a> Voice<'a> {
         if !refusal.is_unavailability() {
             let status = refusal.status();
             let body = answering.then(|| (JSON, error(status, refusal.detail())));
-            return Said { body, ..Said::plainly(status) };
+            return Said { body, ..Said::plainly(refusal) };
         }
         if let Some(shape) = self.invoke.and_then(|name| shape(name, &self.rules.message)) {
             return Said { status: StatusCode::OK, body: Some((JSON, text(&shape))), retry_after: None };
         }
         let preset = if self.kind == PoolKind::Bot { StatusCode::SERVICE_UNAVAILABLE } else { refusal.status() };
         let status = self.rules.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(preset);
-        let retry_after = self.rules.retry_after.or(Said::plainly(status).retry_after).filter(|after| !after.is_zero());
+        let retry_after = self.rules.retry_after.or(usual_pause(status)).filter(|after| !after.is_zero());
         let body = match &self.rules.body {
             Some(own) => Some((own.content_type.clone(), own.filled(request_id, self.pool).into())),
             None if answering => Some((JSON, error(status, refusal.detail()))),
@@ -125,6 +130,7 @@ mod tests {
     use crate::config::UnavailableBody;
 
     const ALL: [Refusal; 4] = [Refusal::AllDown, Refusal::Unreachable, Refusal::Broken, Refusal::TooLate];
+    const WAIT: Duration = Duration::from_millis(1200);
 
     fn rules() -> UnavailableConfig {
         UnavailableConfig { status: None, retry_after: None, message: "later".into(), body: None }
@@ -204,6 +210,16 @@ mod tests {
         }
         let said = voice(PoolKind::Bot, &own, Some("task/fetch")).say(Refusal::TooLate, "id");
         assert_eq!(said.status.as_u16(), 200);
+    }
+
+    #[test]
+    fn one_that_sends_too_many_hears_when_to_come_back_whatever_is_configured_for_outages() {
+        let own = UnavailableConfig { status: Some(529), retry_after: Some(Duration::ZERO), ..rules() };
+        for kind in [PoolKind::Http, PoolKind::Bot, PoolKind::QuestionAnswering] {
+            let said = voice(kind, &own, Some("task/fetch")).say(Refusal::TooMany(WAIT), "id");
+            assert_eq!((said.status.as_u16(), said.retry_after), (429, Some(WAIT)), "{kind:?}");
+            assert_eq!(voice(kind, &rules(), None).say(Refusal::Busy, "id").retry_after, Some(RETRY_AFTER));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use super::recording::{Awaited, Recording};
+use crate::config::MinRate;
 use crate::model::{AttemptPhase, BackendId, Moment};
 
 /// How often the waiting attempts are looked at: the precision of every deadline here.
@@ -40,6 +41,8 @@ pub(super) struct Terms {
     pub(super) attempt_timeout: Option<Duration>,
     /// Longest pause in the client's body.
     pub(super) body_timeout: Duration,
+    /// Pace at which that body must come while it is waited for.
+    pub(super) body_rate: MinRate,
     /// Keeping the request waiting this long makes the backend a suspect.
     pub(super) suspect_after: Duration,
     /// Whether the replay rule allows another attempt once the request was written.
@@ -50,8 +53,8 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Waiting for the client alone: for the rest of its body.
-    pub(super) const fn of_the_client(deadline: Moment, body_timeout: Duration) -> Self {
-        Self { body_timeout, ..Self::of_a_part(BackendId::NOBODY, deadline) }
+    pub(super) const fn of_the_client(deadline: Moment, body_timeout: Duration, body_rate: MinRate) -> Self {
+        Self { body_timeout, body_rate, ..Self::of_a_part(BackendId::NOBODY, deadline) }
     }
 
     /// Waiting for the next part of a response body, which ends by [`Verdict::Deadline`] and in no other way: nothing may
@@ -62,6 +65,7 @@ impl Terms {
             deadline,
             attempt_timeout: None,
             body_timeout: Duration::MAX,
+            body_rate: MinRate::NONE,
             suspect_after: Duration::MAX,
             replayable: false,
             rescuable: false,
@@ -174,7 +178,15 @@ impl Entry {
             return Some(Verdict::AttemptTimeout);
         }
         let silent = matches!(self.awaited(), Awaited::Client(since) if now.since(since) >= self.terms.body_timeout);
-        silent.then_some(Verdict::BodyStalled)
+        (silent || self.is_slow(now)).then_some(Verdict::BodyStalled)
+    }
+
+    /// Whether the client, for whom it waits, sends its body too slowly.
+    fn is_slow(&self, now: Moment) -> bool {
+        let Some(body) = self.body.as_ref().filter(|_| matches!(self.awaited(), Awaited::Client(_))) else {
+            return false;
+        };
+        self.terms.body_rate.is_missed(body.received(), body.waited_for_client(now))
     }
 
     fn may_be_rescued(&self) -> bool {
@@ -239,6 +251,7 @@ mod tests {
             deadline: at(1000),
             attempt_timeout: Some(Duration::from_millis(500)),
             body_timeout: Duration::from_secs(1),
+            body_rate: MinRate::NONE,
             suspect_after: Duration::from_millis(250),
             replayable: true,
             rescuable: true,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::exchange::Exchange;
+use super::limits::Purse;
 use super::log::{Ended, Line, LogEntry};
 use super::recording::RequestBody;
 use super::refuse::Refusal;
@@ -39,6 +40,8 @@ pub(super) struct Worker {
     pub(super) waits: Rc<Waits>,
     pub(super) tunnels: Rc<Tunnels>,
     pub(super) client_stats: Arc<ListenerStats>,
+    /// Its part of the budget of held bytes.
+    pub(super) purse: Rc<Purse>,
     deliveries: TaskTracker,
     /// Tokens that were verified before.
     pub(super) tokens: RefCell<TokenCache>,
@@ -70,6 +73,7 @@ impl Worker {
             reminder: Reminder::default(),
             tunnels: Rc::default(),
             evidence,
+            purse: Purse::new(&client_stats),
             client_stats,
             deliveries: TaskTracker::new(),
             access_log: access_log.map(RefCell::new),

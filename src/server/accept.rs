@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::bind::BACKLOG;
 use super::connection;
 use super::drain::{deafen, settle};
 use super::listener::Listener;
@@ -20,14 +22,23 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Accepts until the worker stops, then takes what had begun to connect before and closes the socket.
-pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listener>, socket: TcpListener) {
-    {
-        let accepting = accept_all(&worker, &listener, &socket);
+pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listener>, mut socket: TcpListener) {
+    loop {
         tokio::select! {
             biased;
-            () = worker.stop.requested() => {}
-            () = accepting => {}
+            () = worker.stop.requested() => break,
+            () = accept_all(&worker, &listener, &socket) => {}
         }
+        socket = match listen_again(socket) {
+            Ok(socket) => {
+                tracing::warn!(worker = worker.id.0, address = %listener.address, "was stuck: takes connections again");
+                socket
+            }
+            Err(error) => {
+                tracing::error!(worker = worker.id.0, address = %listener.address, %error, "cannot listen again: the others do");
+                return;
+            }
+        };
     }
     match deafen(&socket) {
         Ok(()) => {
@@ -42,7 +53,7 @@ pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listen
     drain_queue(&worker, &listener, socket);
 }
 
-/// Accepts for ever.
+/// Accepts until the socket is set aside, which it is when this worker is stuck ([`super::thread::Assignment::set_aside`]).
 async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, socket: &TcpListener) {
     let mut wait = FIRST_WAIT;
     loop {
@@ -52,8 +63,7 @@ async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, 
                 admit(worker, listener, io, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
-            // Set aside while this worker was stuck, and soon to be taken back.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => tokio::time::sleep(FIRST_WAIT).await,
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 // EMFILE and its like: the socket stays readable, so trying at once again would spin.
                 tracing::warn!(
@@ -65,6 +75,14 @@ async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, 
             }
         }
     }
+}
+
+/// Puts a socket that was set aside back among those that share its port. Its registration with the runtime is made anew:
+/// the old one has seen the end of the socket, and would for ever.
+fn listen_again(socket: TcpListener) -> io::Result<TcpListener> {
+    let socket = socket.into_std()?;
+    SockRef::from(&socket).listen(BACKLOG)?;
+    TcpListener::from_std(socket)
 }
 
 /// Connections in the accept queue have been acknowledged to their clients: closing the socket would reset them.
@@ -87,15 +105,28 @@ fn drain_queue<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, socke
 
 fn admit<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStream, peer: SocketAddr) {
     let cell = worker.stats.cells.of(worker.id);
-    if !listener.enter(listener.config.load().max_connections) {
+    let config = listener.config.load();
+    if !listener.enter(config.max_connections) {
         cell.turned_away.increment();
         return;
     }
+    // Who the client is, a PROXY header says later.
+    let source = if config.proxy_protocol { Ok(None) } else { listener.enter_from(&config, peer.ip()) };
+    let source = match source {
+        Ok(source) => source,
+        Err(crowded) => {
+            listener.leave();
+            cell.crowded.increment();
+            tracing::debug!(%peer, %crowded, "turned away");
+            return;
+        }
+    };
     cell.accepted.increment();
     let place = Place {
         listener: listener.clone(),
         stats: worker.stats.clone(),
         worker: worker.id,
+        source,
         _drain: worker.tracker.token(),
     };
     // Small writes must not wait for the client's acknowledgement. It fails only on a socket that is already gone.

@@ -14,6 +14,10 @@ use crate::config::ListenerConfig;
 /// Connections that wait to be accepted, per socket; the kernel caps it at `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 4096;
 
+/// Unsent bytes that the kernel holds for one client; below half of it the socket is writable again. Less memory for clients
+/// that do not read, and their reading shows in steps of 32 KiB, not of megabytes. Connections have it from their listener.
+const NOT_SENT: u32 = 64 << 10;
+
 /// Whether another botgate may hold the ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Takeover {
@@ -79,6 +83,8 @@ fn bind_one(address: SocketAddr, workers: usize, takeover: Takeover, only_v6: bo
     for _ in 0..workers.max(1) {
         let socket = socket(bound, only_v6, true)?;
         socket.listen(BACKLOG)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_notsent_lowat(NOT_SENT)?;
         sockets.push(TcpListener::from(socket));
     }
     Ok(Bound { address: bound, sockets })

@@ -5,20 +5,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceBuilder;
 
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
 use super::http::{Session, serve_http1, serve_http2};
-use super::listener::Listener;
+use super::limits::{Outflow, Pace};
+use super::listener::{Crowded, Listener};
 use super::proxy_protocol::{HeaderError, read_header};
 use super::serve::Serve;
 use super::stream::{Place, Stream};
 use super::worker::Worker;
 use crate::config::ListenerConfig;
-use crate::proxy::Client;
+use crate::proxy::{Client, ClientCertificate};
 
 /// Runs one connection from its accept to its end, in a task of its own.
 pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: SocketAddr, place: Place) {
@@ -26,9 +29,15 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     let config = listener.config.load_full();
     let cell = worker.stats.cells.of(worker.id);
     // Boxed, so that an established connection does not carry the room its handshake needed.
-    let handshake = Box::pin(establish(&listener, &config, io, peer, place));
+    let outflow = Arc::new(Outflow::default());
+    let handshake = Box::pin(establish(&listener, &config, io, peer, place, outflow.clone()));
     let established = match tokio::time::timeout(config.handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
+        Ok(Err(HandshakeError::Crowded(crowded))) => {
+            cell.crowded.increment();
+            tracing::debug!(%peer, %crowded, "turned away");
+            return;
+        }
         Ok(Err(error)) => {
             cell.handshakes_failed.increment();
             tracing::debug!(%peer, %error, "handshake failed");
@@ -50,6 +59,7 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
         activity: activity.clone(),
         stats: worker.stats.clone(),
         worker: worker.id,
+        hsts: hsts(&config, &client),
     });
     let handler = Rc::new((worker.serve.clone(), client));
     let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
@@ -61,7 +71,9 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
             Ok(serve.serve(request, client).await)
         }
     });
-    let session = Session { service, activity, shared, config, drain: worker.drain.clone(), stop: worker.stop.clone() };
+    let pace = Pace::new(config.limits.read, config.idle_timeout);
+    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
+    let session = Session { service, activity, shared, config, outflow, pace, drain, stop };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -87,8 +99,12 @@ enum HandshakeError {
     Header(#[from] HeaderError),
     #[error("{0}")]
     Tls(std::io::Error),
+    #[error("the certificate of a resumed session: {0}")]
+    Certificate(rustls::Error),
     #[error("the socket has no address: {0}")]
     Address(std::io::Error),
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
 }
 
 async fn establish(
@@ -96,7 +112,8 @@ async fn establish(
     config: &ListenerConfig,
     mut io: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    mut place: Place,
+    outflow: Arc<Outflow>,
 ) -> Result<Established, HandshakeError> {
     let mut addresses = (peer, io.local_addr().map_err(HandshakeError::Address)?);
     let mut prefix = Bytes::new();
@@ -104,29 +121,46 @@ async fn establish(
         let header = read_header(&mut io).await?;
         addresses = header.addresses.unwrap_or(addresses);
         prefix = header.surplus;
+        place.source = listener.enter_from(config, addresses.0.ip())?;
     }
-    let stream = Stream { io, prefix, _place: place };
+    let stream = Stream { io, prefix, outflow, _place: place };
+    let mut certificate = None;
     let (stream, server_name, certificate_names) = match &listener.tls {
         None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
-            let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
-            let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
+            let realm = tls.realm();
+            let acceptor = TlsAcceptor::from(realm.config());
+            let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
+            let connection = stream.get_ref().1;
+            let name = connection.server_name().map(str::to_ascii_lowercase);
+            let shown = realm.identify(connection).map_err(HandshakeError::Certificate)?;
+            let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
+            certificate = shown.map(Box::new);
             let borne = tls.store.borne(name.as_deref());
             (Transport::Tls(Box::new(stream)), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));
+    let trusted = config.trusted.iter().any(|network| network.contains(peer.ip()));
     let client = Client {
         peer,
         local,
         tls: listener.tls.is_some(),
         server_name: server_name.map(String::into_boxed_str),
         certificate_names,
-        trusted: config.trusted.iter().any(|network| network.contains(peer.ip())),
+        trusted,
+        networks: if trusted { config.trusted.clone() } else { Vec::new() },
         listener: listener.index,
         body_timeout: config.body_timeout,
+        certificate,
+        body_rate: config.limits.body,
     };
     Ok(Established { stream, client })
+}
+
+/// What browsers are told, over TLS alone (RFC 6797, section 7.2).
+fn hsts(config: &ListenerConfig, client: &Client) -> Option<HeaderValue> {
+    config.hsts.as_ref().filter(|_| client.tls).and_then(|hsts| HeaderValue::try_from(hsts.value()).ok())
 }
 
 /// IPv4 as IPv4, also where it arrived at an IPv6 socket (`::ffff:192.0.2.7`).

@@ -1,13 +1,12 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
 //! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept` → a place under the cap
-//! (`stream`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
+//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
 //! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
 mod activity;
 mod bind;
-mod certificates;
 mod connection;
 mod drain;
 mod edge;
@@ -20,6 +19,7 @@ mod fixture;
 pub mod fuzzing;
 mod gateway;
 mod http;
+mod limits;
 mod linger;
 mod listener;
 mod proxy_protocol;
@@ -47,6 +47,7 @@ use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
 use crate::telemetry::{Heartbeats, ListenerStats, WorkerId};
+use crate::tls::{CertificateBook, Tickets};
 
 /// Why a server could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +68,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Loads the certificates and binds every socket, for `workers` workers (at least one) whose counters `stats` holds.
+    /// Loads the certificates and binds every socket, for `workers` workers (at least one) whose counters `stats` holds. What
+    /// is shown to clients is written into `book`.
     ///
     /// # Errors
     /// The first listener that cannot be bound, or whose certificates cannot be used.
@@ -76,8 +78,9 @@ impl Server {
         workers: usize,
         takeover: Takeover,
         stats: &Arc<ListenerStats>,
+        book: CertificateBook,
     ) -> Result<Self, ServerError> {
-        let ticketer = certificates::ticketer().map_err(TlsError::from)?;
+        let tickets = Tickets::new().map_err(TlsError::from)?;
         let bound = bind::bind_all(&config.listeners, workers, takeover)?;
         let stop = Stop::default();
         let mut assignments: Vec<Assignment> = (0..workers.max(1))
@@ -85,13 +88,16 @@ impl Server {
             .collect();
         let mut all = Vec::with_capacity(bound.len());
         for (index, (config, bound)) in config.listeners.iter().zip(bound).enumerate() {
-            let listener = Arc::new(Listener::new(index, bound.address, config.clone(), &ticketer)?);
+            let listener = Arc::new(Listener::new(index, bound.address, config.clone(), &tickets, &book)?);
             for (assignment, socket) in assignments.iter_mut().zip(bound.sockets) {
                 assignment.sockets.push((listener.clone(), socket));
             }
             all.push(listener);
         }
-        Ok(Self { listeners: Listeners { all: all.into(), workers: config.workers }, assignments, stop })
+        stats.held.set_limit(config.held_bodies);
+        let (all, stats) = (all.into(), stats.clone());
+        let listeners = Listeners { all, workers: config.workers, tickets, book, stats };
+        Ok(Self { listeners, assignments, stop })
     }
 
     /// Where the listeners are bound, in order of the config.

@@ -146,8 +146,8 @@ impl Running {
         }
     }
 
-    /// Sends new connections past the workers that are stuck, and again to those that have come round; to be called now
-    /// and then. While all are stuck, nothing changes.
+    /// Sends new connections past the workers that are stuck; to be called now and then. While all are stuck, nothing
+    /// changes. A worker that comes round takes connections again by itself.
     pub fn bypass_the_stuck(&mut self) {
         let well = |id| self.hearts.condition(Part::Worker(WorkerId(id))) == Condition::Well;
         let conditions: Vec<bool> = (0..self.spares.len()).map(well).collect();
@@ -157,8 +157,7 @@ impl Running {
             if !well && !spare.aside && any_well {
                 assignment.set_aside();
                 spare.aside = true;
-            } else if well && spare.aside {
-                assignment.take_back();
+            } else if well {
                 spare.aside = false;
             }
         }

@@ -11,8 +11,10 @@ use tokio::net::TcpStream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::activity::Activity;
+use super::limits::Outflow;
 use super::linger::Linger;
 use super::listener::Listener;
+use crate::model::Source;
 use crate::telemetry::{ListenerStats, WorkerId};
 
 /// A connection's place: under the cap, in the counters, and among those that a shutdown waits for. Given back when
@@ -21,12 +23,17 @@ pub(super) struct Place {
     pub(super) listener: Arc<Listener>,
     pub(super) stats: Arc<ListenerStats>,
     pub(super) worker: WorkerId,
+    /// The address whose connections are counted; none where no cap holds for it.
+    pub(super) source: Option<Source>,
     pub(super) _drain: TaskTrackerToken,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.listener.leave();
+        if let Some(source) = self.source {
+            self.listener.addresses.leave(source);
+        }
         self.stats.cells.of(self.worker).closed.increment();
     }
 }
@@ -36,7 +43,20 @@ pub(super) struct Stream {
     pub(super) io: TcpStream,
     /// Bytes read past a PROXY protocol header, to be read first.
     pub(super) prefix: Bytes,
+    /// Told what goes out.
+    pub(super) outflow: Arc<Outflow>,
     pub(super) _place: Place,
+}
+
+impl Stream {
+    fn told(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Ready(Ok(bytes)) => self.outflow.took(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.outflow.blocked(),
+        }
+        polled
+    }
 }
 
 impl AsyncRead for Stream {
@@ -53,7 +73,8 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.told(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -69,7 +90,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.told(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::accept;
-use super::bind::BACKLOG;
 use super::drain::Stop;
 use super::listener::Listener;
 use super::serve::Serve;
@@ -38,21 +37,12 @@ impl Assignment {
     }
 
     /// Takes the sockets out of the group that shares their ports, so that new connections go to the other workers; what
-    /// waits in their queues is reset.
+    /// waits in their queues is reset. A worker that comes round finds out, and listens again.
     pub(super) fn set_aside(&self) {
         for (_, socket) in &self.sockets {
             // On a listening socket of Linux: it hears no more, and keeps its address.
             if let Err(error) = SockRef::from(socket).shutdown(Shutdown::Read) {
                 tracing::warn!(%error, worker = self.id.0, "cannot send new connections to the other workers");
-            }
-        }
-    }
-
-    /// Puts them back.
-    pub(super) fn take_back(&self) {
-        for (_, socket) in &self.sockets {
-            if let Err(error) = SockRef::from(socket).listen(BACKLOG) {
-                tracing::error!(%error, worker = self.id.0, "the worker goes on, but cannot listen again");
             }
         }
     }

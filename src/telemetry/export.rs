@@ -12,6 +12,7 @@ use super::control_stats::{ControlStats, ParityStat};
 use super::histogram::Histograms;
 use super::process::ProcessSource;
 use super::stats::{BackendCell, BackendStats, ClientCell, Counter as Cell, ListenerStats, PoolCell, PoolStats};
+use super::under_way::UnderWay;
 use crate::model::{BackendName, Excess, Health, PoolName, TokenFault, TunnelEnd, Utc};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -116,8 +117,14 @@ impl Scrape {
             self.counter("botgate_tls_handshakes_total", vec![label("result", result)], sum(pick));
         }
         self.counter("botgate_connections_accepted_total", vec![], sum(|cell| &cell.accepted));
-        self.counter("botgate_connections_turned_away_total", vec![], sum(|cell| &cell.turned_away));
+        let turned_away = |reason, value| {
+            self.counter("botgate_connections_turned_away_total", vec![label("reason", reason)], value);
+        };
+        turned_away("listener", sum(|cell| &cell.turned_away));
+        turned_away("address", sum(|cell| &cell.crowded));
+        self.counter("botgate_slow_readers_total", vec![], sum(|cell| &cell.slow_readers));
         self.counter("botgate_requests_refused_total", vec![], sum(|cell| &cell.refused));
+        self.gauge("botgate_held_bytes", vec![], clients.held.taken() as f64);
         for excess in Excess::ALL {
             let labels = vec![label("cause", excess.as_str())];
             let ended = clients.cells.sum(|cell| &cell.excesses[excess as usize]);
@@ -163,6 +170,7 @@ impl Scrape {
                 self.gauge("botgate_token_keys_age_seconds", metadata(), age);
             }
         }
+        self.certificates(control);
         for (key, count) in control.switches() {
             let labels = vec![
                 label("pool", key.pool.as_str()),
@@ -176,9 +184,23 @@ impl Scrape {
         }
     }
 
+    fn certificates(&self, control: &ControlStats) {
+        let [failed, good] = control.ocsp();
+        self.counter("botgate_ocsp_fetches_total", vec![label("result", "good")], good);
+        self.counter("botgate_ocsp_fetches_total", vec![label("result", "failed")], failed);
+        for certificate in control.certificates() {
+            let chain = || vec![label("chain", &certificate.chain)];
+            self.gauge("botgate_certificate_not_after_seconds", chain(), certificate.not_after as f64);
+            if certificate.staple_wanted || certificate.stapled_until.is_some() {
+                let until = certificate.stapled_until.unwrap_or(0);
+                self.gauge("botgate_ocsp_stapled_until_seconds", chain(), until as f64);
+            }
+        }
+    }
+
     fn pool(&self, pool: &PoolSource) {
         let name = || label("pool", pool.name.as_str());
-        let picks: [(&'static str, PoolPick); 9] = [
+        let picks: [(&'static str, PoolPick); 11] = [
             ("botgate_pool_requests_total", |cell| &cell.requests),
             ("botgate_retries_total", |cell| &cell.retries),
             ("botgate_rescued_total", |cell| &cell.rescued),
@@ -188,10 +210,19 @@ impl Scrape {
             ("botgate_evidence_dropped_total", |cell| &cell.evidence_dropped),
             ("botgate_replays_total", |cell| &cell.replayed),
             ("botgate_ledger_full_total", |cell| &cell.ledger_full),
+            ("botgate_shed_total", |cell| &cell.shed),
+            ("botgate_unheld_total", |cell| &cell.unheld),
         ];
         for (metric, pick) in picks {
             self.counter(metric, vec![name()], pool.stats.cells.sum(pick));
         }
+        let limited: [(&str, PoolPick); 2] =
+            [("address", |cell| &cell.limited_addresses), ("token", |cell| &cell.limited_tokens)];
+        for (by, pick) in limited {
+            self.counter("botgate_rate_limited_total", vec![name(), label("by", by)], pool.stats.cells.sum(pick));
+        }
+        let under_way = UnderWay::sum(&pool.stats.cells, |cell| &cell.under_way);
+        self.gauge("botgate_requests_under_way", vec![name()], under_way as f64);
         let resends: [(&str, PoolPick); 4] = [
             ("answered", |cell| &cell.resends_answered),
             ("waited", |cell| &cell.resends_waited),
@@ -223,6 +254,7 @@ impl Scrape {
             }
             let malformed = backend.stats.cells.sum(|cell| &cell.malformed);
             self.counter("botgate_responses_malformed_total", labels(), malformed);
+            self.counter("botgate_backend_shed_total", labels(), backend.stats.cells.sum(|cell| &cell.shed));
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
@@ -311,12 +343,21 @@ fn describe(recorder: &PrometheusRecorder) {
             "botgate_tunnels_closed_total",
             "Tunnels (WebSockets and other upgrades) that ended, by who or what ended them.",
         ),
+        ("botgate_shed_total", "Requests refused because too many were under way in their pool."),
+        ("botgate_backend_shed_total", "Requests refused because too many were under way at their backend."),
+        ("botgate_rate_limited_total", "Requests refused because their address or token sends too many."),
+        ("botgate_unheld_total", "Bodies that were to be held, and found no room."),
         ("botgate_replays_total", "Attempts that followed one of which nobody knows whether its backend acted on it."),
         ("botgate_resends_total", "Resends of activities under way or done, and how they were answered."),
         ("botgate_ledger_full_total", "Activities that were delivered untracked because the ledger was full."),
+        ("botgate_ocsp_fetches_total", "Questions to OCSP responders, by whether the answer was good."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
-        ("botgate_connections_turned_away_total", "Client connections over the cap."),
+        (
+            "botgate_connections_turned_away_total",
+            "Client connections over a cap: of their listener, or of their address.",
+        ),
+        ("botgate_slow_readers_total", "Client connections cut because their client read too slowly."),
         ("botgate_requests_refused_total", "Requests refused before a route was found."),
         ("botgate_access_log_dropped_total", "Lines of the access log that its writer could not keep up with."),
         ("botgate_http2_floods_total", "HTTP/2 connections of clients that were ended, by what there was too much of."),
@@ -338,7 +379,14 @@ fn describe(recorder: &PrometheusRecorder) {
     }
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
+        ("botgate_certificate_not_after_seconds", "Until when a certificate is valid, in seconds since 1970."),
+        ("botgate_ocsp_stapled_until_seconds", "Until when the stapled OCSP response holds, likewise; 0: none is."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
+        ("botgate_requests_under_way", "Requests from the end of a head to the end of the response."),
+        (
+            "botgate_held_bytes",
+            "Bytes of requests that are held in memory; a worker counts up to 64 KiB that it keeps ready.",
+        ),
         ("botgate_tunnels", "Tunnels (WebSockets and other upgrades) open now."),
         ("botgate_active", "1 for the backend that a pool's requests go to."),
         ("botgate_token_keys", "Keys of a token issuer that are used."),

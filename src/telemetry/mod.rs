@@ -5,23 +5,29 @@ mod budget;
 mod control_stats;
 mod export;
 mod heartbeats;
+mod held;
 mod histogram;
 mod logs;
 mod panics;
 mod process;
+mod rate_table;
 mod stats;
 mod tap;
+mod under_way;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_stats::{ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
+pub use control_stats::{CertificateStat, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
 pub use export::{BackendSource, LedgerLevels, PoolSource, render};
 pub use heartbeats::{BEAT, Condition, Heartbeats, Part, STUCK_AFTER};
+pub use held::HeldBytes;
 pub use logs::{LogError, LogFormat, LogGuard, Unlogged};
 pub use panics::Panics;
 pub use process::ProcessSource;
+pub use rate_table::RateTable;
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,
 };
 pub use tap::{ActivityTap, Watching};
+pub use under_way::UnderWay;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::{HeldBytes, RateTable, UnderWay};
 use crate::model::{Excess, TokenFault, TunnelEnd};
 
 /// Which worker writes: 0 to the number of workers less one.
@@ -105,6 +106,16 @@ pub struct PoolCell {
     pub tokens_faulty: [Counter; TokenFault::ALL.len()],
     /// Evidence that control was too busy to take.
     pub evidence_dropped: Counter,
+    /// Requests, from the end of a head to the end of the response; tunnels aside.
+    pub under_way: UnderWay,
+    /// Requests refused because too many were under way.
+    pub shed: Counter,
+    /// Requests refused because their address sends too many.
+    pub limited_addresses: Counter,
+    /// Requests refused because too many bear their token.
+    pub limited_tokens: Counter,
+    /// Bodies that were to be held, and found no room.
+    pub unheld: Counter,
 }
 
 /// The live counters of a pool.
@@ -114,11 +125,19 @@ pub struct PoolStats {
     pub cells: PerWorker<PoolCell>,
     /// Retries against live requests, over all workers.
     pub budget: super::RetryBudget,
+    /// How much of its rate each address has used.
+    pub addresses: RateTable,
+    /// How much of its rate each token has used.
+    pub tokens: RateTable,
 }
 
 /// What one worker counts for one backend.
 #[derive(Debug, Default)]
 pub struct BackendCell {
+    /// Attempts under way; tunnels aside.
+    pub under_way: UnderWay,
+    /// Requests refused because too many were under way here.
+    pub shed: Counter,
     /// Attempts begun.
     pub started: Counter,
     /// Of these, those that may be evidence: the sender is known, or nobody checks who it is.
@@ -209,6 +228,10 @@ pub struct ClientCell {
     pub closed: Counter,
     /// Connections turned away: too many.
     pub turned_away: Counter,
+    /// Connections turned away: too many from their address.
+    pub crowded: Counter,
+    /// Connections cut: their client read too slowly.
+    pub slow_readers: Counter,
     /// Handshakes that ended well.
     pub handshakes_ok: Counter,
     /// Handshakes that failed.
@@ -228,18 +251,25 @@ pub struct ClientCell {
 pub struct ListenerStats {
     /// By worker.
     pub cells: PerWorker<ClientCell>,
+    /// Bytes of requests that are held, over all pools.
+    pub held: HeldBytes,
 }
 
 impl ListenerStats {
     /// Zeroed counters for so many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Self { cells: PerWorker::new(workers) })
+        Arc::new(Self { cells: PerWorker::new(workers), held: HeldBytes::default() })
     }
 }
 
 impl PoolStats {
     /// Zeroed counters for so many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Self { cells: PerWorker::new(workers), budget: super::RetryBudget::default() })
+        Arc::new(Self {
+            cells: PerWorker::new(workers),
+            budget: super::RetryBudget::default(),
+            addresses: RateTable::default(),
+            tokens: RateTable::default(),
+        })
     }
 }

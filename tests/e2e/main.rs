@@ -4,6 +4,7 @@
 //! ```text
 //! cargo test --release --features e2e --test e2e -- --nocapture --test-threads=1
 //! ```
+//! `attack` and `crowd` need nothing but the toolchain, and are short unless told otherwise: `tests/run crowd`. The others:
 //! Needs Node 20, npm, Python 3 with venv and a curl that speaks HTTP/2; installs the packages of bots and clients itself, from
 //! lock files.
 #![forbid(unsafe_code)]
@@ -20,8 +21,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack;
 mod bots;
 mod callers;
+mod child;
+mod crowd;
 mod dev;
 mod directline;
 mod failover;

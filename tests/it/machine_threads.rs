@@ -68,7 +68,7 @@ async fn a_stuck_worker_is_told_of_and_new_clients_go_to_the_others() -> Outcome
     drop(frozen);
     gateway.ready().await;
     assert_eq!(gateway.metric("botgate_thread_well", &[]).await, 3.0);
-    logged(&gateway, "a thread that was stuck goes on", 1).await;
+    logged(&gateway, "takes connections again", 1).await;
     // It is back among those that take connections: with the other one stuck, all are its own.
     let _frozen = freeze(gateway.process.pid(), "botgate-w1");
     unready(&gateway, "worker 1 has been stuck").await;

@@ -119,7 +119,7 @@ url = "http://127.0.0.1:{backend}"
 
 # TLS: Mozilla's intermediate settings. Time-outs: what nginx's own page on slow attacks recommends. A default server that
 # refuses names that are not served; the check of Host against the name that TLS was made for.
-NGINX = """worker_processes 2; worker_rlimit_nofile 32768; daemon off; pid {place}/nginx.pid; error_log {place}/nginx-error.log;
+NGINX = """worker_processes 2; daemon off; pid {place}/nginx.pid; error_log {place}/nginx-error.log;
 events {{ worker_connections {cap}; }}
 http {{
   access_log off; server_tokens off;
@@ -139,7 +139,7 @@ http {{
     location / {{
       proxy_pass http://all; proxy_http_version 1.1; proxy_read_timeout 3600s;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $host; proxy_set_header Forwarded ""; proxy_set_header Proxy "";
+      proxy_set_header Host 127.0.0.1:{backend}; proxy_set_header Forwarded ""; proxy_set_header Proxy "";
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $host; proxy_set_header X-Forwarded-Port $server_port;
     }}
@@ -182,6 +182,7 @@ frontend front
   http-request del-header proxy
   http-request set-header x-forwarded-proto https
   http-request set-header x-forwarded-host %[req.hdr(host)]
+  http-request set-header host 127.0.0.1:{backend}
   http-request set-header x-forwarded-port {port}
   default_backend all
 backend all

@@ -34,7 +34,7 @@ fn mistakes_in_top_level_keys_are_placed_and_hinted() {
     check(
         &top("x = 1979-05-27"),
         &[
-            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, group, journal, listener, pool, route, shutdown_grace, state_dir, user, workers)",
+            "1:1: x: unknown key `x` (the keys here are: access_log, admin, dns, group, held_bodies, journal, listener, pool, route, shutdown_grace, state_dir, user, workers)",
         ],
     );
     check(
@@ -65,6 +65,16 @@ fn mistakes_in_a_listener_are_placed_and_hinted() {
     check(
         &listener("max_header_size = \"1KiB\""),
         &["5:19: listener[0].max_header_size: 1024 bytes is out of range (from 8KiB to 1MiB)"],
+    );
+    check(
+        &listener("min_read_rate = \"1KiB\"\nrate_grace = \"5s\""),
+        &[
+            "6:14: listener[0].rate_grace: 1024 bytes per second are less than 64KiB in 5s (a longer rate_grace, a higher min_read_rate, or 0 for no minimum: reading shows in steps of 32KiB)",
+        ],
+    );
+    check(
+        &listener("max_connections_per_address = -1"),
+        &["5:31: listener[0].max_connections_per_address: -1 is out of range (from 0 to 10000000)"],
     );
     check(
         &listener("idle_timeout = \"0s\""),
@@ -282,7 +292,7 @@ fn a_text_that_is_not_toml_says_where_and_hides_little() {
         "a = \nb = 2\n",
         &[
             "1:5: not TOML: string values must be quoted, expected literal string (strings stand in quotes, tables as [name], lists of tables as [[name]])",
-            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, journal, listener, pool, route, shutdown_grace, state_dir, workers)",
+            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, group, held_bodies, journal, listener, pool, route, shutdown_grace, state_dir, user, workers)",
         ],
     );
     check(

@@ -68,6 +68,8 @@ fn everything_has_a_default_but_names_urls_and_certificates() {
     assert!(matches!(&probe.kind, ProbeKind::Http(http) if http.path == "/healthz" && http.status.contains(204)));
     assert_eq!(pool.evidence.failures, Some(10));
     assert_eq!((config.listeners[0].max_connections, config.listeners[0].max_header_size), (10_000, 32_768));
+    assert_eq!(config.listeners[0].limits.per_address, Some(5_000), "half of all");
+    assert_eq!((config.held_bodies, pool.limits), (256 << 20, crate::config::PoolLimits::default()));
     assert!(config.access_log.is_none() && config.admin.token.is_none());
     assert_eq!(config.routes[0].host, HostPattern::Any);
     assert!(pool.backends[0].http2);
@@ -226,4 +228,38 @@ fn a_ledger_is_read_and_what_is_left_out_has_its_default() {
     let default = crate::config::LedgerConfig::default();
     assert_eq!(ledger, crate::config::LedgerConfig { entries: 2, answer: 1024, ..default });
     assert_eq!((default.entries, default.age, default.bytes), (65_536, Duration::from_secs(120), 64 << 20));
+}
+
+#[test]
+fn what_a_listener_does_beyond_showing_a_certificate_is_read() {
+    let directory = directory();
+    write_certificate(directory.path(), "ca", |_| {});
+    let keys = "certificates = [{ chain = \"certs/bot.pem\", key = \"certs/bot.key\" }]\nclient_ca = \"certs/ca.pem\"\n\
+        client_header = true\nhsts = { max_age = \"365d\", subdomains = true }";
+    let Loaded { config, warnings } = in_directory(&LEAST.replace("tls = false", keys), directory.path()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    let listener = &config.listeners[0];
+    let clients = listener.client_auth.as_ref().unwrap();
+    assert_eq!((clients.ca.clone(), clients.required), (directory.path().join("certs/ca.pem"), true));
+    assert!(listener.client_header && !listener.ocsp_fetch);
+    assert_eq!(listener.hsts.as_ref().unwrap().value(), "max-age=31536000; includeSubDomains");
+    assert!(warnings.files.contains(&clients.ca), "it is not watched");
+    let keys = format!("{keys}\nclient_auth = \"request\"");
+    let config = in_directory(&LEAST.replace("tls = false", &keys), directory.path()).unwrap().config;
+    assert!(!config.listeners[0].client_auth.as_ref().unwrap().required);
+}
+
+#[test]
+fn limits_of_zero_are_none_and_rates_save_up_their_burst() {
+    use crate::config::RateLimit;
+    let text = LEAST.replace(
+        "name = \"p\"\n",
+        "name = \"p\"\nlimits = { in_flight = 0, per_backend = 7, per_token = 50, burst = \"2s\" }\n",
+    );
+    let limits = bare(&text).unwrap().config.pools.remove(0).limits;
+    assert_eq!((limits.in_flight, limits.per_backend, limits.per_address), (None, Some(7), None));
+    assert_eq!(limits.per_token, Some(RateLimit { per_second: 50, burst: Duration::from_secs(2) }));
+    let text = LEAST.replace("tls = false\n", "tls = false\nmax_connections_per_address = 0\nmin_body_rate = 0\n");
+    let listener = bare(&text).unwrap().config.listeners.remove(0);
+    assert_eq!((listener.limits.per_address, listener.limits.body.bytes), (None, 0));
 }

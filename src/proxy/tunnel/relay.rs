@@ -152,6 +152,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         let end = *self.end.get_or_insert(end_of(from));
         self.changed = true;
         self.ways[from].end();
+        if self.ways[1 - from].is_over() {
+            // The other end has sent its Close and waits for no reason: one of botgate's would be taken for the answer.
+            self.ways[from].fall_silent();
+        }
         if broken {
             self.close(end, now);
         } else {

@@ -231,6 +231,24 @@ async fn a_close_of_a_peer_is_passed_on_and_the_other_s_answer_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_that_is_answered_by_the_end_of_the_stream_gets_no_other_answer() {
+    let talk = async {
+        let it = begin(4096, true);
+        // A code that no peer may send: its receiver may just hang up (Autobahn's cases 7.9).
+        let (mut client, mut backend) = (it.client, it.backend);
+        client.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        backend.read_exact(&mut [0; 8]).await.unwrap();
+        drop(backend);
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        assert!(heard.is_empty(), "{heard:?}");
+        drop(client);
+        assert_eq!(it.ended.await.unwrap().0, TunnelEnd::Client);
+    };
+    LocalSet::new().run_until(talk).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_stops_the_backend_and_is_cut_after_the_grace() {
     let talk = async {
         let it = begin(1024, true);

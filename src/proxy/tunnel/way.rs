@@ -87,6 +87,13 @@ impl Way {
         }
     }
 
+    /// Says nothing of its own to the other end, unless it is about to: that end has said its last.
+    pub(super) fn fall_silent(&mut self) {
+        if self.goodbye == Goodbye::No {
+            self.goodbye = Goodbye::Said;
+        }
+    }
+
     /// What [`Way::take`] returned last was written, or waits: a Close whose time has come may follow.
     pub(super) fn passed(&mut self) {
         match self.goodbye {

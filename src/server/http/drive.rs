@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::activity::{Activity, Deadlines, Due, Settled};
 use crate::server::drain::{Stop, linger};
+use crate::server::limits::{Outflow, Pace};
 
 /// How long a connection that was told to end may take for its farewell once nothing is under way.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
@@ -41,12 +42,12 @@ pub(super) async fn drive<C: Connection>(
     deadlines: Deadlines,
     drain: &CancellationToken,
     stop: &Stop,
+    outflow: &Outflow,
+    mut pace: Pace,
 ) -> End {
     let mut drained = pin!(drain.cancelled());
     let mut timer = pin!(tokio::time::sleep(deadlines.head.unwrap_or(deadlines.idle)));
     let mut finishing: Option<Instant> = None;
-    // What the client had not read when the timer last fired.
-    let mut unread: Option<u64> = None;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -82,28 +83,30 @@ pub(super) async fn drive<C: Connection>(
                 Some(since) => Due::At(since + FAREWELL),
                 None => activity.due(&deadlines),
             };
-            let at = match due {
+            let mut at = match due {
                 Due::HeadLate => return Poll::Ready(End::HeadLate),
                 Due::Idle => {
                     connection.as_mut().finish();
                     finishing = Some(Instant::now());
                     continue;
                 }
-                // The end of a request does not always wake this task: look again in a while. hyper has no deadline for a
-                // client that does not read: one that took nothing between two looks is cut.
-                Due::Never => {
-                    if timer.is_elapsed() {
-                        let before = std::mem::replace(&mut unread, activity.unread());
-                        if unread.is_some() && unread == before {
-                            return Poll::Ready(End::Unread);
-                        }
-                    }
-                    Instant::now() + deadlines.idle
-                }
+                // Neither the end of a request nor a stream whose window is shut always wakes this task: look again soon.
+                Due::Never => Instant::now() + pace.step(),
                 Due::At(at) => at,
             };
+            // hyper has no deadline for a client that does not read.
+            let unread = activity.unread();
+            let behind = outflow.is_blocked() || unread.is_some();
+            if behind || timer.is_elapsed() {
+                let now = Instant::now();
+                if pace.is_too_slow(now, outflow, unread) {
+                    return Poll::Ready(End::Unread);
+                }
+                at = if behind { at.min(now + pace.step()) } else { at };
+            }
             // A timer that fires too early costs one look; moving it at every request would cost more.
-            if timer.is_elapsed() || (due != Due::Never && timer.deadline() > at) {
+            let slack = if due == Due::Never && !behind { pace.step() } else { Duration::ZERO };
+            if timer.is_elapsed() || timer.deadline() > at + slack {
                 timer.as_mut().reset(at);
             }
             if timer.as_mut().poll(cx).is_pending() {

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::drive::{Connection, End, FAREWELL, drive};
 use super::strict::{Counted, Strict};
-use super::{Handle, Io, ResponseBody, Session};
+use super::{Handle, Io, ResponseBody, Session, cut_unread};
 use crate::server::activity::Deadlines;
 use crate::server::stream::Watched;
 
@@ -20,7 +20,7 @@ const HTTP1_BUFFER: usize = 256 * 1024;
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
 pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, shared, config, drain, stop } = session;
+    let Session { service, activity, shared, config, outflow, pace, drain, stop } = session;
     let counted = Counted { stats: shared.stats.clone(), worker: shared.worker };
     let mut builder = http1::Builder::new();
     // [`Activity`] keeps the head deadline, with one timer per connection instead of one per request.
@@ -31,9 +31,9 @@ pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: im
     let service = TowerToHyperService::new(service);
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
-    match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop).await {
+    match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop, &outflow, pace).await {
         End::Closed(Ok(())) | End::Cut => {}
-        End::Unread => tracing::debug!("cut a client that does not read its response"),
+        End::Unread => cut_unread(&shared),
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::HeadLate if activity.within_head() => {
             if let Some(parts) = connection.into_parts() {

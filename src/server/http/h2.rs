@@ -10,7 +10,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::drive::{Connection, End, drive};
 use super::metered::{Metered, Verdict};
-use super::{Handle, Io, ResponseBody, Session};
+use super::{Handle, Io, ResponseBody, Session, cut_unread};
 use crate::model::Excess;
 use crate::server::activity::Deadlines;
 use crate::server::edge::Shared;
@@ -36,7 +36,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/2 until the connection ends.
 pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, activity, shared, config, drain, stop } = session;
+    let Session { service, activity, shared, config, outflow, pace, drain, stop } = session;
     let max_header = u32::try_from(config.max_header_size).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(SpawnLocal);
     builder
@@ -56,13 +56,13 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: im
     let service = TowerToHyperService::new(service);
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
-    let end = drive(connection, &activity, deadlines, &drain, &stop).await;
+    let end = drive(connection, &activity, deadlines, &drain, &stop, &outflow, pace).await;
     if let Some(excess) = verdict.get().or_else(|| overdone(&end)) {
         return tell(excess, &shared);
     }
     match end {
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
-        End::Unread => tracing::debug!("cut a client that does not read its responses"),
+        End::Unread => cut_unread(&shared),
         End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
     }
 }

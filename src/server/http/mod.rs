@@ -24,6 +24,7 @@ pub(in crate::server) use h2::serve_http2;
 use super::activity::Activity;
 use super::drain::Stop;
 use super::edge::Shared;
+use super::limits::{Outflow, Pace};
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
 
@@ -45,12 +46,20 @@ impl<B, T> Handle<B> for T where
 pub(in crate::server) trait ResponseBody: Body<Data = Bytes, Error = BoxError> + 'static {}
 impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
 
+/// Counts a client that was cut because it reads too slowly.
+fn cut_unread(shared: &Shared) {
+    shared.stats.cells.of(shared.worker).slow_readers.increment();
+    tracing::debug!("cut a client that reads its response too slowly, or not at all");
+}
+
 /// What both protocols need.
 pub(in crate::server) struct Session<S> {
     pub(in crate::server) service: S,
     pub(in crate::server) activity: Arc<Activity>,
     pub(in crate::server) shared: Rc<Shared>,
     pub(in crate::server) config: Arc<ListenerConfig>,
+    pub(in crate::server) outflow: Arc<Outflow>,
+    pub(in crate::server) pace: Pace,
     pub(in crate::server) drain: CancellationToken,
     pub(in crate::server) stop: Stop,
 }

@@ -29,24 +29,27 @@ pub fn target(data: &[u8]) {
     if ["dev", "proc", "sys/", "\\u", "\\U", "\\x"].iter().any(|name| text.contains(name)) {
         return;
     }
-    let (first, second) = (parsed(text), parsed(text));
-    match (&first, &second) {
-        (Ok(first), Ok(second)) => {
-            assert_eq!(first.config, second.config, "one text, two configs");
+    let first = parsed(text);
+    // Now and then: it costs as much as all the rest.
+    if data.len() % 8 == 0 {
+        match (&first, &parsed(text)) {
+            (Ok(first), Ok(second)) => assert_eq!(first.config, second.config, "one text, two configs"),
+            (Err(first), Err(second)) => assert_eq!(first.render(false), second.render(false), "one text, two reports"),
+            _ => panic!("one text, two verdicts"),
+        }
+    }
+    match &first {
+        Ok(first) => {
             assert!(!first.config.pools.is_empty() && !first.config.listeners.is_empty(), "nothing to serve");
             assert!(!format!("{:?}", first.config).contains(SECRET), "a config shows a secret");
             judge(&first.warnings, true);
         }
-        (Err(first), Err(second)) => {
-            assert_eq!(first.render(false), second.render(false), "one text, two reports");
-            judge(first, false);
-        }
-        _ => panic!("one text, two verdicts"),
+        Err(report) => judge(report, false),
     }
 }
 
 fn judge(report: &Report, good: bool) {
     assert_eq!(report.errors() == 0, good, "{}", report.render(false));
-    let said = [report.render(false), report.render(true), report.lines().join("\n")].concat();
+    let said = [report.render(false), report.lines().join("\n")].concat();
     assert!(!said.contains(SECRET), "a report shows a secret");
 }
