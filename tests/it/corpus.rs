@@ -12,9 +12,8 @@ use crate::support::{Gateway, Outcome};
 
 /// Cases in which botgate differs from the strictest reading, and why that is right.
 const DIFFERS: [(&str, &str); 2] = [
-    // Only the HTTP library unpacks header fields, and it tells neither.
-    ("h2: a fragment in the path", "the fragment is dropped: what is routed is what the backend gets"),
-    ("h2: a pseudo-header field in trailers", "it is dropped: no backend gets it, and it changes nothing"),
+    ("h2: a fragment in the path", "it is cut off before a route is looked for: what is routed is what is forwarded"),
+    ("h2: a pseudo-header field in trailers", "it is dropped with the trailers' block and reaches nobody"),
 ];
 
 #[test]
