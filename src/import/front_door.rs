@@ -67,7 +67,7 @@ pub fn front_door(json: &str) -> Result<Imported, ImportError> {
             draft.notes.push(Note::new(resource.name(), lost));
         }
     }
-    draft.title.push("Made by `botgate import front-door`.".to_owned());
+    draft.title.insert(0, "Made by `botgate import front-door`.".to_owned());
     for profile in of(&resources, PROFILE).take(20) {
         draft.title.push(format!("Front Door profile {}", profile.name()));
     }
@@ -246,11 +246,17 @@ fn routes(route: &Resource, resources: &[Resource], groups: &[(&Resource, String
         for host in &hosts {
             let same =
                 |known: &Route| known.host == *host && known.path.trim_end_matches('/') == path.trim_end_matches('/');
-            if draft.routes.iter().any(same) {
-                note(format!("{pattern:?} is routed already: left out"));
-            } else if draft.routes.len() < MOST_ROUTES {
-                let comment = Some(format!("route {about}"));
-                draft.routes.push(Route { host: host.clone(), path: path.to_owned(), pool: pool.clone(), comment });
+            match draft.routes.iter().find(|known| same(known)) {
+                // `/api` and `/api/*` are often given together.
+                Some(known) if known.pool == *pool => {}
+                Some(_) => note(format!("{pattern:?} is routed already: left out")),
+                None if draft.routes.len() >= MOST_ROUTES => {
+                    return note(format!("only the first {MOST_ROUTES} routes were taken"));
+                }
+                None => {
+                    let comment = Some(format!("route {about}"));
+                    draft.routes.push(Route { host: host.clone(), path: path.to_owned(), pool: pool.clone(), comment });
+                }
             }
         }
     }

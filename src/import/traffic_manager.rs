@@ -40,7 +40,7 @@ pub fn traffic_manager(json: &str) -> Result<Imported, ImportError> {
         let told: Vec<String> = draft.notes.iter().map(Note::to_string).collect();
         return Err(ImportError::NoBackends(told.join("; ")));
     }
-    draft.title.push("Made by `botgate import traffic-manager`.".to_owned());
+    draft.title.insert(0, "Made by `botgate import traffic-manager`.".to_owned());
     draft.notes.push(Note::new(
         "all profiles",
         "clients meet botgate's certificate and address from now on: point the name that they use at it, instead of at \
@@ -130,7 +130,7 @@ impl<'a> Profiles<'a> {
                 host: None,
                 path: "/".to_owned(),
                 pool: name.clone(),
-                comment: Some("host = \"bot.contoso.com\"    the name that clients use; without it, any".to_owned()),
+                comment: Some("host = \"bot.contoso.com\"    # the name that clients use; without it, any".to_owned()),
             });
         } else {
             // Names on which the profiles can be told apart are not in the document: only who clients ask for is.

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Version};
 
 use super::client::Client;
 use super::{head, headers};
+use crate::config::MinRate;
 use crate::model::Side;
 
 pub use super::tunnel::WebSocketFrames;
@@ -22,8 +23,10 @@ pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> 
         server_name: None,
         certificate_names: Arc::default(),
         trusted,
+        networks: Vec::new(),
         listener: 0,
         body_timeout: Duration::from_secs(1),
+        body_rate: MinRate::NONE,
     }
 }
 
