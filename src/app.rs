@@ -35,6 +35,7 @@ use crate::telemetry::{
     self, AccessLog, AccessLogGuard, ActivityTap, BEAT, BackendSource, Heartbeats, ListenerStats, Panics, PoolSource,
     ProcessSource, Unlogged,
 };
+use crate::tls::CertificateBook;
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
@@ -119,7 +120,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Some(AccessLogConfig::File(path)) => split(AccessLog::file(path)?),
     };
     let tap = ActivityTap::new(config.admin.activity_text);
-    let server = Server::bind(&config, workers, setup.takeover, &client_stats)?;
+    let book = CertificateBook::default();
+    let server = Server::bind(&config, workers, setup.takeover, &client_stats, book.clone())?;
     let admin_socket = bind_admin(&config, setup.takeover)?;
     // All that takes rights is taken. What comes from here on, the journal's files above all, belongs to that user.
     match &account {
@@ -134,6 +136,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         workers,
         clock,
         state_dir: setup.state_dir,
+        book,
         hearts: hearts.clone(),
     })
     .await?;

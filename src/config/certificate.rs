@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use crate::pki::{Facts, Phase, ocsp};
 
 /// A certificate chain and its key, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,8 @@ pub struct CertificateConfig {
     pub chain: PathBuf,
     /// The private key of the leaf.
     pub key: PathBuf,
+    /// An OCSP response (DER) to staple while it is good and fresh.
+    pub ocsp: Option<PathBuf>,
 }
 
 /// Why a certificate cannot be used. Names files, never their content.
@@ -50,6 +54,12 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
+    /// A file holds no certificate revocation list.
+    #[error("{} holds no certificate revocation list", path.display())]
+    NoCrl {
+        /// The file.
+        path: PathBuf,
+    },
     /// The key is of a kind that cannot sign.
     #[error("the private key in {} cannot be used: {reason}", path.display())]
     BadKey {
@@ -75,6 +85,7 @@ impl CertificateError {
             Self::Unreadable { .. } => "check the path, which is relative to the config file, and who may read it",
             Self::Malformed { .. } => "PEM is expected: -----BEGIN …----- blocks, complete",
             Self::NoCertificate { .. } => "it must hold -----BEGIN CERTIFICATE----- blocks; is it the key file?",
+            Self::NoCrl { .. } => "it must hold -----BEGIN X509 CRL----- blocks (openssl crl -inform der -outform pem)",
             Self::NoKey { .. } => "it must hold an unencrypted PKCS#8, PKCS#1 or SEC1 key; is it the chain file?",
             Self::BadKey { .. } => {
                 "use an RSA key of at least 2048 bits, an ECDSA key on P-256, P-384 or P-521, or Ed25519"
@@ -123,6 +134,26 @@ pub fn load_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certifica
     Ok(certificates)
 }
 
+/// Reads every certificate revocation list (RFC 5280, section 5) of a PEM file.
+///
+/// # Errors
+/// [`CertificateError`], when the file is missing, unreadable, malformed or holds no list.
+pub fn load_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, CertificateError> {
+    let text = read(path)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&text).collect();
+    let lists = lists.map_err(|error| malformed(path, &error))?;
+    if lists.is_empty() {
+        return Err(CertificateError::NoCrl { path: path.to_owned() });
+    }
+    for list in &lists {
+        CertificateRevocationList::from_der(list).map_err(|error| CertificateError::Malformed {
+            path: path.to_owned(),
+            reason: format!("no certificate revocation list ({error})"),
+        })?;
+    }
+    Ok(lists)
+}
+
 fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let text = read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
@@ -147,33 +178,92 @@ fn malformed(path: &Path, error: &pem::Error) -> CertificateError {
 }
 
 /// What will be wrong with a certificate that can be used, as (message, hint); `now` is the wall clock.
-pub(super) fn worries(config: &CertificateConfig, leaf: &[u8], now: SystemTime) -> Vec<(String, &'static str)> {
+pub(super) fn worries(
+    config: &CertificateConfig,
+    chain: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Vec<(String, &'static str)> {
     let mut worries = Vec::new();
-    if let Ok((_, leaf)) = X509Certificate::from_der(leaf) {
-        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().try_into().unwrap_or(i64::MAX));
-        let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
-        let chain = config.chain.display();
-        if until.timestamp() < now {
-            worries.push((format!("the certificate in {chain} expired on {until}"), "renew it: it will be refused"));
-        } else if from.timestamp() > now {
-            let message = format!("the certificate in {chain} is not valid before {from}");
-            worries.push((message, "check this machine's clock, or wait"));
+    let file = config.chain.display();
+    if let Some(facts) = chain.first().and_then(|leaf| Facts::read(leaf)) {
+        let left = facts.not_after.saturating_sub(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)) / 86_400;
+        match facts.phase(now) {
+            Phase::Valid => {}
+            Phase::Expired => {
+                let message = format!("the certificate in {file} expired on {}", day(facts.not_after));
+                worries.push((message, "renew it: it will be refused"));
+            }
+            Phase::Ending => {
+                let message = format!("the certificate in {file} ends in {left} days, on {}", day(facts.not_after));
+                worries.push((message, "renew it: the files are read again as soon as they change"));
+            }
+            Phase::Early => {
+                let message = format!("the certificate in {file} is not valid before {}", day(facts.not_before));
+                worries.push((message, "check this machine's clock, or wait"));
+            }
         }
     }
-    if readable_by_others(&config.key) {
-        let message = format!("the private key {} can be read by other users", config.key.display());
+    if let Some(message) = exposed(&config.key) {
         worries.push((message, "chmod 0600, owned by the user that runs botgate"));
     }
     worries
 }
 
+/// What is wrong with stapling to a certificate that can be used; `fetch` is whether responses are fetched for it.
+pub(super) fn staple_worries(
+    config: &CertificateConfig,
+    chain: &[CertificateDer<'_>],
+    fetch: bool,
+    now: UnixTime,
+) -> Vec<(String, &'static str)> {
+    let mut worries = Vec::new();
+    let Some(facts) = chain.first().and_then(|leaf| Facts::read(leaf)) else { return worries };
+    let file = config.chain.display();
+    let issuer = chain.get(1);
+    if let (Some(path), Some(issuer)) = (&config.ocsp, issuer) {
+        let judged = std::fs::read(path)
+            .map_err(|error| error.to_string())
+            .and_then(|response| ocsp::judge(&response, &chain[0], issuer, now).map_err(|fault| fault.to_string()));
+        if let Err(why) = judged {
+            let message = format!("the OCSP response in {} will not be stapled: {why}", path.display());
+            worries.push((message, "DER, as `openssl ocsp -respout` writes it; without a good one none is stapled"));
+        }
+    }
+    let wanted = fetch || config.ocsp.is_some();
+    if wanted && issuer.is_none() {
+        let message = format!("nothing can be stapled: {file} holds the leaf alone");
+        worries.push((message, "append the certificate of its issuer (the intermediate CA)"));
+    }
+    if fetch && issuer.is_some() && facts.responder.is_none() {
+        let message = format!("nothing can be fetched: the certificate in {file} names no OCSP responder");
+        worries.push((message, "its CA offers none, as many do now: ocsp = \"off\""));
+    }
+    if facts.must_staple && !wanted {
+        let message = format!("clients refuse the certificate in {file} without a stapled OCSP response (must-staple)");
+        worries.push((message, "ocsp = \"fetch\" on the listener, or ocsp = \"FILE\" beside chain and key"));
+    }
+    worries
+}
+
+/// A day as people write it.
+fn day(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// What is wrong with who may read or write a key file.
 #[cfg(unix)]
-fn readable_by_others(path: &Path) -> bool {
+fn exposed(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let path = path.display();
+    match (mode & 0o044 != 0, mode & 0o022 != 0) {
+        (true, _) => Some(format!("the private key {path} can be read by other users")),
+        (false, true) => Some(format!("the private key {path} can be replaced by other users")),
+        (false, false) => None,
+    }
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> bool {
-    false
+fn exposed(_: &Path) -> Option<String> {
+    None
 }

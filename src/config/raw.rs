@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
+use super::raw_tls::{RawClientAuth, RawHsts, RawOcsp};
 use super::raw_values::{RawCertificate, RawDuration, RawSecret, RawSize};
 
 /// The configuration of botgate.
@@ -71,7 +72,8 @@ pub(super) struct RawListener {
     pub(super) certificates: Option<Vec<RawCertificate>>,
     /// Whether each connection begins with a PROXY protocol header (v1 or v2). Default false.
     pub(super) proxy_protocol: Option<bool>,
-    /// Networks (CIDR) whose X-Forwarded-* and Forwarded headers are believed. Default: none.
+    /// Networks (CIDR) of proxies: their X-Forwarded-* and Forwarded headers are believed, and they may ask for a host that
+    /// is not on the certificate of their connection. Default: none.
     pub(super) trusted: Option<Vec<String>>,
     /// Most connections at once, over all workers. Default 10000.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -86,6 +88,18 @@ pub(super) struct RawListener {
     pub(super) idle_timeout: Option<RawDuration>,
     /// Most bytes of a request head. Default "32KiB".
     pub(super) max_header_size: Option<RawSize>,
+    /// CA certificates (PEM) that clients' certificates must lead to: clients are asked for one. Default: they are not.
+    pub(super) client_ca: Option<String>,
+    /// Certificate revocation lists (PEM) for these, one of each CA that issues below `client_ca`. Out of date: nobody gets in.
+    pub(super) client_crl: Option<Vec<String>>,
+    /// "require" (default with `client_ca`): no connection without a good certificate. "request": only a bad one is refused.
+    pub(super) client_auth: Option<RawClientAuth>,
+    /// Whether backends are told the client's certificate by the header Client-Cert (RFC 9440). Default false.
+    pub(super) client_header: Option<bool>,
+    /// "fetch": OCSP responses are fetched in the background and stapled. Default "off".
+    pub(super) ocsp: Option<RawOcsp>,
+    /// Strict-Transport-Security on every response: "365d", or { max_age, subdomains, preload }. Default: none.
+    pub(super) hsts: Option<RawHsts>,
     /// Most connections at once from one IPv4 address or IPv6 /64 that is not trusted; 0 is no cap of its own. Default:
     /// half of max_connections, and 1000 at least.
     #[schemars(range(min = 0, max = 10_000_000))]

@@ -93,6 +93,8 @@ pub(super) struct RawCertificate {
     /// The private key of the leaf (PKCS#8, PKCS#1 or SEC1).
     #[schemars(required)]
     pub(super) key: Option<String>,
+    /// An OCSP response (DER) to staple while it is good and fresh; of a listener's certificate only.
+    pub(super) ocsp: Option<String>,
 }
 
 /// Header names and values; a value may be a secret.

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::UnixTime;
+
 use super::certificate;
 use super::certificate::CertificateConfig;
 use super::findings::{Fault, Place, fault};
@@ -148,19 +150,57 @@ impl<'a> Outside<'a> {
         headers
     }
 
-    /// A chain and a key that can be read and belong together.
+    /// A chain and a key that can be read and belong together, to be shown to servers.
     pub(super) fn certificate(&self, place: &Place<'_>, raw: &RawCertificate) -> Option<CertificateConfig> {
+        if raw.ocsp.is_some() {
+            place.key("ocsp").error("only a listener staples OCSP responses", "leave it out");
+        }
+        self.certificate_for(place, raw, None)
+    }
+
+    /// The same, to be shown to clients; `fetch` is whether OCSP responses are fetched for it.
+    pub(super) fn server_certificate(
+        &self,
+        place: &Place<'_>,
+        raw: &RawCertificate,
+        fetch: bool,
+    ) -> Option<CertificateConfig> {
+        self.certificate_for(place, raw, Some(fetch))
+    }
+
+    fn certificate_for(
+        &self,
+        place: &Place<'_>,
+        raw: &RawCertificate,
+        fetch: Option<bool>,
+    ) -> Option<CertificateConfig> {
         let chain = raw.chain.as_ref().map(|path| self.file(path));
         let key = raw.key.as_ref().map(|path| self.file(path));
-        let config = CertificateConfig { chain: chain?, key: key? };
+        let ocsp = raw.ocsp.as_ref().map(|path| self.file(path));
+        let config = CertificateConfig { chain: chain?, key: key?, ocsp };
         match certificate::load_certified_key(&config) {
             Ok(loaded) => {
-                let leaf = loaded.cert.first().map_or(&[][..], |leaf| leaf.as_ref());
-                for (message, hint) in certificate::worries(&config, leaf, std::time::SystemTime::now()) {
+                let mut worries = certificate::worries(&config, &loaded.cert, UnixTime::now());
+                if let Some(fetch) = fetch {
+                    worries.extend(certificate::staple_worries(&config, &loaded.cert, fetch, UnixTime::now()));
+                }
+                for (message, hint) in worries {
                     place.warning(message, hint);
                 }
                 Some(config)
             }
+            Err(error) => {
+                place.error(error.to_string(), error.hint());
+                None
+            }
+        }
+    }
+
+    /// A file of certificate revocation lists that can be read.
+    pub(super) fn crls(&self, place: &Place<'_>, raw: &str) -> Option<PathBuf> {
+        let path = self.file(raw);
+        match certificate::load_crls(&path) {
+            Ok(_) => Some(path),
             Err(error) => {
                 place.error(error.to_string(), error.hint());
                 None

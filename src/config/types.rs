@@ -8,6 +8,7 @@ use super::certificate::CertificateConfig;
 use super::types_guard::GuardConfig;
 use super::types_limits::ListenerLimits;
 use super::types_pool::PoolConfig;
+use super::types_tls::{ClientAuthConfig, HstsConfig};
 use crate::model::PoolName;
 
 /// A whole config, with every default filled in.
@@ -86,6 +87,14 @@ pub struct ListenerConfig {
     pub idle_timeout: Duration,
     /// Most bytes of a request head.
     pub max_header_size: usize,
+    /// Whose client certificates are accepted; none: clients are asked for none.
+    pub client_auth: Option<ClientAuthConfig>,
+    /// Whether backends are told the client's certificate (`Client-Cert`, RFC 9440).
+    pub client_header: bool,
+    /// Whether OCSP responses are fetched for its certificates.
+    pub ocsp_fetch: bool,
+    /// `Strict-Transport-Security` on every response.
+    pub hsts: Option<HstsConfig>,
     /// What its clients may take.
     pub limits: ListenerLimits,
 }

@@ -15,7 +15,7 @@ use super::types::{
     AccessLogConfig, AccountConfig, AdminConfig, Config, DnsConfig, HostPattern, JournalConfig, ListenerConfig,
     RouteConfig,
 };
-use super::{address, follow, guard, limits, pool, values};
+use super::{address, follow, guard, limits, pool, tls, values};
 
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
@@ -81,6 +81,7 @@ fn listener(
 ) -> Option<ListenerConfig> {
     let bind = raw.bind.as_ref().and_then(|bind| place.key("bind").take(address::bind(bind)));
     claim(&place.key("bind"), bind, bound);
+    let tls = tls::listener(place, raw, raw.tls.unwrap_or(true), outside);
     let written = raw.certificates.as_deref();
     let certificates = match (raw.tls.unwrap_or(true), written) {
         (true, None | Some([])) => {
@@ -90,7 +91,8 @@ fn listener(
         }
         (true, Some(all)) => {
             let place = place.key("certificates");
-            let all = all.iter().enumerate().filter_map(|(at, raw)| outside.certificate(&place.index(at), raw));
+            let all = all.iter().enumerate();
+            let all = all.filter_map(|(at, it)| outside.server_certificate(&place.index(at), it, tls.ocsp_fetch));
             Some(all.collect())
         }
         (false, Some(_)) => {
@@ -115,6 +117,10 @@ fn listener(
         body_timeout: timeout("body_timeout", raw.body_timeout.as_ref(), 30),
         idle_timeout: timeout("idle_timeout", raw.idle_timeout.as_ref(), 75),
         max_header_size: header_size(place, raw),
+        client_auth: tls.client_auth,
+        client_header: tls.client_header,
+        ocsp_fetch: tls.ocsp_fetch,
+        hsts: tls.hsts,
         limits: limits::listener(place, raw, max_connections),
         bind: bind?,
     })

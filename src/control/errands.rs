@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use super::certificates::Question;
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
 use super::parity::Tag;
 use crate::config::{DnsConfig, KeySourceConfig};
@@ -50,6 +51,13 @@ pub(super) enum Done {
         /// The text of the set.
         result: Result<String, String>,
     },
+    /// A responder has answered whether a certificate was revoked, or not.
+    Ocsp {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// The answer, DER.
+        result: Result<Vec<u8>, String>,
+    },
     /// The config was read again.
     Load(Result<Loaded, Unloadable>),
 }
@@ -88,6 +96,7 @@ enum About {
     Parity(BackendId, Tag),
     Lookup(String),
     Keys(KeySourceConfig),
+    Ocsp([u8; 32]),
     Load,
 }
 
@@ -141,6 +150,19 @@ impl Errands {
         self.about.insert(task.id(), About::Keys(about));
     }
 
+    /// Asks a responder about a certificate, as soon as there is room; its time runs from then on.
+    pub(super) fn ocsp(&mut self, outside: &Arc<dyn Outside>, question: Question, dns: &DnsConfig) {
+        let Question { fingerprint, responder, request } = question;
+        let (fetch, room) = (outside.ocsp(responder, request, dns), self.room.clone());
+        let task = self.tasks.spawn(async move {
+            let place = room.acquire().await;
+            let late = |_| Err(format!("no answer within {KEYS:?}"));
+            let result = holding(place, timeout(KEYS, fetch)).await.unwrap_or_else(late);
+            Done::Ocsp { fingerprint, result }
+        });
+        self.about.insert(task.id(), About::Ocsp(fingerprint));
+    }
+
     /// Reads the config again, on a thread where a file system that hangs holds nothing up.
     pub(super) fn load(&mut self, outside: &Arc<dyn Outside>) {
         let outside = outside.clone();
@@ -174,6 +196,7 @@ impl Errands {
                     About::Parity(backend, tag) => Done::Parity { backend, tag, result: Err(why()) },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
                     About::Keys(source) => Done::Keys { source, result: Err(why()) },
+                    About::Ocsp(fingerprint) => Done::Ocsp { fingerprint, result: Err(why()) },
                     About::Load => Done::Load(Err(Unloadable { errors: vec![why()], files: Vec::new() })),
                 })
             }

@@ -4,6 +4,7 @@
 //! for `steering`; everything that `steering` decides is published, counted and told here, in this order.
 
 mod apply;
+mod certificates;
 mod changes;
 mod drill;
 mod durable;

@@ -6,8 +6,8 @@ use futures_util::future::BoxFuture;
 
 use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
 use super::probe::{Signature, Tokens, probe, signed_by};
-use super::{keys, parity};
-use crate::config::{DnsConfig, KeySourceConfig};
+use super::{certificates, keys, parity};
+use crate::config::{DnsConfig, KeySourceConfig, ResponderConfig};
 use crate::steering::Sample;
 use crate::upstream::Resolver;
 
@@ -76,6 +76,16 @@ impl Outside for Network {
     fn keys(&self, source: KeySourceConfig, dns: &DnsConfig) -> BoxFuture<'static, Result<String, String>> {
         let resolver = self.resolver(dns);
         Box::pin(async move { keys::fetch(source, &*resolver?).await })
+    }
+
+    fn ocsp(
+        &self,
+        responder: ResponderConfig,
+        request: Vec<u8>,
+        dns: &DnsConfig,
+    ) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let resolver = self.resolver(dns);
+        Box::pin(async move { certificates::fetch(responder, request, &*resolver?).await })
     }
 
     fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>> {

@@ -180,6 +180,7 @@ impl Control {
                 }
             }
             Done::Keys { source, result } => self.take_keys(&source, result),
+            Done::Ocsp { fingerprint, result } => self.take_ocsp(&fingerprint, result),
             Done::Load(loaded) => self.build_reload(loaded),
             Done::Lookup { host, answer } => {
                 if self.names.answered(&host, answer, &self.dns().dns, now) {

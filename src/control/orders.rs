@@ -40,7 +40,9 @@ impl Control {
     /// what was lost with it (a pin, a drain) is not found out otherwise.
     pub(super) fn trouble(&self) -> Vec<String> {
         let past = self.damage.iter().map(|damage| format!("when botgate was started: {damage}"));
-        self.journal.trouble().into_iter().chain(past).chain(self.registry.keys.trouble()).collect()
+        let certificates = self.certificates.trouble(self.time.both().utc);
+        let keys = self.registry.keys.trouble();
+        self.journal.trouble().into_iter().chain(past).chain(keys).chain(certificates).collect()
     }
 
     fn order(&mut self, order: PoolOrder) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{BackendConfig, Config, DnsConfig, KeySourceConfig, ParityRequest, ProbeConfig, Take};
+use crate::config::{
+    BackendConfig, Config, DnsConfig, KeySourceConfig, ParityRequest, ProbeConfig, ResponderConfig, Take,
+};
 use crate::steering::Sample;
 use crate::upstream::TlsClient;
 
@@ -85,6 +87,15 @@ pub trait Outside: Send + Sync + 'static {
     /// Fetches the keys that are published at this place, resolving its name in the way that `dns` says; control bounds the
     /// time it takes. Gives the text of the set (JWKS); the error says why there is none.
     fn keys(&self, source: KeySourceConfig, dns: &DnsConfig) -> BoxFuture<'static, Result<String, String>>;
+
+    /// Asks an OCSP responder, resolving its name in the way that `dns` says; control bounds the time it takes, and judges the
+    /// answer. The error says why there is none.
+    fn ocsp(
+        &self,
+        responder: ResponderConfig,
+        request: Vec<u8>,
+        dns: &DnsConfig,
+    ) -> BoxFuture<'static, Result<Vec<u8>, String>>;
 
     /// Asks for the addresses of a name once, in the way that `dns` says. The error says what was wrong.
     fn lookup(&self, host: String, dns: &DnsConfig) -> BoxFuture<'static, Result<Addresses, String>>;

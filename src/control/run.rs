@@ -10,6 +10,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Participant;
+use super::certificates::Certificates;
 use super::drill::Drills;
 use super::durable::Durable;
 use super::errands::Errands;
@@ -27,6 +28,7 @@ use crate::model::{Clock, DecisionView, Evidence, Moment, PoolName};
 use crate::snapshot::SnapshotCell;
 use crate::steering::{Observation, SAMPLE, Saved};
 use crate::telemetry::{ControlStats, Heartbeats, Part};
+use crate::tls::CertificateBook;
 
 /// Commands that may wait.
 const COMMANDS: usize = 64;
@@ -56,6 +58,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Where the journal lives; none: in memory, until the process ends.
     pub state_dir: Option<PathBuf>,
+    /// The certificates that this process shows.
+    pub book: CertificateBook,
     /// Where control says that it comes round.
     pub hearts: Arc<Heartbeats>,
 }
@@ -94,6 +98,7 @@ pub struct Control {
     pub(super) damage: Vec<String>,
     pub(super) durable: Durable,
     pub(super) drills: Drills,
+    pub(super) certificates: Certificates,
     pub(super) next_sample: Moment,
     pub(super) generation: u64,
     pub(super) ready: bool,
@@ -112,7 +117,7 @@ pub struct Control {
 /// # Errors
 /// One line for each backend whose TLS cannot be set up.
 pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
-    let Setup { loaded, outside, watch, participants, workers, clock, state_dir, hearts } = setup;
+    let Setup { loaded, outside, watch, participants, workers, clock, state_dir, book, hearts } = setup;
     let time = Time::tied_to(&clock);
     let config = loaded.config;
     let mut registry = Registry::new(workers, config.clone(), Keys::new(state_dir.as_deref()));
@@ -170,6 +175,7 @@ pub async fn start(setup: Setup) -> Result<Started, Vec<String>> {
         damage,
         durable: Durable::default(),
         drills: Drills::default(),
+        certificates: Certificates::new(book, state_dir.as_deref()),
         next_sample: time.now() + SAMPLE,
         generation: 1,
         ready: false,
@@ -247,6 +253,7 @@ impl Control {
         self.publish();
         self.book_drill();
         self.start_errands(now);
+        self.mind_certificates();
     }
 
     /// When something is due next, whatever comes in.
@@ -264,6 +271,7 @@ impl Control {
             self.durable.wakeup(),
             self.drills.wakeup(),
             self.registry.keys.wakeup(),
+            self.certificates.wakeup(),
             Some(self.next_sample),
         ];
         pools.chain(others).flatten().min().unwrap_or(self.next_sample)

@@ -98,7 +98,7 @@ pub(super) fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 400 for a target without a path (`*`), and for a path that servers are known to read in different ways: dot segments
-/// (plain or encoded), encoded slashes, backslashes.
+/// (plain, encoded or with parameters), encoded slashes, backslashes.
 pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
     // In HTTP/1.1 a scheme comes with the absolute form only (RFC 9112, section 3.2.2).
     if parts.uri.scheme_str().is_some_and(|scheme| scheme != "https" && scheme != "http") {
@@ -129,8 +129,8 @@ fn is_ambiguous(path: &str) -> bool {
         return true;
     }
     path.split('/').any(|segment| {
-        // Dots alone, however they are written.
-        let mut rest = segment;
+        // Dots alone, however they are written, and whatever parameters follow: to some servers `..;x` is `..`.
+        let mut rest = segment.split(';').next().unwrap_or_default();
         let mut dots = 0;
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('.') {
@@ -319,10 +319,25 @@ mod tests {
 
     #[test]
     fn paths_that_can_be_read_in_two_ways_are_refused() {
-        for bad in ["/a/../b", "/a/%2e%2E/b", "/a/.%2e/", "/.", "/a%2fb", "/a%5Cb", "/..", "/a%00", "*"] {
+        for bad in [
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/a/.%2e/",
+            "/.",
+            "/a%2fb",
+            "/a%5Cb",
+            "/..",
+            "/a%00",
+            "*",
+            "/a/..;/b",
+            "/.;x=1/b",
+            "/a/%2e;x=y",
+        ] {
             assert!(path(&parts(bad, &["a"])).is_err(), "{bad}");
         }
-        for good in ["/", "/a.b", "/...", "/a//b", "/language/:query-knowledgebases?x=%2f", "/a;b=c", "/%41"] {
+        for good in
+            ["/", "/a.b", "/...", "/a//b", "/a;/b", "/..a;b", "/language/:query-knowledgebases?x=%2f", "/a;b=c", "/%41"]
+        {
             assert_eq!(path(&parts(good, &["a"])).unwrap().0, good);
         }
     }

@@ -25,6 +25,8 @@ pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwar
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -91,6 +93,7 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &s
     headers.remove(BOTGATE_PROBE);
     remove_aliases(headers);
     join_cookies(headers);
+    tell_certificate(headers, client);
     tell_forwarding(headers, client, host);
     append_via(headers, version);
     if !headers.get(X_REQUEST_ID).is_some_and(is_request_id) {
@@ -123,6 +126,7 @@ fn remove_aliases(headers: &mut HeaderMap) {
             || read == "x-request-id"
             || read.starts_with("forwarded")
             || read.starts_with("botgate-")
+            || read.starts_with("client-cert")
             || NAMES.contains(&read.as_str())
     };
     while let Some(alias) = headers.keys().find(aliased).cloned() {
@@ -139,6 +143,17 @@ fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
+    }
+}
+
+/// `Client-Cert` (RFC 9440): only what this gateway has verified, or a trusted one before it.
+fn tell_certificate(headers: &mut HeaderMap, client: &Client) {
+    if !client.trusted || client.certificate.is_some() {
+        headers.remove(&CLIENT_CERT);
+        headers.remove(&CLIENT_CERT_CHAIN);
+    }
+    if let Some(header) = client.certificate.as_ref().and_then(|certificate| certificate.header.as_ref()) {
+        headers.insert(CLIENT_CERT, header.clone());
     }
 }
 
@@ -250,6 +265,7 @@ mod tests {
             trusted,
             listener: 0,
             body_timeout: std::time::Duration::from_secs(1),
+            certificate: None,
             body_rate: crate::config::MinRate::NONE,
             networks: vec![],
         }
@@ -359,5 +375,24 @@ mod tests {
         let own = ["botgate-attempt", "botgate-epoch", "botgate-resend", "botgate-probe"];
         let headers = prepared(&own.map(|name| (name, "9")), false);
         assert!(own.iter().all(|name| !headers.contains_key(*name)), "{headers:?}");
+    }
+
+    #[test]
+    fn a_client_certificate_is_told_by_who_has_verified_it_and_by_nobody_else() {
+        let told = |client: &Client| {
+            let mut headers = HeaderMap::new();
+            for name in ["client-cert", "client-cert-chain", "client_cert", "client-cert_chain"] {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(":AAAA:"));
+            }
+            prepare_request(&mut headers, client, "bot.contoso.com", Version::HTTP_11);
+            assert!(headers.keys().all(|name| !name.as_str().contains('_')), "{headers:?}");
+            assert_eq!(headers.contains_key("client-cert-chain"), client.trusted && client.certificate.is_none());
+            headers.get("client-cert").map(|value| value.to_str().unwrap().to_owned())
+        };
+        let shown = |told| Some(Box::new(crate::proxy::ClientCertificate::new(Default::default(), &[1, 2], told)));
+        assert_eq!(told(&client(false)), None);
+        assert_eq!(told(&client(true)).as_deref(), Some(":AAAA:"), "a trusted proxy has verified it");
+        assert_eq!(told(&Client { certificate: shown(true), ..client(true) }).as_deref(), Some(":AQI=:"));
+        assert_eq!(told(&Client { certificate: shown(false), ..client(true) }), None);
     }
 }

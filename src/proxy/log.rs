@@ -27,6 +27,7 @@ pub(super) struct LogEntry {
     received: Moment,
     client: IpAddr,
     tls: bool,
+    client_name: Option<Box<str>>,
     method: Method,
     host: String,
     path: String,
@@ -67,6 +68,7 @@ impl LogEntry {
             received,
             client: client.peer.ip().to_canonical(),
             tls: client.tls,
+            client_name: client.certificate.as_ref().map(|certificate| certificate.identity.name().into()),
             method: parts.method.clone(),
             host: host.unwrap_or_default().to_ascii_lowercase(),
             path: parts.uri.path().to_owned(),
@@ -119,6 +121,7 @@ impl LogEntry {
             epoch: pool.map(|pool| pool.epoch),
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             tls: self.tls,
+            client_name: self.client_name.as_deref(),
             token: self.token,
             outcome: ended.outcome,
         });

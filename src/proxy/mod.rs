@@ -55,7 +55,7 @@ mod waits;
 mod warmth;
 mod worker;
 
-pub use client::Client;
+pub use client::{Client, ClientCertificate};
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};

@@ -164,6 +164,7 @@ impl Refusal {
             Self::BadRequest(_)
                 | Self::Malformed(_)
                 | Self::Expectation
+                | Self::WebSocketVersion
                 | Self::Method
                 | Self::BodyTooLarge
                 | Self::BodyStalled

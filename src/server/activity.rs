@@ -287,6 +287,34 @@ mod tests {
         Deadlines { head: Some(10 * S), idle: 60 * S }
     }
 
+    #[tokio::test]
+    async fn a_bad_head_is_refused_once_every_request_before_it_is_answered() {
+        let activity = Activity::new();
+        activity.heads_passed(2);
+        let one = activity.request_begun();
+        activity.head_is_bad();
+        assert_eq!(activity.settled(), Settled::Nothing);
+        drop(one);
+        assert_eq!(activity.settled(), Settled::Nothing, "the second has not even begun");
+        drop(activity.request_begun());
+        assert!(!activity.refuses_head());
+        assert_eq!(activity.settled(), Settled::Refuse);
+        activity.head_is_bad();
+        assert!(activity.refuses_head() && activity.settled() == Settled::Refuse, "that does not change any more");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_answer_to_an_upgrade_is_looked_at_again_once() {
+        let activity = Activity::new();
+        activity.heads_passed(1);
+        let upgrade = activity.request_begun();
+        activity.waits_for_answer();
+        assert_eq!(activity.settled(), Settled::Nothing);
+        drop(upgrade);
+        assert_eq!(activity.settled(), Settled::LookAgain);
+        assert_eq!(activity.settled(), Settled::Nothing);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_has_the_head_deadline() {
         let activity = Activity::new();

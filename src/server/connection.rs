@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceBuilder;
 
@@ -19,7 +21,7 @@ use super::serve::Serve;
 use super::stream::{Place, Stream};
 use super::worker::Worker;
 use crate::config::ListenerConfig;
-use crate::proxy::Client;
+use crate::proxy::{Client, ClientCertificate};
 
 /// Runs one connection from its accept to its end, in a task of its own.
 pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: SocketAddr, place: Place) {
@@ -57,6 +59,7 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
         activity: activity.clone(),
         stats: worker.stats.clone(),
         worker: worker.id,
+        hsts: hsts(&config, &client),
     });
     let handler = Rc::new((worker.serve.clone(), client));
     let service = ServiceBuilder::new().layer(EdgeLayer(shared.clone())).service_fn(move |request| {
@@ -96,6 +99,8 @@ enum HandshakeError {
     Header(#[from] HeaderError),
     #[error("{0}")]
     Tls(std::io::Error),
+    #[error("the certificate of a resumed session: {0}")]
+    Certificate(rustls::Error),
     #[error("the socket has no address: {0}")]
     Address(std::io::Error),
     #[error(transparent)]
@@ -119,11 +124,18 @@ async fn establish(
         place.source = listener.enter_from(config, addresses.0.ip())?;
     }
     let stream = Stream { io, prefix, outflow, _place: place };
+    let mut certificate = None;
     let (stream, server_name, certificate_names) = match &listener.tls {
         None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
-            let stream = tls.acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
-            let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
+            let realm = tls.realm();
+            let acceptor = TlsAcceptor::from(realm.config());
+            let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
+            let connection = stream.get_ref().1;
+            let name = connection.server_name().map(str::to_ascii_lowercase);
+            let shown = realm.identify(connection).map_err(HandshakeError::Certificate)?;
+            let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
+            certificate = shown.map(Box::new);
             let borne = tls.store.borne(name.as_deref());
             (Transport::Tls(Box::new(stream)), name, borne)
         }
@@ -140,9 +152,15 @@ async fn establish(
         networks: if trusted { config.trusted.clone() } else { Vec::new() },
         listener: listener.index,
         body_timeout: config.body_timeout,
+        certificate,
         body_rate: config.limits.body,
     };
     Ok(Established { stream, client })
+}
+
+/// What browsers are told, over TLS alone (RFC 6797, section 7.2).
+fn hsts(config: &ListenerConfig, client: &Client) -> Option<HeaderValue> {
+    config.hsts.as_ref().filter(|_| client.tls).and_then(|hsts| HeaderValue::try_from(hsts.value()).ok())
 }
 
 /// IPv4 as IPv4, also where it arrived at an IPv6 socket (`::ffff:192.0.2.7`).

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) activity: Arc<Activity>,
     pub(super) stats: Arc<ListenerStats>,
     pub(super) worker: WorkerId,
+    /// `Strict-Transport-Security`, where the listener has it.
+    pub(super) hsts: Option<HeaderValue>,
 }
 
 /// Wraps the handler of one connection in its edge.
@@ -103,6 +105,10 @@ where
                 (panic_response().map(Either::Right), true)
             }
         };
+        if let Some(hsts) = &this.shared.hsts {
+            // One field, in place of what a backend may have said (RFC 6797, section 7.1).
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             this.shared.activity.switch();

@@ -2,10 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,22 +25,11 @@ use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerC
 use crate::model::Clock;
 use crate::proxy::Client;
 use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
+use crate::tls::CertificateBook;
+pub(super) use crate::tls::fixture::certificate_files;
 
 /// Long enough to never decide a test that passes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Writes a self-signed certificate for these names, and its key, to new files.
-pub(super) fn certificate_files(folder: &Path, names: &[&str]) -> CertificateConfig {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    let files =
-        CertificateConfig { chain: folder.join(format!("{number}.pem")), key: folder.join(format!("{number}.key")) };
-    std::fs::write(&files.chain, made.cert.pem()).unwrap();
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    files
-}
 
 /// A listener on a free port of loopback, with patient deadlines.
 pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> ListenerConfig {
@@ -57,6 +44,10 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
         body_timeout: PATIENCE,
         idle_timeout: PATIENCE * 3,
         max_header_size: 16 * 1024,
+        client_auth: None,
+        client_header: false,
+        ocsp_fetch: false,
+        hsts: None,
         limits: ListenerLimits { per_address: None, body: MinRate::NONE, read: MinRate::NONE },
     }
 }
@@ -135,7 +126,7 @@ impl Fixture {
 
     fn start_as(config: &Config, takeover: Takeover) -> Self {
         let stats = ListenerStats::new(2);
-        let server = Server::bind(config, 2, takeover, &stats).unwrap();
+        let server = Server::bind(config, 2, takeover, &stats, CertificateBook::default()).unwrap();
         let (gate, opened) = watch::channel(false);
         let (arrived, waiting) = watch::channel(0);
         let (addresses, participant) = (server.addresses(), server.participant());

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
-use rustls::server::ProducesTickets;
-use tokio_rustls::TlsAcceptor;
 
-use super::certificates::{CertificateSet, CertificateStore, server_config};
 use super::limits::Addresses;
 use crate::config::{Config, ListenerConfig};
 use crate::control::{Participant, Prepared};
 use crate::model::Source;
 use crate::telemetry::ListenerStats;
+use crate::tls::{CertificateBook, CertificateSet, CertificateStore, Realm, RealmError, Tickets};
+
+/// What clients may speak within TLS, best first.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// One listener, shared by all workers.
 pub(super) struct Listener {
@@ -33,7 +34,14 @@ pub(super) struct Listener {
 
 pub(super) struct Tls {
     pub(super) store: Arc<CertificateStore>,
-    pub(super) acceptor: TlsAcceptor,
+    realm: ArcSwap<Realm>,
+}
+
+impl Tls {
+    /// The realm that a new connection belongs to.
+    pub(super) fn realm(&self) -> Arc<Realm> {
+        self.realm.load_full()
+    }
 }
 
 /// Why the TLS side of a listener could not be made.
@@ -47,9 +55,22 @@ pub enum TlsError {
         /// What is wrong.
         errors: Vec<String>,
     },
+    /// Its client certificates cannot be checked.
+    #[error("listener {listener}: {error}")]
+    Realm {
+        /// Which listener, counted from 1 in order of the config.
+        listener: usize,
+        /// What is wrong.
+        error: RealmError,
+    },
     /// The TLS library refused.
     #[error("cannot set up TLS: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+/// What a listener is called where its certificates are written down.
+fn owner(address: SocketAddr) -> String {
+    format!("listener {address}")
 }
 
 /// An address has as many connections as it may.
@@ -62,16 +83,20 @@ impl Listener {
         index: usize,
         address: SocketAddr,
         config: ListenerConfig,
-        ticketer: &Arc<dyn ProducesTickets>,
+        tickets: &Tickets,
+        book: &CertificateBook,
     ) -> Result<Self, TlsError> {
         let tls = match &config.certificates {
             None => None,
             Some(files) => {
                 let set = CertificateSet::load(files)
                     .map_err(|errors| TlsError::Certificates { listener: index + 1, errors })?;
+                let set = Arc::new(set);
+                book.show(&owner(address), &set, config.ocsp_fetch);
                 let store = CertificateStore::new(set);
-                let acceptor = TlsAcceptor::from(server_config(store.clone(), ticketer.clone())?);
-                Some(Tls { store, acceptor })
+                let realm = Realm::new(store.clone(), config.client_auth.as_ref(), tickets, &ALPN)
+                    .map_err(|error| TlsError::Realm { listener: index + 1, error })?;
+                Some(Tls { store, realm: ArcSwap::new(realm) })
             }
         };
         Ok(Self {
@@ -118,8 +143,32 @@ pub(super) struct Listeners {
     pub(super) all: Arc<[Arc<Listener>]>,
     /// `workers` as the process was started with it.
     pub(super) workers: Option<usize>,
+    /// The ticket keys of those that ask for no client certificate.
+    pub(super) tickets: Tickets,
+    /// Where the certificates that are shown are written down.
+    pub(super) book: CertificateBook,
     /// Holds the budget of held bytes.
     pub(super) stats: Arc<ListenerStats>,
+}
+
+/// What a reload swaps in one listener's TLS.
+struct NextTls {
+    set: Arc<CertificateSet>,
+    /// None: the one that is there goes on, and its tickets stay good.
+    realm: Option<Arc<Realm>>,
+}
+
+impl Listeners {
+    /// Reads what the TLS of a listener is made of.
+    fn next_tls(&self, listener: &Listener, wanted: &ListenerConfig) -> Result<Option<NextTls>, Vec<String>> {
+        let Some(files) = &wanted.certificates else { return Ok(None) };
+        let set = Arc::new(CertificateSet::load(files)?);
+        let Some(tls) = &listener.tls else { return Ok(Some(NextTls { set, realm: None })) };
+        let realm = Realm::new(tls.store.clone(), wanted.client_auth.as_ref(), &self.tickets, &ALPN)
+            .map_err(|error| vec![format!("listener {}: {error}", wanted.bind)])?;
+        let realm = Some(realm).filter(|realm| !realm.is_same(&tls.realm()));
+        Ok(Some(NextTls { set, realm }))
+    }
 }
 
 impl Participant for Listeners {
@@ -150,8 +199,8 @@ impl Participant for Listeners {
             if listener.tls.is_some() != wanted.certificates.is_some() {
                 needs_restart.push(format!("listener {}: tls", number + 1));
             }
-            let certificates = match wanted.certificates.as_deref().map(CertificateSet::load).transpose() {
-                Ok(certificates) => certificates,
+            let tls = match self.next_tls(listener, wanted) {
+                Ok(tls) => tls,
                 Err(found) => {
                     errors.extend(found);
                     continue;
@@ -160,17 +209,21 @@ impl Participant for Listeners {
             // What takes a restart stays as it is even where a connection would read it from the new config.
             let mut config = wanted.clone();
             config.proxy_protocol = listener.config.load().proxy_protocol;
-            swaps.push((listener.clone(), certificates, config));
+            swaps.push((listener.clone(), tls, config));
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let (stats, held) = (self.stats.clone(), next.held_bodies);
+        let (book, stats, held) = (self.book.clone(), self.stats.clone(), next.held_bodies);
         let commit = Box::new(move || {
             stats.held.set_limit(held);
-            for (listener, certificates, config) in swaps {
-                if let (Some(tls), Some(certificates)) = (&listener.tls, certificates) {
-                    tls.store.swap(certificates);
+            for (listener, next, config) in swaps {
+                if let (Some(tls), Some(NextTls { set, realm })) = (&listener.tls, next) {
+                    book.show(&owner(listener.address), &set, config.ocsp_fetch);
+                    tls.store.swap(set);
+                    if let Some(realm) = realm {
+                        tls.realm.store(realm);
+                    }
                 }
                 listener.config.store(Arc::new(config));
             }

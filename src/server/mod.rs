@@ -7,7 +7,6 @@
 mod accept;
 mod activity;
 mod bind;
-mod certificates;
 mod connection;
 mod drain;
 mod edge;
@@ -48,6 +47,7 @@ use self::thread::Assignment;
 use crate::config::Config;
 use crate::control::Participant;
 use crate::telemetry::{Heartbeats, ListenerStats, WorkerId};
+use crate::tls::{CertificateBook, Tickets};
 
 /// Why a server could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Loads the certificates and binds every socket, for `workers` workers (at least one) whose counters `stats` holds.
+    /// Loads the certificates and binds every socket, for `workers` workers (at least one) whose counters `stats` holds. What
+    /// is shown to clients is written into `book`.
     ///
     /// # Errors
     /// The first listener that cannot be bound, or whose certificates cannot be used.
@@ -77,8 +78,9 @@ impl Server {
         workers: usize,
         takeover: Takeover,
         stats: &Arc<ListenerStats>,
+        book: CertificateBook,
     ) -> Result<Self, ServerError> {
-        let ticketer = certificates::ticketer().map_err(TlsError::from)?;
+        let tickets = Tickets::new().map_err(TlsError::from)?;
         let bound = bind::bind_all(&config.listeners, workers, takeover)?;
         let stop = Stop::default();
         let mut assignments: Vec<Assignment> = (0..workers.max(1))
@@ -86,14 +88,15 @@ impl Server {
             .collect();
         let mut all = Vec::with_capacity(bound.len());
         for (index, (config, bound)) in config.listeners.iter().zip(bound).enumerate() {
-            let listener = Arc::new(Listener::new(index, bound.address, config.clone(), &ticketer)?);
+            let listener = Arc::new(Listener::new(index, bound.address, config.clone(), &tickets, &book)?);
             for (assignment, socket) in assignments.iter_mut().zip(bound.sockets) {
                 assignment.sockets.push((listener.clone(), socket));
             }
             all.push(listener);
         }
         stats.held.set_limit(config.held_bodies);
-        let listeners = Listeners { all: all.into(), workers: config.workers, stats: stats.clone() };
+        let (all, stats) = (all.into(), stats.clone());
+        let listeners = Listeners { all, workers: config.workers, tickets, book, stats };
         Ok(Self { listeners, assignments, stop })
     }
 

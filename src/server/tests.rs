@@ -62,14 +62,14 @@ async fn http2_is_served_by_alpn() {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
     let connection = tokio::spawn(connection);
     let get = |path: &str| Request::get(format!("https://one.example{path}")).body(Empty::<Bytes>::new()).unwrap();
-    // A panic ends its own stream; the connection serves on.
-    assert_eq!(send.send_request(get("/panic")).await.unwrap().status(), 500);
     let response = send.send_request(get("/")).await.unwrap();
     assert_eq!(response.version(), http::Version::HTTP_2);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+    // A panic is answered, and is the last of its connection, which ends in good order.
+    assert_eq!(send.send_request(get("/panic")).await.unwrap().status(), 500);
+    tokio::time::timeout(PATIENCE, connection).await.unwrap().unwrap().unwrap();
     let drained = server.running.shutdown(PATIENCE).await;
     assert_eq!(drained.cut, 0);
-    tokio::time::timeout(PATIENCE, connection).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -247,7 +247,9 @@ async fn what_outlasts_the_grace_is_cut_and_reported() {
 async fn a_worker_that_dies_is_replaced_until_it_dies_too_often() {
     let stats = crate::telemetry::ListenerStats::new(1);
     let hearts = crate::telemetry::Heartbeats::new(1, crate::model::Clock::start());
-    let server = super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats).unwrap();
+    let server =
+        super::Server::bind(&config(vec![listener(None)]), 1, super::Takeover::Never, &stats, Default::default())
+            .unwrap();
     let dies = |_| -> super::fixture::Hello { panic!("no handler today") };
     let mut running = server.start(&hearts, dies).unwrap();
     for replaced in [true, true, true, false] {

@@ -51,6 +51,9 @@ pub struct Record<'a> {
     pub request_id: &'a str,
     /// Whether the client's connection was encrypted.
     pub tls: bool,
+    /// Who the client is by its certificate, where one was asked for: its common name, or another of its names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<&'a str>,
     /// What a guard found its token to be: "valid", or what was wrong with it; none where it was not looked at.
     pub token: Option<&'a str>,
     /// How it ended, as the metrics say it.
@@ -168,6 +171,7 @@ mod tests {
             epoch: Some(3),
             request_id: "r1",
             tls: true,
+            client_name: None,
             token: None,
             outcome: "2xx",
         }

@@ -23,6 +23,21 @@ pub struct ControlStats {
     journal: Mutex<(JournalCounts, bool)>,
     parity: Mutex<BTreeMap<PoolName, Vec<ParityStat>>>,
     keys: Mutex<Vec<KeyStat>>,
+    certificates: Mutex<Vec<CertificateStat>>,
+    ocsp: [AtomicU64; 2],
+}
+
+/// A certificate that this process shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateStat {
+    /// The file of its chain.
+    pub chain: String,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
+    /// Until when the OCSP response that is stapled to it holds, likewise; none: none is.
+    pub stapled_until: Option<i64>,
+    /// Whether one should be.
+    pub staple_wanted: bool,
 }
 
 /// The keys of one token issuer.
@@ -190,6 +205,26 @@ impl ControlStats {
     /// Says which keys of token issuers are used.
     pub fn set_keys(&self, keys: Vec<KeyStat>) {
         *lock(&self.keys) = keys;
+    }
+
+    /// Says which certificates are shown.
+    pub fn set_certificates(&self, all: Vec<CertificateStat>) {
+        *lock(&self.certificates) = all;
+    }
+
+    /// The certificates that are shown.
+    pub fn certificates(&self) -> Vec<CertificateStat> {
+        lock(&self.certificates).clone()
+    }
+
+    /// Counts a question to an OCSP responder by whether its answer was good.
+    pub fn ocsp_fetched(&self, good: bool) {
+        self.ocsp[usize::from(good)].fetch_add(1, Relaxed);
+    }
+
+    /// Questions to OCSP responders without and with a good answer.
+    pub fn ocsp(&self) -> [u64; 2] {
+        [self.ocsp[0].load(Relaxed), self.ocsp[1].load(Relaxed)]
     }
 
     /// The keys of token issuers.

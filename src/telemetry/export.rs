@@ -170,6 +170,7 @@ impl Scrape {
                 self.gauge("botgate_token_keys_age_seconds", metadata(), age);
             }
         }
+        self.certificates(control);
         for (key, count) in control.switches() {
             let labels = vec![
                 label("pool", key.pool.as_str()),
@@ -180,6 +181,20 @@ impl Scrape {
         }
         for ((pool, result), count) in control.drills() {
             self.counter("botgate_drills_total", vec![label("pool", pool.as_str()), label("result", result)], count);
+        }
+    }
+
+    fn certificates(&self, control: &ControlStats) {
+        let [failed, good] = control.ocsp();
+        self.counter("botgate_ocsp_fetches_total", vec![label("result", "good")], good);
+        self.counter("botgate_ocsp_fetches_total", vec![label("result", "failed")], failed);
+        for certificate in control.certificates() {
+            let chain = || vec![label("chain", &certificate.chain)];
+            self.gauge("botgate_certificate_not_after_seconds", chain(), certificate.not_after as f64);
+            if certificate.staple_wanted || certificate.stapled_until.is_some() {
+                let until = certificate.stapled_until.unwrap_or(0);
+                self.gauge("botgate_ocsp_stapled_until_seconds", chain(), until as f64);
+            }
         }
     }
 
@@ -335,6 +350,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("botgate_replays_total", "Attempts that followed one of which nobody knows whether its backend acted on it."),
         ("botgate_resends_total", "Resends of activities under way or done, and how they were answered."),
         ("botgate_ledger_full_total", "Activities that were delivered untracked because the ledger was full."),
+        ("botgate_ocsp_fetches_total", "Questions to OCSP responders, by whether the answer was good."),
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
         (
@@ -363,6 +379,8 @@ fn describe(recorder: &PrometheusRecorder) {
     }
     for (name, help) in [
         ("botgate_connections", "Connections open now, by side."),
+        ("botgate_certificate_not_after_seconds", "Until when a certificate is valid, in seconds since 1970."),
+        ("botgate_ocsp_stapled_until_seconds", "Until when the stapled OCSP response holds, likewise; 0: none is."),
         ("botgate_warm_connections", "Connections kept open to a standby, for its first requests after a failover."),
         ("botgate_requests_under_way", "Requests from the end of a head to the end of the response."),
         (

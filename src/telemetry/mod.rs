@@ -17,7 +17,7 @@ mod under_way;
 
 pub use access_log::{AccessLog, AccessLogGuard, Record};
 pub use budget::RetryBudget;
-pub use control_stats::{ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
+pub use control_stats::{CertificateStat, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey};
 pub use export::{BackendSource, LedgerLevels, PoolSource, render};
 pub use heartbeats::{BEAT, Condition, Heartbeats, Part, STUCK_AFTER};
 pub use held::HeldBytes;

@@ -11,7 +11,10 @@ use crate::support::wait::together;
 use crate::support::{Gateway, Outcome};
 
 /// Cases in which botgate differs from the strictest reading, and why that is right.
-const DIFFERS: [(&str, &str); 0] = [];
+const DIFFERS: [(&str, &str); 2] = [
+    ("h2: a fragment in the path", "it is cut off before a route is looked for: what is routed is what is forwarded"),
+    ("h2: a pseudo-header field in trailers", "it is dropped with the trailers' block and reaches nobody"),
+];
 
 #[test]
 fn the_corpus_is_large_and_each_case_has_a_name_of_its_own_and_a_reason() {

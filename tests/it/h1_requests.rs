@@ -222,6 +222,11 @@ async fn a_host_that_the_certificate_of_the_connection_does_not_bear_is_misdirec
     let backend = Backend::start("one").await;
     let entry = [("one", backend.url(), String::new())];
     // Every host is served, so that only the certificate can be what speaks against it.
+    let believed = site.head("trusted = [\"127.0.0.0/8\"]").replace("state\"", "state2\"");
+    let config = believed + &pool_of("bot", PROBE, &entry, "");
+    let behind_a_proxy = Gateway::start_with(&site, "proxied.toml", &config, &[]).await;
+    let stream = tls(behind_a_proxy.address(), HOST, site.authority.client(&[b"http/1.1"])).await?;
+    assert_eq!(Client::over(stream, "other.test", Protocol::H1).await?.get("/").await?.status, 200);
     let gateway = Gateway::start(&site, &(site.head("") + &pool_of("bot", PROBE, &entry, ""))).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         let alpn: &[u8] = if protocol == Protocol::H2 { b"h2" } else { b"http/1.1" };

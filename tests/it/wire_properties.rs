@@ -223,7 +223,7 @@ async fn send(client: &mut Client, meant: &Meant) -> Outcome<()> {
     }
     let body = meant.body.bytes();
     let reply = client.send(request.body(full(body.clone()))?).await?;
-    match reply.status == 200 && reply.body == Bytes::from(body) {
+    match reply.status == 200 && reply.body == body {
         true => Ok(()),
         false => Err(format!("{reply:?}").into()),
     }

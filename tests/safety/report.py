@@ -138,3 +138,20 @@ def into_readme(readme, results):
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     readme.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}")
+
+
+def troubles(results, name="botgate"):
+    """What must not be in the results of this server; a step that was left out is none."""
+    found = []
+    for step, result in results["steps"].items():
+        own = result["figures"].get(name)
+        if not own:
+            continue
+        if step == "corpus":
+            found += [f"corpus: {row['verdict']}: {row['class']}: {row['case']}" for row in own["differs"] if row["verdict"] != "tolerated"]
+        elif step == "slowhttptest":
+            found += [f"slowhttptest: {attack}: {figure['asked'] - figure['served']} of {figure['asked']} good requests failed"
+                      for attack, figure in own.items() if figure["served"] < figure["asked"]]
+        else:
+            found += [f"{step}: {line}" for line in own["findings" if step == "testssl" else "failed"]]
+    return found

@@ -22,8 +22,11 @@ pub mod issuer;
 pub mod listening;
 pub mod load;
 pub mod messages;
+#[path = "../../src/pki/ocsp/fixture.rs"]
+pub mod ocsp;
 pub mod process;
 pub mod raw;
+pub mod responder;
 pub mod sim;
 pub mod site;
 pub mod stage;

@@ -8,6 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use super::ocsp::Answer;
+
 /// A test CA.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -84,6 +86,58 @@ impl Authority {
         Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
     }
 
+    /// A client that trusts this CA, offers this protocol by ALPN, and shows this certificate when asked for one.
+    pub fn client_showing(&self, leaf: &Leaf, alpn: &[u8]) -> Arc<ClientConfig> {
+        self.client_showing_by(leaf, alpn, rustls::ALL_VERSIONS)
+    }
+
+    /// The same that speaks these versions only.
+    pub fn client_showing_by(
+        &self,
+        leaf: &Leaf,
+        alpn: &[u8],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(leaf.chain.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+        let mut config = builder.with_root_certificates(self.roots()).with_client_auth_cert(chain, key).unwrap();
+        config.alpn_protocols = vec![alpn.to_vec()];
+        Arc::new(config)
+    }
+
+    /// A list of revoked certificates, as PEM.
+    pub fn revoke(&self, leaves: &[&Leaf]) -> String {
+        let day = |offset: i64| {
+            let time = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+            let day = time.checked_add(jiff::Span::new().days(offset)).unwrap();
+            rcgen::date_time_ymd(day.year().into(), day.month() as u8, day.day() as u8)
+        };
+        let revoked = leaves.iter().map(|leaf| rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from_slice(&leaf.serial()),
+            revocation_time: day(-1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: day(-1),
+            next_update: day(7),
+            crl_number: rcgen::SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
+    /// A right answer of this CA about a certificate, changed.
+    pub fn ocsp(&self, leaf: &Leaf, change: impl FnOnce(&mut Answer)) -> Vec<u8> {
+        let now = jiff::Timestamp::now().as_second();
+        let mut answer = Answer::good(&leaf.der(), self.issuer.der(), now);
+        change(&mut answer);
+        answer.sign(self.issuer.key())
+    }
+
     /// A server that shows this certificate.
     pub fn showing(leaf: &Leaf) -> Arc<ServerConfig> {
         let chain = vec![CertificateDer::from_pem_slice(leaf.chain.as_bytes()).unwrap()];
@@ -119,6 +173,17 @@ impl Default for Authority {
 }
 
 impl Leaf {
+    /// The certificate, as DER.
+    pub fn der(&self) -> Vec<u8> {
+        CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap().to_vec()
+    }
+
+    /// Its serial number, as in the certificate.
+    pub fn serial(&self) -> Vec<u8> {
+        let der = self.der();
+        x509_parser::parse_x509_certificate(&der).unwrap().1.raw_serial().to_vec()
+    }
+
     /// Writes `NAME.pem` and `NAME.key` into `dir`; each is replaced as a whole, the key first.
     pub fn write(&self, dir: &Path, name: &str) {
         replace(&dir.join(format!("{name}.key")), self.key.as_bytes());

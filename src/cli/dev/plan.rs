@@ -99,6 +99,8 @@ impl Plan {
         let Self { listen, admin, chain, key, .. } = self;
         // Writing to a String cannot fail.
         let _ = writeln!(text, "shutdown_grace = \"2s\"\n\n[[listener]]\nbind = \"{listen}\"");
+        // A tunnel to this machine (ngrok, dev tunnels) names `localhost` in its handshake and its public host in the request.
+        text.push_str("trusted = [\"127.0.0.0/8\", \"::1/128\"]\n");
         let _ = writeln!(text, "certificates = [{{ chain = {}, key = {} }}]", quoted(chain), quoted(key));
         let _ = writeln!(text, "\n[admin]\nbind = \"{admin}\"\nactivity_text = true");
         for (path, pool) in [("/api/messages", "bot-api"), ("/qnamaker", "qna"), ("/language", "qna")] {

@@ -292,7 +292,7 @@ fn a_text_that_is_not_toml_says_where_and_hides_little() {
         "a = \nb = 2\n",
         &[
             "1:5: not TOML: string values must be quoted, expected literal string (strings stand in quotes, tables as [name], lists of tables as [[name]])",
-            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, held_bodies, journal, listener, pool, route, shutdown_grace, state_dir, workers)",
+            "2:1: b: unknown key `b` (the keys here are: access_log, admin, dns, group, held_bodies, journal, listener, pool, route, shutdown_grace, state_dir, user, workers)",
         ],
     );
     check(

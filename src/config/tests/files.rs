@@ -47,3 +47,55 @@ fn a_file_that_is_not_there_or_not_text_is_an_error_without_a_place() {
     std::fs::write(&path, LEAST).unwrap();
     assert_eq!(super::super::load(&path).unwrap().warnings.files, [path]);
 }
+
+#[test]
+fn mistakes_around_client_certificates_stapling_and_hsts_are_told() {
+    let directory = directory();
+    let shown = "certificates = [{ chain = \"certs/bot.pem\", key = \"certs/bot.key\" }]";
+    let report = |keys: &str| match in_directory(&LEAST.replace("tls = false", keys), directory.path()) {
+        Ok(loaded) => loaded.warnings.lines().join("\n"),
+        Err(report) => report.lines().join("\n"),
+    };
+    for (keys, expected) in [
+        ("client_ca = \"certs/none.pem\"", "listener[0].client_ca: cannot read "),
+        ("client_ca = \"certs/bot.key\"", "listener[0].client_ca: "),
+        ("client_ca = \"certs/bot.pem\"\nclient_crl = [\"certs/bot.pem\"]", "holds no certificate revocation list"),
+        ("client_auth = \"request\"", "listener[0].client_auth: no client certificate is asked for without a CA"),
+        ("client_header = true", "listener[0].client_header: there is no certificate to tell of"),
+        ("ocsp = \"fetch\"", "listener[0].certificates[0]: warning"),
+        ("hsts = \"1h\"", "warning: listener[0].hsts: 1h protects nobody who comes more rarely"),
+        ("hsts = { max_age = \"30d\", preload = true }", "listener[0].hsts.preload: browsers do not build in"),
+        ("hsts = \"soon\"", "listener[0].hsts: "),
+    ] {
+        let told = report(&format!("{shown}\n{keys}"));
+        let expected = expected.replace("listener[0].certificates[0]: warning", "nothing can be stapled: ");
+        assert!(told.contains(&expected), "{keys}\n{told}");
+    }
+    let told = report("tls = false\nhsts = \"365d\"\nocsp = \"off\"");
+    assert!(told.contains("listener[0].hsts: a listener with tls = false has no use for it"), "{told}");
+    assert!(told.contains("listener[0].ocsp: a listener with tls = false has no use for it"), "{told}");
+    let stapled = shown.replace(" }]", ", ocsp = \"certs/bot.key\" }]");
+    let told = report(&stapled);
+    assert!(
+        told.contains("nothing can be stapled: ") && told.contains("append the certificate of its issuer"),
+        "{told}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_or_replace_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = directory();
+    let shown = "certificates = [{ chain = \"certs/bot.pem\", key = \"certs/bot.key\" }]";
+    for (mode, expected) in
+        [(0o600, ""), (0o640, "can be read by"), (0o604, "can be read by"), (0o620, "can be replaced by")]
+    {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(directory.path().join("certs/bot.key"), permissions).unwrap();
+        let warnings = in_directory(&LEAST.replace("tls = false", shown), directory.path()).unwrap().warnings;
+        let told = warnings.lines().join("\n");
+        assert_eq!(told.is_empty(), expected.is_empty(), "{mode:o}: {told}");
+        assert!(told.contains(expected), "{mode:o}: {told}");
+    }
+}

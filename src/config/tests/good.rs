@@ -231,6 +231,25 @@ fn a_ledger_is_read_and_what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn what_a_listener_does_beyond_showing_a_certificate_is_read() {
+    let directory = directory();
+    write_certificate(directory.path(), "ca", |_| {});
+    let keys = "certificates = [{ chain = \"certs/bot.pem\", key = \"certs/bot.key\" }]\nclient_ca = \"certs/ca.pem\"\n\
+        client_header = true\nhsts = { max_age = \"365d\", subdomains = true }";
+    let Loaded { config, warnings } = in_directory(&LEAST.replace("tls = false", keys), directory.path()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    let listener = &config.listeners[0];
+    let clients = listener.client_auth.as_ref().unwrap();
+    assert_eq!((clients.ca.clone(), clients.required), (directory.path().join("certs/ca.pem"), true));
+    assert!(listener.client_header && !listener.ocsp_fetch);
+    assert_eq!(listener.hsts.as_ref().unwrap().value(), "max-age=31536000; includeSubDomains");
+    assert!(warnings.files.contains(&clients.ca), "it is not watched");
+    let keys = format!("{keys}\nclient_auth = \"request\"");
+    let config = in_directory(&LEAST.replace("tls = false", &keys), directory.path()).unwrap().config;
+    assert!(!config.listeners[0].client_auth.as_ref().unwrap().required);
+}
+
+#[test]
 fn limits_of_zero_are_none_and_rates_save_up_their_burst() {
     use crate::config::RateLimit;
     let text = LEAST.replace(

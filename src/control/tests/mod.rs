@@ -1,5 +1,6 @@
 //! The loop in virtual time, against a world that does as it is told.
 
+mod certificates;
 mod drills;
 mod faults;
 mod keys;

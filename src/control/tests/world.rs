@@ -12,8 +12,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{
     AdminConfig, BackendConfig, BackendUrl, Config, DnsConfig, DrillConfig, EvidenceConfig, FailbackConfig, FlapConfig,
-    HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, RetryConfig,
-    RouteConfig, StatusSet, TunnelConfig, UnavailableConfig,
+    HostPattern, JournalConfig, KeySourceConfig, PinConfig, PoolConfig, ProbeConfig, ProbeKind, ResponderConfig,
+    RetryConfig, RouteConfig, StatusSet, TunnelConfig, UnavailableConfig,
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
@@ -23,6 +23,7 @@ use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
 use crate::steering::Sample;
 use crate::telemetry::ControlStats;
+use crate::tls::CertificateBook;
 
 pub(super) const INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,6 +46,10 @@ pub(super) struct World {
     /// What parity checks are answered, by backend.
     pub(super) values: Mutex<HashMap<String, Result<Sample, String>>>,
     pub(super) keys: Mutex<Published>,
+    /// The certificates that the process shows.
+    pub(super) book: CertificateBook,
+    /// How often a responder was asked, and what it answers.
+    pub(super) ocsp: Mutex<(u32, Result<Vec<u8>, String>)>,
 }
 
 /// What token issuers publish, by the URL of their metadata, and how often anybody asked.
@@ -107,6 +112,21 @@ impl Outside for World {
         let mut keys = self.keys.lock().unwrap();
         keys.asked += 1;
         let answer = keys.published.get(&source.to_string()).cloned().unwrap_or(Err("connection refused".into()));
+        Box::pin(async move {
+            sleep(Duration::from_millis(20)).await;
+            answer
+        })
+    }
+
+    fn ocsp(
+        &self,
+        responder: ResponderConfig,
+        _: Vec<u8>,
+        _: &DnsConfig,
+    ) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let mut ocsp = self.ocsp.lock().unwrap();
+        ocsp.0 += 1;
+        let answer = ocsp.1.clone().map_err(|why: String| format!("{responder}: {why}"));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
             answer
@@ -227,6 +247,8 @@ fn world(config: &Config, before: impl FnOnce(&World)) -> Arc<World> {
         probes: Mutex::default(),
         values: Mutex::default(),
         keys: Mutex::default(),
+        book: CertificateBook::default(),
+        ocsp: Mutex::new((0, Err("connection refused".into()))),
     };
     world.resolve("weu.example", Ok("10.0.0.1"));
     world.resolve("neu.example", Ok("10.0.0.2"));
@@ -290,6 +312,7 @@ impl Rig {
             workers: 2,
             clock: Clock::start(),
             state_dir: state.as_ref().map(|state| state.path().to_owned()),
+            book: world.book.clone(),
             hearts: crate::telemetry::Heartbeats::new(1, Clock::start()),
         };
         let Started { handle, snapshots, evidence, stats, control } = start(setup).await.unwrap();

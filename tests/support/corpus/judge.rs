@@ -134,6 +134,7 @@ fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
         Demand::Serve if witness.refused(0) && seen.is_empty() => (Verdict::TooStrict, told),
         Demand::Serve => (Verdict::Harmful, format!("read in another way: {told}")),
         Demand::Sound if (served && good) || (witness.refused(0) && seen.is_empty()) => (Verdict::Strict, told),
+        Demand::Sound if in_part(case, &seen, &statuses) => (Verdict::Strict, told),
         Demand::Sound => (Verdict::Tolerated, told),
         Demand::Refuse if seen == case.seen && !witness.begun() && witness.refused(seen.len()) => {
             exactly(case, witness, exact)
@@ -143,6 +144,12 @@ fn request(case: &Case, witness: &Witness, exact: bool) -> (Verdict, String) {
         }
         _ => (Verdict::Tolerated, told),
     }
+}
+
+/// Each request was served or refused, and what was served is what was seen.
+fn in_part(case: &Case, seen: &[String], statuses: &[u16]) -> bool {
+    let served = case.seen.iter().zip(statuses).filter(|(_, status)| **status < 400).map(|(target, _)| target);
+    statuses.len() == case.seen.len() && served.eq(seen)
 }
 
 /// The refusal is told as the case asks.
