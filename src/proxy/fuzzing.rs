@@ -26,6 +26,7 @@ pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> 
         networks: Vec::new(),
         listener: 0,
         body_timeout: Duration::from_secs(1),
+        certificate: None,
         body_rate: MinRate::NONE,
     }
 }
