@@ -9,7 +9,8 @@ use crate::model::{Role, Utc};
 
 /// The header in which the command line sends the name of the user who runs it.
 ///
-/// A label and no proof: it is written beside what was proven, never instead of it.
+/// A label and no proof: it is written beside what was proven, in brackets, never instead of it. One that has brackets
+/// itself could close them and go on as a proof.
 pub(super) const ACTOR_HEADER: &str = "botgate-actor";
 
 /// Longest label, in characters.
@@ -71,7 +72,7 @@ impl Actor {
     /// The caller with this proof, and the label in its headers if it has a sound one.
     pub(super) fn new(proven: Proven, credential: Credential, headers: &HeaderMap) -> Self {
         let label = headers.get(ACTOR_HEADER).and_then(|value| value.to_str().ok()).map(str::trim);
-        let sound = |label: &&str| !label.is_empty() && label.chars().count() <= LONGEST;
+        let sound = |label: &&str| !label.is_empty() && label.chars().count() <= LONGEST && !label.contains(['(', ')']);
         Self { proven, credential, label: label.filter(sound).map(str::to_owned) }
     }
 }
@@ -109,5 +110,12 @@ mod tests {
     fn an_overlong_or_empty_label_is_left_out() {
         assert_eq!(actor(Proof::Local, Some(&"x".repeat(65))), "local");
         assert_eq!(actor(Proof::Local, Some("  ")), "local");
+    }
+
+    #[test]
+    fn a_label_cannot_pass_for_a_proof() {
+        for forged in ["a) certificate:root (b", "a)", "(a"] {
+            assert_eq!(actor(Proof::Named("ci".into()), Some(forged)), "token:ci", "{forged}");
+        }
     }
 }

@@ -1,5 +1,12 @@
 //! What comes with an operator's orders.
 
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,6 +79,27 @@ pub struct PinBody {
     /// Whether to pin although the backend is not ready, or a drill is under way. Never to a drained one.
     #[serde(default)]
     pub force: bool,
+}
+
+/// The body of an order; one that is left out is the default. What is sent is understood or refused: an order is not carried
+/// out by a part of what it says.
+pub(super) struct Told<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Told<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let Json(body) = Json::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+            return Ok(Self(body));
+        }
+        let sent = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        if !sent.is_empty() {
+            let detail = "what comes with an order is JSON, and says so: send `Content-Type: application/json`";
+            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response());
+        }
+        Ok(Self(T::default()))
+    }
 }
 
 /// The reason on one line, none when it says nothing.

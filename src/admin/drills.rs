@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::actor::Actor;
-use super::bodies::{OrderBody, clean, wanted};
+use super::bodies::{OrderBody, Told, clean, wanted};
 use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::parse_duration;
@@ -90,9 +90,9 @@ pub(super) async fn stop(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
-    body: Option<Json<OrderBody>>,
+    Told(body): Told<OrderBody>,
 ) -> Result<Json<DrillReport>, Problem> {
-    let reason = clean(body.unwrap_or_default().0.reason)?;
+    let reason = clean(body.reason)?;
     let by = actor.to_string();
     let stop = |reply| Command::Drill(DrillCommand::Stop { id, by, reason, reply });
     Ok(Json(state.ask(PATIENCE, stop).await?))

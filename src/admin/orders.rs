@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use http::StatusCode;
 
 use super::actor::Actor;
-use super::bodies::{FailbackBody, FailoverBody, OrderBody, PinBody, clean, wanted};
+use super::bodies::{FailbackBody, FailoverBody, OrderBody, PinBody, Told, clean, wanted};
 use super::problem::{Kind, Problem, problem_response};
 use super::shared::{BackendPath, OrderProblems, PoolPath, Refusal};
 use super::state::AdminState;
@@ -28,9 +28,8 @@ pub(super) async fn failover(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(PoolPath { pool }): Path<PoolPath>,
-    body: Option<Json<FailoverBody>>,
+    Told(body): Told<FailoverBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     let reason = wanted(body.reason, "failover")?;
     let to = body.to.as_deref().map(BackendName::from);
     give(&state, &pool, Action::Failover { to }, &actor, reason, body.force).await
@@ -44,9 +43,8 @@ pub(super) async fn failback(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(PoolPath { pool }): Path<PoolPath>,
-    body: Option<Json<FailbackBody>>,
+    Told(body): Told<FailbackBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     let reason = wanted(body.reason, "failback")?;
     give(&state, &pool, Action::Failback, &actor, reason, body.force).await
 }
@@ -59,9 +57,8 @@ pub(super) async fn pin(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(PoolPath { pool }): Path<PoolPath>,
-    body: Option<Json<PinBody>>,
+    Told(body): Told<PinBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     let reason = wanted(body.reason, "pin")?;
     let bad = |detail: String| Problem::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if body.backend.is_empty() {
@@ -84,9 +81,8 @@ pub(super) async fn unpin(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(PoolPath { pool }): Path<PoolPath>,
-    body: Option<Json<OrderBody>>,
+    Told(body): Told<OrderBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     give(&state, &pool, Action::Unpin, &actor, clean(body.reason)?, body.force).await
 }
 
@@ -98,9 +94,8 @@ pub(super) async fn drain(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(BackendPath { pool, backend }): Path<BackendPath>,
-    body: Option<Json<OrderBody>>,
+    Told(body): Told<OrderBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     let action = Action::Drain { backend: backend.as_str().into() };
     give(&state, &pool, action, &actor, clean(body.reason)?, body.force).await
 }
@@ -113,9 +108,8 @@ pub(super) async fn resume(
     State(state): State<AdminState>,
     Extension(actor): Extension<Actor>,
     Path(BackendPath { pool, backend }): Path<BackendPath>,
-    body: Option<Json<OrderBody>>,
+    Told(body): Told<OrderBody>,
 ) -> Result<Response, Problem> {
-    let Json(body) = body.unwrap_or_default();
     let action = Action::Resume { backend: backend.as_str().into() };
     give(&state, &pool, action, &actor, clean(body.reason)?, body.force).await
 }

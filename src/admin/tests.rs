@@ -203,6 +203,19 @@ async fn bad_orders_are_problems() {
 }
 
 #[tokio::test]
+async fn an_order_is_not_carried_out_by_a_part_of_what_it_says() {
+    let gate = Gate::start(None, Script::default()).await;
+    let path = "/api/v1/pools/bot-api/backends/westeurope/drain";
+    for body in [r#"{"reason":"updates"}"#, "{", r#"{"reasn":"x"}"#] {
+        let (status, headers, answer) = read(gate.send("POST", path, &[], body).await).await;
+        assert_eq!((status, problem(&headers, &answer).status), (415, 415), "{answer}");
+        assert!(answer.contains("application/json"), "{answer}");
+    }
+    let plain = [("content-type", "text/plain")];
+    assert_eq!(read(gate.send("POST", path, &plain, r#"{"reason":"x"}"#).await).await.0, 415);
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
     let gate = Gate::start(None, Script::default()).await;
     let (status, headers, body) = gate.get("/api/v2/pools").await;

@@ -22,6 +22,7 @@ impl Watchdog {
 
     /// One look; to be repeated every second.
     pub(super) fn look(&mut self, running: &mut Running) {
+        self.hearts.keep_watch();
         running.bypass_the_stuck();
         for part in self.hearts.parts() {
             match self.hearts.condition(part) {

@@ -190,8 +190,9 @@ impl<'a> Walk<'a> {
     fn wrong_type(&mut self, node: &Node, schema: &Json, alternatives: &[&Json]) {
         let mut expected: Vec<&str> = alternatives.iter().map(|one| type_name(one)).collect();
         expected.dedup();
-        if expected.contains(&"a table") {
-            // What should have been a table may have been one of secrets.
+        let holds = matches!(node.value, Value::Table(_) | Value::Array(_));
+        if holds || expected.iter().any(|one| ["a table", "an array"].contains(one)) {
+            // What should have been a table or a list may have been one of secrets, and so may what is one.
             self.hide(node);
         }
         let expected = expected.join(" or ");

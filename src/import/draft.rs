@@ -1,6 +1,6 @@
 //! What a config will say, before it is written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -91,7 +91,11 @@ impl Backend {
 
 /// Names for a config, each given once.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names {
+    given: HashSet<String>,
+    /// The last number that each name was told apart by: many alike are not counted from the start again.
+    numbers: HashMap<String, usize>,
+}
 
 /// Longest name of a pool or a backend, in bytes.
 const LONGEST: usize = 64;
@@ -104,9 +108,9 @@ impl Names {
         let name = Some(name.trim_matches('-').to_owned()).filter(|name| config::is_plain_name(name));
         let name = name.unwrap_or_else(|| else_name.to_owned());
         let mut free = name.clone();
-        let mut number = 1;
-        while !self.0.insert(free.to_ascii_lowercase()) {
-            number += 1;
+        let number = self.numbers.entry(name.to_ascii_lowercase()).or_insert(1);
+        while !self.given.insert(free.to_ascii_lowercase()) {
+            *number += 1;
             let suffix = format!("-{number}");
             free = format!("{}{suffix}", &name[..name.len().min(LONGEST - suffix.len())]);
         }

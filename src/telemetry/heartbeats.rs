@@ -1,7 +1,7 @@
 //! Signs of life of the threads that serve: each writes the time at which it last came round, anyone may read how long
 //! ago that was. A thread that hangs cannot say so itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::model::{Clock, Moment};
 pub const BEAT: Duration = Duration::from_secs(1);
 /// A thread that has not beaten for so long is stuck: far more than a busy machine delays it, far less than a client waits.
 pub const STUCK_AFTER: Duration = Duration::from_secs(5);
+
+/// A watch that has not been kept for longer than this was held up itself, and nobody beats while the process is stopped.
+const HELD_UP_AFTER: Duration = Duration::from_secs(2);
 
 /// A thread that serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,17 +47,42 @@ pub enum Condition {
 
 #[derive(Debug, Default)]
 struct Heart {
-    /// Milliseconds from the clock's origin to the last beat.
+    /// Milliseconds of watched time to the last beat.
     at: AtomicU64,
     dead: AtomicBool,
     /// How often another thread took the place of one that had died.
     replaced: AtomicU64,
 }
 
+/// Time as who looks after the threads sees it. It goes on only while they do: a process that was stopped, or a machine
+/// that slept, is no thread that is stuck.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    /// When the watch was last kept.
+    last: Moment,
+    /// How long it was held up, in all.
+    held_up: Duration,
+}
+
+impl Watched {
+    /// Watched time at this moment.
+    fn at(&self, now: Moment) -> Moment {
+        let since = now.since(self.last).min(HELD_UP_AFTER);
+        Moment::from_origin((self.last + since).since_origin().saturating_sub(self.held_up))
+    }
+
+    fn keep(&mut self, now: Moment) {
+        self.held_up += now.since(self.last).saturating_sub(HELD_UP_AFTER);
+        self.last = now;
+    }
+}
+
 /// The hearts of all threads that serve.
 #[derive(Debug)]
 pub struct Heartbeats {
     clock: Clock,
+    /// Asked for once a second by each thread, and when somebody wants to know: nothing waits for it.
+    watched: Mutex<Watched>,
     workers: PerWorker<Heart>,
     control: Heart,
 }
@@ -62,7 +90,8 @@ pub struct Heartbeats {
 impl Heartbeats {
     /// Hearts for so many workers and control, all of which have just beaten.
     pub fn new(workers: usize, clock: Clock) -> Arc<Self> {
-        let new = Self { clock, workers: PerWorker::new(workers), control: Heart::default() };
+        let watched = Mutex::new(Watched { last: clock.now(), held_up: Duration::ZERO });
+        let new = Self { clock, watched, workers: PerWorker::new(workers), control: Heart::default() };
         new.parts().for_each(|part| new.beat(part));
         Arc::new(new)
     }
@@ -74,7 +103,12 @@ impl Heartbeats {
 
     /// It has come round. Only that thread calls this.
     pub fn beat(&self, part: Part) {
-        self.heart(part).at.store(millis(self.clock.now()), Relaxed);
+        self.heart(part).at.store(millis(self.now()), Relaxed);
+    }
+
+    /// Somebody looks after the threads; to be called every [`BEAT`]. Time goes on for them only while this is done.
+    pub fn keep_watch(&self) {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).keep(self.clock.now());
     }
 
     /// It ended, and nothing takes its place.
@@ -93,10 +127,15 @@ impl Heartbeats {
         self.heart(part).replaced.load(Relaxed)
     }
 
-    /// Since its last beat.
+    /// Since its last beat, as far as it was watched.
     pub fn age(&self, part: Part) -> Duration {
         let at = Moment::from_origin(Duration::from_millis(self.heart(part).at.load(Relaxed)));
-        self.clock.now().since(at)
+        self.now().since(at)
+    }
+
+    fn now(&self) -> Moment {
+        let watched = *self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.at(self.clock.now())
     }
 
     /// How it is.
@@ -174,6 +213,23 @@ mod tests {
         assert!(trouble.len() == 1 && trouble[0].starts_with("worker 1 died"), "{trouble:?}");
         hearts.died(Part::Control);
         assert!(hearts.trouble()[1].contains("traffic goes on"), "{:?}", hearts.trouble());
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_has_no_stuck_threads() {
+        let second = Duration::from_secs(1);
+        let at = |seconds: u32| Moment::from_origin(second * seconds);
+        let mut watched = Watched { last: at(10), held_up: Duration::ZERO };
+        assert_eq!(watched.at(at(11)), at(11));
+        // Stopped for a minute: whoever asks first, and whether or not the watch has been kept again, little time has gone.
+        assert_eq!(watched.at(at(70)), at(12));
+        watched.keep(at(70));
+        assert_eq!((watched.at(at(70)), watched.at(at(71))), (at(12), at(13)));
+        // With the watch kept, all of it counts.
+        for now in 71..80 {
+            watched.keep(at(now));
+        }
+        assert_eq!(watched.at(at(80)), at(22));
     }
 
     #[test]

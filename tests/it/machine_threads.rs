@@ -22,6 +22,9 @@ async fn gateway(site: &Site, env: &[(&str, &str)]) -> (Gateway, Backend) {
     (gateway, backend)
 }
 
+/// After so long a thread is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+
 /// Waits until `/readyz` says this, with 503; gives all it says.
 async fn unready(gateway: &Gateway, what: &str) -> String {
     let start = Instant::now();
@@ -79,6 +82,31 @@ async fn a_stuck_worker_is_told_of_and_new_clients_go_to_the_others() -> Outcome
         }
     };
     tokio::time::timeout(Duration::from_secs(15), serve_all).await.expect("the worker that was stuck takes none");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_stopped_as_a_whole_goes_on_without_a_false_alarm() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, _one) = gateway(&site, &[]).await;
+    gateway.ready().await;
+    for _ in 0..2 {
+        gateway.process.sigstop();
+        tokio::time::sleep(STUCK_AFTER + Duration::from_secs(1)).await;
+        // Whoever runs first when it goes on finds that nobody has come round for long.
+        let asks = ["/readyz", "/healthz", "/readyz"].map(|path| {
+            let admin = gateway.admin();
+            tokio::spawn(async move { client::get(admin, path).await.map(|reply| (reply.status, reply.text())) })
+        });
+        gateway.process.sigcont();
+        for ask in asks {
+            let (status, said) = ask.await??;
+            assert_eq!(status, 200, "{said}");
+        }
+    }
+    assert_eq!(gateway.metric("botgate_thread_well", &[]).await, 3.0);
+    assert!(!gateway.process.stderr().contains("stuck"), "{}", gateway.process.stderr());
     Ok(())
 }
 
