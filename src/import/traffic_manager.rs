@@ -3,6 +3,8 @@
 //! A profile answers with names: it knows where probes go, and nothing of the port, scheme and Host header that clients
 //! use. <https://learn.microsoft.com/azure/templates/microsoft.network/trafficmanagerprofiles>.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::body::{at, is, last, list, member, number, text};
@@ -29,7 +31,13 @@ pub fn traffic_manager(json: &str) -> Result<Imported, ImportError> {
         let wanted = "Traffic Manager profile (Microsoft.Network/trafficManagerProfiles)";
         return Err(ImportError::Nothing { wanted, found: resources::kinds(&resources) });
     }
-    let all = Profiles { profiles: &profiles, resources: &resources };
+    let mut referred: HashMap<String, Vec<(&Resource, &str)>> = HashMap::new();
+    for profile in &profiles {
+        for id in list(profile.properties(), "endpoints").filter_map(nested) {
+            referred.entry(last(id).to_ascii_lowercase()).or_default().push((profile, id));
+        }
+    }
+    let all = Profiles { profiles: &profiles, resources: &resources, referred };
     let mut names = Names::default();
     for profile in &profiles {
         if !all.is_nested(profile) {
@@ -52,15 +60,17 @@ pub fn traffic_manager(json: &str) -> Result<Imported, ImportError> {
 struct Profiles<'a> {
     profiles: &'a [&'a Resource],
     resources: &'a [Resource],
+    /// Which profile refers to which id, by the last name in it: documents may hold thousands.
+    referred: HashMap<String, Vec<(&'a Resource, &'a str)>>,
 }
 
 impl<'a> Profiles<'a> {
     /// Whether another profile of the document has this one as an endpoint.
     fn is_nested(&self, profile: &Resource) -> bool {
-        let others = self.profiles.iter().filter(|other| !std::ptr::eq(**other, profile));
-        let mut endpoints = others.flat_map(|other| list(other.properties(), "endpoints"));
+        let mut by_name = self.referred.get(&last(profile.name()).to_ascii_lowercase()).into_iter().flatten();
+        let referred = by_name.any(|(by, id)| !std::ptr::eq(*by, profile) && profile.is_at(id));
         // Two that contain each other are both taken for the outer one: neither is lost.
-        endpoints.any(|endpoint| nested(endpoint).is_some_and(|id| profile.is_at(id))) && !self.contains_itself(profile)
+        referred && !self.contains_itself(profile)
     }
 
     fn contains_itself(&self, profile: &Resource) -> bool {

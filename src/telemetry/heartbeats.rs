@@ -1,8 +1,8 @@
 //! Signs of life of the threads that serve: each writes the time at which it last came round, anyone may read how long
 //! ago that was. A thread that hangs cannot say so itself.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::stats::{PerWorker, WorkerId};
