@@ -100,7 +100,13 @@ impl Client {
     /// A client for what the command line and the environment say.
     pub(super) fn new(args: &AdminArgs) -> Result<Self, ClientError> {
         let user = ["SUDO_USER", "USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-        Self::with(args, args.token()?.as_deref(), user.as_deref())
+        let client = Self::with(args, args.token()?.as_deref(), user.as_deref())?;
+        if client.authorization.is_some() && client.endpoint.is_open_to_the_network() {
+            print::note(
+                "the admin token is sent without TLS: whoever is on the way can read it; ask by https:// if you can",
+            );
+        }
+        Ok(client)
     }
 
     fn with(args: &AdminArgs, token: Option<&str>, user: Option<&str>) -> Result<Self, ClientError> {

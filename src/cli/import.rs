@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::print::{self, plain};
+use super::print;
 use super::{EXIT_CODES, Exit};
 use crate::import::{self, ImportError, Imported, MOST_BYTES};
 
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args) -> Exit {
     match imported(args.from, &document) {
         Ok(Imported { config, notes }) => {
             for note in notes {
-                eprint(&format!("note: {note}"));
+                print::note(&note.to_string());
             }
             print::out(&config);
             Exit::Done
@@ -71,9 +71,4 @@ fn read(file: &Path) -> std::io::Result<String> {
         std::fs::File::open(file)?.take(most).read_to_string(&mut text)?;
     }
     Ok(text)
-}
-
-fn eprint(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{}", plain(line));
 }

@@ -28,6 +28,11 @@ pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     exit
 }
 
+/// Says something beside the result, on standard error.
+pub(super) fn note(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "note: {}", plain(message));
+}
+
 /// Text from elsewhere, without the control characters by which it could command the terminal; lines stay lines.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()

@@ -1,5 +1,6 @@
 //! Where the admin API is, and how the command line proves who asks: the same for every command that asks it.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ impl Endpoint {
     /// # Errors
     /// [`ClientError::BadUrl`], [`ClientError::BadFile`], [`ClientError::BadTls`].
     pub(super) fn new(args: &AdminArgs) -> Result<Self, ClientError> {
-        let bad = |why: &str| ClientError::BadUrl { url: args.url.clone(), why: why.to_owned() };
+        let bad = |why: &str| ClientError::BadUrl { url: shown(&args.url), why: why.to_owned() };
         let uri: Uri = args.url.parse().map_err(|_| bad("it is not a URL"))?;
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -107,6 +108,14 @@ impl Endpoint {
         self.tls.is_some()
     }
 
+    /// Whether what is sent can be read on the way: neither by TLS nor to this machine.
+    pub(super) fn is_open_to_the_network(&self) -> bool {
+        let host = self.address.0.as_str();
+        let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
+        let local = host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback());
+        self.tls.is_none() && !local
+    }
+
     /// Connects. The error says why not, and what to do where that is known.
     pub(super) async fn dial(&self) -> Result<Stream, String> {
         let (host, port) = (self.address.0.as_str(), self.address.1);
@@ -121,6 +130,13 @@ impl Endpoint {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// A URL as a message may repeat it: without credentials, which are somebody's secret even where they do not belong.
+fn shown(url: &str) -> String {
+    let Some((before, after)) = url.rsplit_once('@') else { return url.to_owned() };
+    let scheme = before.find("://").map_or("", |end| &before[..end + 3]);
+    format!("{scheme}…@{after}")
 }
 
 fn tls(args: &AdminArgs, bad: &dyn Fn(&str) -> ClientError) -> Result<TlsClient, ClientError> {
@@ -151,6 +167,18 @@ mod tests {
             let error = Endpoint::new(&AdminArgs::at(bad)).err().unwrap();
             assert_eq!(error.exit(), Exit::Usage, "{bad}");
             assert!(error.to_string().contains("BOTGATE_ADMIN"), "{error}");
+            assert!(!error.to_string().contains("a:b@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_network_can_read_is_told_from_what_it_cannot() {
+        let open = |url: &str| Endpoint::new(&AdminArgs::at(url)).unwrap().is_open_to_the_network();
+        for url in ["http://localhost:9443", "http://127.0.0.1", "http://[::1]:9443", "https://gate.example:9443"] {
+            assert!(!open(url), "{url}");
+        }
+        for url in ["http://gate.example:9443", "http://10.0.0.1", "http://localhost.example", "http://[2001:db8::1]"] {
+            assert!(open(url), "{url}");
         }
     }
 
