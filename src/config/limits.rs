@@ -50,8 +50,9 @@ pub(super) fn held(place: &Place<'_>, raw: &RawConfig, bytes: u64, routes: &[Rou
     let read = routes.iter().filter(|route| route.guard.is_some()).map(|route| route.max_body).max();
     if let Some(longest) = read.filter(|longest| *longest > bytes) {
         let place = if raw.held_bodies.is_some() { place.key("held_bodies") } else { place.key("route") };
-        let message =
-            format!("a guarded route takes bodies of {longest} bytes, and {bytes} may be held: such are always refused");
+        let message = format!(
+            "a guarded route takes bodies of {longest} bytes, and {bytes} may be held: such are always refused"
+        );
         place.warning(message, "a larger held_bodies, many times that; or a smaller max_body");
     }
 }
