@@ -65,6 +65,8 @@ pub struct Listening {
     pub listeners: Vec<SocketAddr>,
     /// The admin API. While a predecessor has the address, it is taken as soon as that one stops.
     pub admin: SocketAddr,
+    /// Whether it speaks TLS.
+    pub admin_tls: bool,
     /// A way to talk to control.
     pub control: Handle,
 }
@@ -161,7 +163,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
         Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone(), tap.clone())
     };
     let mut running = server.start(&hearts, make)?;
-    let listening_now = Listening { listeners: addresses, admin: admin_address, control: handle.clone() };
+    let admin_tls = config.admin.tls.is_some();
+    let listening_now = Listening { listeners: addresses, admin: admin_address, admin_tls, control: handle.clone() };
     tracing::info!(listeners = ?listening_now.listeners, admin = %admin_address, workers, "listening");
     listening(&listening_now);
 

@@ -33,15 +33,13 @@ pub enum PrivilegeError {
     },
     /// Files that a reload will read again.
     #[error(
-        "as the user {user:?}, botgate could not read these files again at a reload: {}; let its group read them \
-         (`chgrp {group} FILE && chmod g+r FILE`), and enter the folders above them",
+        "as the user {user:?}, botgate could not read these files again at a reload: {}; give them to it \
+         (`chown {user} FILE`), or to a group of keys that `group` names, and let it enter the folders above them",
         list(files)
     )]
     Unreadable {
         /// Who.
         user: String,
-        /// Its group.
-        group: String,
         /// Which.
         files: Vec<PathBuf>,
     },
@@ -106,8 +104,7 @@ impl Account {
             |file: &&PathBuf| File::open(file).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
         let files: Vec<PathBuf> = files.iter().filter(closed).cloned().collect();
         if !files.is_empty() {
-            let (user, group) = (self.user.name.clone(), self.group.name.clone());
-            return Err(PrivilegeError::Unreadable { user, group, files });
+            return Err(PrivilegeError::Unreadable { user: self.user.name.clone(), files });
         }
         tracing::info!(user = self.user.name, group = self.group.name, "privileges dropped");
         Ok(())

@@ -37,7 +37,8 @@ pub(super) fn run(args: &Args) -> Exit {
             for listener in &listening.listeners {
                 print::out(&format!("{} {listener}\n", style.paint(Tone::Strong, "listening on")));
             }
-            print::out(&format!("{} http://{}\n", style.paint(Tone::Strong, "admin API on"), listening.admin));
+            let scheme = if listening.admin_tls { "https" } else { "http" };
+            print::out(&format!("{} {scheme}://{}\n", style.paint(Tone::Strong, "admin API on"), listening.admin));
         }
     })
 }

@@ -177,11 +177,13 @@ fn malformed(path: &Path, error: &pem::Error) -> CertificateError {
     CertificateError::Malformed { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-/// What will be wrong with a certificate that can be used, as (message, hint); `now` is the wall clock.
+/// What will be wrong with a certificate that can be used, as (message, hint); `now` is the wall clock, `group_reads` whether
+/// the group of a key file may read it.
 pub(super) fn worries(
     config: &CertificateConfig,
     chain: &[CertificateDer<'_>],
     now: UnixTime,
+    group_reads: bool,
 ) -> Vec<(String, &'static str)> {
     let mut worries = Vec::new();
     let file = config.chain.display();
@@ -203,7 +205,7 @@ pub(super) fn worries(
             }
         }
     }
-    if let Some(message) = exposed(&config.key) {
+    if let Some(message) = exposed(&config.key, group_reads) {
         worries.push((message, "chmod 0600, owned by the user that runs botgate"));
     }
     worries
@@ -252,11 +254,12 @@ fn day(seconds: i64) -> String {
 
 /// What is wrong with who may read or write a key file.
 #[cfg(unix)]
-fn exposed(path: &Path) -> Option<String> {
+fn exposed(path: &Path, group_reads: bool) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
     let path = path.display();
-    match (mode & 0o044 != 0, mode & 0o022 != 0) {
+    let readers = if group_reads { 0o004 } else { 0o044 };
+    match (mode & readers != 0, mode & 0o022 != 0) {
         (true, _) => Some(format!("the private key {path} can be read by other users")),
         (false, true) => Some(format!("the private key {path} can be replaced by other users")),
         (false, false) => None,
@@ -264,6 +267,6 @@ fn exposed(path: &Path) -> Option<String> {
 }
 
 #[cfg(not(unix))]
-fn exposed(_: &Path) -> Option<String> {
+fn exposed(_: &Path, _: bool) -> Option<String> {
     None
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::defaulted::deadline;
 use super::findings::Place;
-use super::raw::RawListener;
+use super::raw::{RawConfig, RawListener};
 use super::raw_limits::RawPoolLimits;
 use super::raw_values::RawSize;
+use super::types::RouteConfig;
 use super::types_limits::{ListenerLimits, MinRate, PoolLimits, RateLimit};
 use super::values::{self, brief};
 
@@ -41,6 +42,18 @@ pub(super) fn listener(place: &Place<'_>, raw: &RawListener, most: usize) -> Lis
         per_address: Some(per_address).filter(|most| *most > 0),
         body: rate("min_body_rate", raw.min_body_rate.as_ref(), 256),
         read,
+    }
+}
+
+/// Whether every body that a guard may read finds room in what may be held at all.
+pub(super) fn held(place: &Place<'_>, raw: &RawConfig, bytes: u64, routes: &[RouteConfig]) {
+    let read = routes.iter().filter(|route| route.guard.is_some()).map(|route| route.max_body).max();
+    if let Some(longest) = read.filter(|longest| *longest > bytes) {
+        let place = if raw.held_bodies.is_some() { place.key("held_bodies") } else { place.key("route") };
+        let message = format!(
+            "a guarded route takes bodies of {longest} bytes, and {bytes} may be held: such are always refused"
+        );
+        place.warning(message, "a larger held_bodies, many times that; or a smaller max_body");
     }
 }
 

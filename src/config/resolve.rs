@@ -1,6 +1,6 @@
 //! What a config refers to outside its text: environment variables, secret files, paths.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +16,19 @@ pub(super) struct Outside<'a> {
     base: &'a Path,
     env: &'a dyn Fn(&str) -> Option<String>,
     files: RefCell<BTreeSet<PathBuf>>,
+    /// Whether keys may be read by their group, as with the Debian group `ssl-cert`.
+    group_reads: Cell<bool>,
 }
 
 impl<'a> Outside<'a> {
     /// Paths are relative to `base`, variables come from `env`.
     pub(super) fn new(base: &'a Path, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { base, env, files: RefCell::default() }
+        Self { base, env, files: RefCell::default(), group_reads: Cell::default() }
+    }
+
+    /// From here on, a key that its group can read is as it should be: the config names a group to read it by.
+    pub(super) fn group_reads_keys(&self) {
+        self.group_reads.set(true);
     }
 
     /// A path as written, relative to the config file.
@@ -180,7 +187,7 @@ impl<'a> Outside<'a> {
         let config = CertificateConfig { chain: chain?, key: key?, ocsp };
         match certificate::load_certified_key(&config) {
             Ok(loaded) => {
-                let mut worries = certificate::worries(&config, &loaded.cert, UnixTime::now());
+                let mut worries = certificate::worries(&config, &loaded.cert, UnixTime::now(), self.group_reads.get());
                 if let Some(fetch) = fetch {
                     worries.extend(certificate::staple_worries(&config, &loaded.cert, fetch, UnixTime::now()));
                 }

@@ -20,6 +20,9 @@ use super::{address, follow, guard, limits, pool, tls, values};
 /// The meaning of a config. Usable only when no error was found on the way.
 pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>) -> Config {
     let mut bound = HashMap::new();
+    if raw.group.is_some() {
+        outside.group_reads_keys();
+    }
     // Before the listeners: its address is the one that may be a default, so a clash is told at the other.
     let admin = admin(&place.key("admin"), raw.admin.as_ref(), outside, &mut bound);
     let listeners = raw.listener.iter().flatten().enumerate();
@@ -41,18 +44,21 @@ pub(super) fn validate(place: &Place<'_>, raw: &RawConfig, outside: &Outside<'_>
     }
     let names = PoolNames::new(raw);
     follow::check(&place.key("pool"), raw, &names);
+    let routes = routes(place, raw, &names, outside);
+    let held_bodies = size(&place.key("held_bodies"), raw.held_bodies.as_ref(), 256 << 20);
+    limits::held(place, raw, held_bodies, &routes);
     Config {
         state_dir: outside.path(raw.state_dir.as_deref().unwrap_or("state")),
         journal: journal(&place.key("journal"), raw.journal.as_ref()),
         workers: raw.workers.and_then(|workers| workers.try_into().ok()),
         account: account(place, raw),
         shutdown_grace: span(&place.key("shutdown_grace"), raw.shutdown_grace.as_ref(), Duration::from_secs(30)),
-        held_bodies: size(&place.key("held_bodies"), raw.held_bodies.as_ref(), 256 << 20),
+        held_bodies,
         listeners,
         admin,
         access_log,
         dns: dns(&place.key("dns"), raw.dns.as_ref()),
-        routes: routes(place, raw, &names, outside),
+        routes,
         pools,
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::certificates::Question;
-use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
+use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeError, ProbeTarget, Unloadable};
 use super::parity::Tag;
 use crate::config::{DnsConfig, KeySourceConfig};
 use crate::model::BackendId;
@@ -24,7 +24,7 @@ pub(super) enum Done {
         /// Of this backend.
         backend: BackendId,
         /// How.
-        result: Result<(), String>,
+        result: Result<(), ProbeError>,
         /// After this long.
         took: Duration,
     },
@@ -108,7 +108,7 @@ impl Errands {
         let task = self.tasks.spawn(async move {
             let place = room.acquire().await;
             let started = Instant::now();
-            let late = |_| Err(format!("no answer within {limit:?}"));
+            let late = |_| Err(ProbeError::Bad(format!("no answer within {limit:?}")));
             let result = holding(place, timeout(limit, probe)).await.unwrap_or_else(late);
             Done::Probe { backend, result, took: started.elapsed() }
         });
@@ -192,7 +192,9 @@ impl Errands {
             Err(error) => {
                 let why = || format!("the task failed: {error}");
                 Some(match self.about.remove(&error.id())? {
-                    About::Probe(backend) => Done::Probe { backend, result: Err(why()), took: Duration::ZERO },
+                    About::Probe(backend) => {
+                        Done::Probe { backend, result: Err(ProbeError::Bad(why())), took: Duration::ZERO }
+                    }
                     About::Parity(backend, tag) => Done::Parity { backend, tag, result: Err(why()) },
                     About::Lookup(host) => Done::Lookup { host, answer: Err(why()) },
                     About::Keys(source) => Done::Keys { source, result: Err(why()) },

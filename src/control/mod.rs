@@ -39,5 +39,5 @@ pub use apply::{Participant, Prepared};
 pub use drill::drill_markdown;
 pub use handle::{Action, Command, ControlError, DrillCommand, DrillOrder, Handle, OperatorKeys, PoolOrder, Reply};
 pub use network::Network;
-pub use outside::{Addresses, Loaded, NoWatch, Outside, ParityTarget, ProbeTarget, Unloadable, Watch};
+pub use outside::{Addresses, Loaded, NoWatch, Outside, ParityTarget, ProbeError, ProbeTarget, Unloadable, Watch};
 pub use run::{Control, Setup, Started, start};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeTarget, Unloadable};
+use super::outside::{Addresses, Loaded, Outside, ParityTarget, ProbeError, ProbeTarget, Unloadable};
 use super::probe::{Signature, Tokens, probe, signed_by};
 use super::{certificates, keys, parity};
 use crate::config::{DnsConfig, KeySourceConfig, ResponderConfig};
@@ -56,7 +56,7 @@ impl Outside for Network {
         (self.loader)()
     }
 
-    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>> {
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), ProbeError>> {
         let resolver = self.resolver.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
         let tokens = self.tokens.clone();
         Box::pin(async move {

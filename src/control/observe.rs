@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::errands::Done;
-use super::outside::ProbeTarget;
+use super::outside::{ProbeError, ProbeTarget};
 use super::parity::Errand;
 use super::registry::Place;
 use super::{Control, views};
@@ -163,6 +163,18 @@ impl Control {
                 let Some(place) = self.registry.place(backend) else { return };
                 let pool = &mut self.registry.pools[place.pool];
                 let state = &mut pool.backends[place.backend];
+                let result = match result {
+                    Err(ProbeError::Unmade(why)) => {
+                        let (pool_name, backend) = (&pool.config.name, &state.config.name);
+                        tracing::warn!("{pool_name}/{backend} cannot be probed, and stays as it is: {why}");
+                        let interval = pool.config.probe.as_ref().map_or(Duration::MAX, |probe| probe.interval);
+                        // No verdict, so nothing to be quick about: the next one in its turn.
+                        state.schedule.ended(now, true, false, interval);
+                        return;
+                    }
+                    Err(ProbeError::Bad(why)) => Err(why),
+                    Ok(()) => Ok(()),
+                };
                 state.probed = Some(Utc::now());
                 self.stats.probed(&pool.config.name, &state.config.name, took);
                 let good = result.is_ok();

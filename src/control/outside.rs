@@ -55,6 +55,15 @@ pub struct ProbeTarget {
     pub addresses: Arc<[SocketAddr]>,
 }
 
+/// Why a probe was not good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeError {
+    /// The backend did not do what it should; in words.
+    Bad(String),
+    /// It was not asked, for want of what this machine lacks; in words. It says nothing about the backend.
+    Unmade(String),
+}
+
 /// Where a question of a parity check goes, and what is taken of the answer.
 #[derive(Clone, Debug)]
 pub struct ParityTarget {
@@ -78,8 +87,11 @@ pub trait Outside: Send + Sync + 'static {
     /// [`Unloadable`].
     fn load(&self) -> Result<Loaded, Unloadable>;
 
-    /// Probes a backend once; control bounds the time it takes. The error says what was bad.
-    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>>;
+    /// Probes a backend once; control bounds the time it takes.
+    ///
+    /// # Errors
+    /// [`ProbeError`].
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), ProbeError>>;
 
     /// Asks one question of a parity check, for no longer than its timeout. The error says why there is no value.
     fn parity(&self, target: ParityTarget) -> BoxFuture<'static, Result<Sample, String>>;

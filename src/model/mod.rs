@@ -19,6 +19,7 @@ mod token;
 mod tunnel;
 mod utc;
 mod view;
+mod want;
 mod window;
 
 pub use activity::ActivityView;
@@ -44,4 +45,5 @@ pub use utc::{Now, Utc};
 pub use view::{
     BackendView, DecisionView, FlapView, OrderView, PinView, PoolView, ProbeView, Readiness, ReloadOutcome, RunView,
 };
+pub use want::is_own_want;
 pub use window::{NoWindow, Window};

@@ -3,6 +3,7 @@
 mod access_log;
 mod budget;
 mod control_stats;
+mod describe;
 mod export;
 mod heartbeats;
 mod held;
@@ -11,6 +12,7 @@ mod logs;
 mod panics;
 mod process;
 mod rate_table;
+mod sources;
 mod stats;
 mod tap;
 mod under_way;
@@ -20,13 +22,14 @@ pub use budget::RetryBudget;
 pub use control_stats::{
     AdminRefusal, CertificateStat, ControlStats, JournalCounts, KeyStat, ParityStat, PoolState, SwitchKey,
 };
-pub use export::{BackendSource, LedgerLevels, PoolSource, render};
+pub use export::render;
 pub use heartbeats::{BEAT, Condition, Heartbeats, Part, STUCK_AFTER};
 pub use held::HeldBytes;
 pub use logs::{LogError, LogFormat, LogGuard, Unlogged};
 pub use panics::Panics;
 pub use process::ProcessSource;
 pub use rate_table::RateTable;
+pub use sources::{BackendSource, LedgerLevels, PoolSource};
 pub use stats::{
     BackendCell, BackendStats, ClientCell, Counter, LATENCY_BOUNDS, ListenerStats, PerWorker, PoolCell, PoolStats,
     WorkerId,

@@ -16,6 +16,9 @@ pub struct UnderWay {
 /// How old its knowledge of the others may be, in milliseconds, as long as the cap is far.
 const FRESH: u64 = 10;
 
+/// So close to the cap it looks each time, where an eighth of the cap is less.
+const NEAR: u64 = 16;
+
 impl UnderWay {
     /// One begins. Only the worker that owns the cell calls this, and the others here.
     pub fn begin(&self) {
@@ -33,7 +36,7 @@ impl UnderWay {
     }
 
     /// Whether `most` are under way, over all workers. Far from the cap this is what the others had up to 10 ms ago; within
-    /// an eighth of it they are looked at each time. Workers that look in the same moment may be one over each.
+    /// an eighth of it, or within 16, they are looked at each time. Workers that look in the same moment may be one over each.
     pub fn is_full<T: Default>(
         cells: &PerWorker<T>,
         worker: WorkerId,
@@ -43,7 +46,7 @@ impl UnderWay {
     ) -> bool {
         let own = pick(cells.of(worker));
         let now = now.since_origin().as_millis() as u64 + 1;
-        let near = own.own() + own.others.get() >= most - most / 8;
+        let near = own.own() + own.others.get() + (most / 8).max(NEAR) >= most;
         if cells.workers() > 1 && (near || own.looked.get() == 0 || now >= own.looked.get() + FRESH) {
             own.others.set(Self::sum(cells, &pick).saturating_sub(own.own()));
             own.looked.set(now);
@@ -90,5 +93,13 @@ mod tests {
         (0..100).for_each(|_| cells.of(WorkerId(1)).begin());
         assert!(!full(&cells, 0, 100, FRESH - 1));
         assert!(full(&cells, 0, 100, FRESH + 1));
+    }
+
+    #[test]
+    fn a_small_cap_is_never_far() {
+        let cells = PerWorker::<UnderWay>::new(2);
+        assert!(!full(&cells, 0, 2, 0));
+        (0..2).for_each(|_| cells.of(WorkerId(1)).begin());
+        assert!(full(&cells, 0, 2, 1), "what the others had a moment ago is no help with a cap of two");
     }
 }

@@ -82,6 +82,25 @@ async fn a_dial_that_gets_no_descriptor_fails_its_request_and_says_nothing_again
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_that_get_no_descriptor_move_no_pool() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let keys = "probe = { path = \"/healthz\", interval = \"100ms\", timeout = \"90ms\", fall = 2 }\nwarm = 0";
+    let gateway = Gateway::start(&site, &site.config(keys, &[&one, &two])).await;
+    gateway.ready().await;
+    gateway.process.limit_softly(Resource::Nofile, gateway.process.descriptors() as u64 - 1);
+    let told = async || gateway.process.stderr().matches("cannot be probed").count() >= 8;
+    wait_until("several probes of each could not be made", told).await;
+    gateway.process.limit_softly(Resource::Nofile, 4096);
+    wait_until("it serves", async || served(&gateway, &site).await).await;
+    assert_eq!(gateway.active("bot").await, "one");
+    let log = gateway.process.stderr();
+    assert!(!log.contains("unhealthy"), "a want of this machine was held against a backend:\n{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_cannot_grow_stop_no_request_and_no_decision() -> Outcome<()> {
     let _machine = together().await;
     let site = Site::new();

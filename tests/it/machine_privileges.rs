@@ -83,7 +83,7 @@ async fn a_key_that_only_root_can_read_would_fail_at_the_next_reload_so_it_fails
     let path = site.write("botgate.toml", &config(&site, &one));
     let (code, _, said) = run(&["run", "--config", path.to_str().unwrap()]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("bot.key") && said.contains("chgrp") && !said.contains("other.key, "), "{said}");
+    assert!(said.contains("bot.key") && said.contains("chown") && !said.contains("other.key, "), "{said}");
     Ok(())
 }
 

@@ -98,4 +98,9 @@ fn a_key_that_others_can_read_or_replace_is_warned_of() {
         assert_eq!(told.is_empty(), expected.is_empty(), "{mode:o}: {told}");
         assert!(told.contains(expected), "{mode:o}: {told}");
     }
+    let key = directory.path().join("certs/bot.key");
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let text = format!("user = \"botgate\"\ngroup = \"ssl-cert\"\n{}", LEAST.replace("tls = false", shown));
+    let warnings = in_directory(&text, directory.path()).unwrap().warnings;
+    assert!(warnings.is_empty(), "a group that the config names may read: {:?}", warnings.lines());
 }

@@ -76,6 +76,15 @@ fn everything_has_a_default_but_names_urls_and_certificates() {
 }
 
 #[test]
+fn a_guarded_body_that_can_never_be_held_is_warned_of() {
+    let bot = LEAST.replace("name = \"p\"\n", "name = \"p\"\nkind = \"bot\"\n");
+    let told = |text: &str| bare(text).unwrap().warnings.lines().join("\n");
+    assert!(!told(&format!("held_bodies = \"1MiB\"\n{bot}")).contains("held_bodies"));
+    assert!(told(&format!("held_bodies = \"64KiB\"\n{bot}")).contains("held_bodies: a guarded route takes bodies of"));
+    assert!(!told(&format!("held_bodies = \"64KiB\"\n{LEAST}")).contains("held_bodies"), "others are not held whole");
+}
+
+#[test]
 fn backends_stand_in_order_of_priority() {
     let text = format!("{LEAST}  priority = 3\n  [[pool.backend]]\n  name = \"b\"\n  url = \"http://b\"\n");
     let pool = bare(&text).unwrap().config.pools.remove(0);

@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 pub(super) use token::{Signature, Tokens};
 
 use super::exchange::{self, Question, written};
-use super::outside::ProbeTarget;
+use super::outside::{ProbeError, ProbeTarget};
 use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, SignConfig, StatusSet};
-use crate::upstream::{Alpn, dial};
+use crate::model::is_own_want;
+use crate::upstream::{Alpn, DialError, dial};
 
 /// Most bytes that are read of a response body.
 const BODY: usize = 64 * 1024;
@@ -34,16 +35,19 @@ pub(super) fn signed_by(target: &ProbeTarget) -> Option<&SignConfig> {
     }
 }
 
-/// Probes once. The error says what was bad.
-pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(), String> {
+/// Probes once.
+pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(), ProbeError> {
     let tls = match target.probe.kind {
         ProbeKind::Tcp => None,
         _ => target.tls.as_ref(),
     };
     let dialed = dial(&target.addresses, tls, Alpn::Any, target.probe.timeout).await;
-    let dialed = dialed.map_err(|error| error.to_string())?;
+    let dialed = dialed.map_err(|error| match &error {
+        DialError::Connect { error: why, .. } if is_own_want(why) => ProbeError::Unmade(error.to_string()),
+        _ => ProbeError::Bad(error.to_string()),
+    })?;
     let backend = &target.backend;
-    match &target.probe.kind {
+    let answered = match &target.probe.kind {
         ProbeKind::Tcp => Ok(()),
         ProbeKind::Http(probe) => {
             exchange::ask(dialed, &question(backend, probe), |response| judge(response, probe)).await
@@ -52,7 +56,8 @@ pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(
         ProbeKind::Activity(_) if matches!(signature, Signature::Lacking) => Ok(()),
         ProbeKind::Activity(probe) => activity::ask(dialed, backend, probe, signature).await,
         ProbeKind::Question(probe) => question::ask(dialed, backend, probe).await,
-    }
+    };
+    answered.map_err(ProbeError::Bad)
 }
 
 /// A status that is not good, in words.
@@ -143,6 +148,13 @@ mod tests {
         ProbeTarget { probe, backend: Arc::new(backend), tls: None, addresses: Arc::new([address]) }
     }
 
+    fn words(error: ProbeError) -> String {
+        match error {
+            ProbeError::Bad(why) => why,
+            ProbeError::Unmade(why) => panic!("the machine lacks something: {why}"),
+        }
+    }
+
     /// Probes a backend that answers these bytes and closes; returns the verdict and what the backend was sent.
     async fn against(answer: &str, kind: ProbeKind) -> (Result<(), String>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -156,7 +168,7 @@ mod tests {
             let _ = stream.write_all(answer.as_bytes()).await;
             String::from_utf8(sent).unwrap()
         });
-        let verdict = probe(target(address, kind), Signature::None).await;
+        let verdict = probe(target(address, kind), Signature::None).await.map_err(words);
         (verdict, backend.await.unwrap())
     }
 
@@ -226,7 +238,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         assert_eq!(probe(target(address, ProbeKind::Tcp), Signature::None).await, Ok(()));
         drop(listener);
-        let refused = probe(target(address, ProbeKind::Tcp), Signature::None).await.unwrap_err();
+        let refused = words(probe(target(address, ProbeKind::Tcp), Signature::None).await.unwrap_err());
         assert!(refused.contains("refused"), "{refused}");
     }
 }

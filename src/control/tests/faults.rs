@@ -52,6 +52,24 @@ async fn a_hung_backend_is_given_up_within_fall_timeouts_of_a_slow_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn probes_that_cannot_be_made_say_nothing_about_a_backend() {
+    let rig = Rig::start(two()).await;
+    sleep(Duration::from_millis(700)).await;
+    for backend in ["weu", "neu"] {
+        rig.world.set(backend, Mood::Unaskable);
+    }
+    rig.say(0, EvidenceKind::Slow);
+    let probes = rig.world.probes("weu");
+    sleep(10 * INTERVAL).await;
+    assert!((8..=12).contains(&(rig.world.probes("weu") - probes)), "they go on, and not more often");
+    assert_eq!(rig.active(), "weu");
+    assert!(rig.pool().backends.iter().all(|backend| backend.health == Health::Healthy));
+    rig.world.set("weu", Mood::Refuses);
+    sleep(3 * INTERVAL).await;
+    assert_eq!(rig.pool().backends[0].health, Health::Unhealthy, "what it does itself counts again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_evidence_the_probes_keep_their_interval() {
     let mut rig = Rig::start(two()).await;
     rig.world.set("weu", Mood::Refuses);

@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::control::{
     Action, Addresses, Command, ControlError, Handle, Loaded, NoWatch, Outside, ParityTarget, Participant, PoolOrder,
-    ProbeTarget, Setup, Started, Unloadable, start,
+    ProbeError, ProbeTarget, Setup, Started, Unloadable, start,
 };
 use crate::model::*;
 use crate::snapshot::{Pool, SnapshotCell};
@@ -34,6 +34,8 @@ pub(super) const HOLD: Duration = Duration::from_secs(60);
 pub(super) enum Mood {
     Good,
     Refuses,
+    /// This machine lacks what a probe takes.
+    Unaskable,
     Hangs,
     Panics,
 }
@@ -85,7 +87,7 @@ impl Outside for World {
         Ok(Loaded { config: Arc::new(config), warnings: vec![], files: vec![PathBuf::from("botgate.toml")] })
     }
 
-    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), String>> {
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), ProbeError>> {
         let name = target.backend.name.to_string();
         *self.probes.lock().unwrap().entry(name.clone()).or_default() += 1;
         let mood = self.moods.lock().unwrap().get(&name).copied().unwrap_or(Mood::Good);
@@ -93,7 +95,8 @@ impl Outside for World {
             sleep(Duration::from_millis(1)).await;
             match mood {
                 Mood::Good => Ok(()),
-                Mood::Refuses => Err("connection refused".into()),
+                Mood::Refuses => Err(ProbeError::Bad("connection refused".into())),
+                Mood::Unaskable => Err(ProbeError::Unmade("too many open files".into())),
                 Mood::Hangs => std::future::pending().await,
                 Mood::Panics => panic!("a probe that panics"),
             }
