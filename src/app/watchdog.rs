@@ -22,9 +22,11 @@ impl Watchdog {
 
     /// One look; to be repeated every second.
     pub(super) fn look(&mut self, running: &mut Running) {
+        // What is told below has been acted upon: one that gets stuck in between is told of in a second.
+        let conditions: Vec<_> = self.hearts.parts().map(|part| (part, self.hearts.condition(part))).collect();
         running.bypass_the_stuck();
-        for part in self.hearts.parts() {
-            match self.hearts.condition(part) {
+        for (part, condition) in conditions {
+            match condition {
                 Condition::Stuck(age) if self.stuck.insert(part) => {
                     tracing::error!(thread = %part, ?age, "a thread is stuck: {}", self.hearts.trouble().join("; "));
                 }

@@ -23,7 +23,9 @@ mod tests {
 
     fn warnings(text: &str) -> Vec<String> {
         let text = text.replace(CERTIFICATES, "tls = false");
-        let mut loaded = config::parse("botgate.toml", &text, Path::new(""), &|_| Some("secret".to_owned())).unwrap();
+        let mut loaded =
+            config::parse("botgate.toml", &text, Path::new(""), &|_| Some("a-secret-that-is-long-enough".to_owned()))
+                .unwrap();
         examine(&mut loaded);
         loaded.warnings.lines()
     }

@@ -336,12 +336,15 @@ async fn one_bad_probe_flips_nothing() -> Outcome<()> {
 async fn a_key_that_does_not_reach_the_backend_is_no_key() -> Outcome<()> {
     let _machine = together().await;
     let pair = pair(&rare("replay = \"keyed\"\nevidence = { failures = 0 }")).await;
-    for headers in [&[("idempotency-key", "")][..], &[("idempotency-key", "k"), ("connection", "idempotency-key")]] {
-        pair.one.once(Behaviour::Reset);
-        let mut client = pair.gateway.client(&pair.site, Protocol::H1).await;
-        client.post("/", headers, "x").await?.is_problem(StatusCode::BAD_GATEWAY);
-    }
+    pair.one.once(Behaviour::Reset);
+    let mut client = pair.gateway.client(&pair.site, Protocol::H1).await;
+    client.post("/", &[("idempotency-key", "")], "x").await?.is_problem(StatusCode::BAD_GATEWAY);
     assert_eq!(pair.two.log().count(), 0, "a second backend could not tell the repetition");
+    // `Connection` cannot take it away: what replays by it would then send it on without.
+    pair.one.once(Behaviour::Reset);
+    let named = [("idempotency-key", "k"), ("connection", "idempotency-key")];
+    assert_eq!(client.post("/", &named, "x").await?.status, 200);
+    assert_eq!(pair.two.log().all().remove(0).headers["idempotency-key"], "k");
     Ok(())
 }
 

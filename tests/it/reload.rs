@@ -106,7 +106,11 @@ async fn a_signal_and_a_changed_file_reload_too() -> Outcome<()> {
     site.write("botgate.toml", &site.config(PROBE, &[&two]));
     gateway.process.sighup();
     wait_until("the config is applied on SIGHUP", async || backends().await == 1).await;
-    assert_eq!(gateway.client(&site, Protocol::H1).await.get("/").await?.header("x-backend"), "two");
+    // The admin API tells of it a moment before requests follow.
+    wait_until("requests follow", async || {
+        gateway.client(&site, Protocol::H1).await.get("/").await.unwrap().header("x-backend") == "two"
+    })
+    .await;
     Ok(())
 }
 

@@ -111,6 +111,8 @@ impl Client {
             }
             Protocol::H2 => {
                 let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+                // As the backends' (`backend/h2.rs`): no budget of the library's for small frames decides a test.
+                builder.initial_connection_window_size(64 << 20);
                 let (sender, connection) = builder.timer(TokioTimer::new()).handshake(io).await?;
                 (Sender::H2(sender), tokio::spawn(connection))
             }

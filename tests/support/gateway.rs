@@ -135,9 +135,16 @@ impl Gateway {
         wait_within(&what, SOON, || async { self.health(pool, backend).await == health }).await;
     }
 
-    /// Asks for a reload: the outcome.
+    /// Asks for a reload: the outcome. Who is told that this is too often asks again when it is time.
     pub async fn reload(&self) -> Value {
-        self.post("/api/v1/reload", &Value::Null).await.json()
+        loop {
+            let reply = self.post("/api/v1/reload", &Value::Null).await;
+            if reply.status != 429 {
+                return reply.json();
+            }
+            let seconds = reply.header("retry-after").parse().expect("a 429 says when to come again");
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
     }
 
     /// Takes a backend out or puts it back: `drain` or `resume`.

@@ -35,8 +35,8 @@ fn a_line_of_the_sample_that_shows_a_default_changes_nothing_when_it_is_uncommen
             .chain(["warm = ", "journal = ", "when_both_bad = ", "pin = ", "drill = ", "tunnel = "])
             .chain(["tokens = ", "open = ", "cloud = ", "emulator = ", "skills = ", "tenants = ", "skew = "])
             .any(|start| line.trim_start().strip_prefix("# ").is_some_and(|line| line.starts_with(start)));
-        // Those of [dns] stand under a header that is commented out too.
-        if is_default && !line.contains("max_ttl") {
+        // Those of [dns] and of [admin.oidc] stand under a header that is commented out too.
+        if is_default && !line.contains("max_ttl") && line != "# skew = \"1m\"" {
             let lines = SAMPLE.lines().enumerate();
             let lines = lines.map(|(n, line)| if n == at { line.replacen("# ", "", 1) } else { line.to_owned() });
             let text = lines.collect::<Vec<_>>().join("\n");
