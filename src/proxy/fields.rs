@@ -15,8 +15,8 @@ const MOST_CRUMBS: usize = 200;
 /// Checks what HTTP/2 lets through and HTTP/1 could not carry.
 ///
 /// # Errors
-/// 431 for too many fields; 400 for several Content-Length, for white space around a value (RFC 9113, section 8.2.1), and for a scheme other than http
-/// and https, which no route is about (section 8.3.1).
+/// 431 for too many fields; 400 for several Content-Length, for white space around a value (RFC 9113, section 8.2.1), for a
+/// target that is not ASCII, and for a scheme other than http and https, which no route is about (section 8.3.1).
 pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     let crumbs = parts.headers.get_all(COOKIE).iter().count();
     if crumbs > MOST_CRUMBS || parts.headers.len() - crumbs > MOST_FIELDS {
@@ -29,6 +29,10 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     let blank = |octet: Option<&u8>| octet.is_some_and(|octet| matches!(octet, b' ' | b'\t'));
     if parts.headers.values().any(|value| blank(value.as_bytes().first()) || blank(value.as_bytes().last())) {
         return Err(Refusal::BadRequest("white space around the value of a header field"));
+    }
+    if parts.uri.path_and_query().is_some_and(|target| !target.as_str().is_ascii()) {
+        // What is not ASCII is to be percent-encoded (RFC 3986, section 2): HTTP/1 has no such request line.
+        return Err(Refusal::BadRequest("the request target holds bytes that are not ASCII"));
     }
     match parts.uri.scheme_str() {
         None | Some("http" | "https") => Ok(()),
@@ -76,6 +80,14 @@ mod tests {
     fn a_length_is_said_once() {
         assert_eq!(checked("https://a/", &[("content-length", "5")]), Ok(()));
         assert!(checked("https://a/", &[("content-length", "5"), ("content-length", "5")]).is_err());
+    }
+
+    #[test]
+    fn a_target_is_ascii_as_in_http1() {
+        for bad in ["https://a/h\u{e4}", "https://a/?h\u{e4}", "https://a/\u{ff0e}\u{ff0e}/x"] {
+            assert!(checked(bad, &[]).is_err(), "{bad}");
+        }
+        assert_eq!(checked("https://a/h%C3%A4", &[]), Ok(()));
     }
 
     #[test]

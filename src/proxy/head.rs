@@ -185,10 +185,13 @@ pub(super) fn names(headers: &HeaderMap, option: &str) -> bool {
     lists(headers, &CONNECTION, option)
 }
 
+/// The items of a list. Read as bytes: an item that is no text hides none of the others.
+pub(super) fn items(list: &HeaderValue) -> impl DoubleEndedIterator<Item = &[u8]> {
+    list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    headers.get_all(name).iter().any(|value| {
-        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(wanted)))
-    })
+    headers.get_all(name).iter().flat_map(items).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 #[cfg(test)]
@@ -262,9 +265,16 @@ mod tests {
 
     #[test]
     fn an_upgrade_to_http2_would_be_a_tunnel_past_the_routes() {
-        for (protocol, asked) in [("websocket", true), ("h2c", false), ("websocket, H2C", false)] {
+        for (protocol, asked) in
+            [(&b"websocket"[..], true), (b"h2c", false), (b"websocket, H2C", false), (b"h2c,\x80", false)]
+        {
             let request = http::Request::builder().header(CONNECTION, "upgrade").header(UPGRADE, protocol);
-            assert_eq!(upgrade(&request.body(()).unwrap().into_parts().0).is_some(), asked, "{protocol}");
+            assert_eq!(
+                upgrade(&request.body(()).unwrap().into_parts().0).is_some(),
+                asked,
+                "{}",
+                protocol.escape_ascii()
+            );
         }
     }
 

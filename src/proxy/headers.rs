@@ -7,6 +7,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Version};
 
 use super::client::Client;
+use super::head::items;
 
 /// The id of a request: accepted from the client, or made here.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,9 +50,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         let listed: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .filter_map(|name| name.trim().parse().ok())
+            .flat_map(items)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| !is_end_to_end(name))
             .collect();
         for name in listed {
@@ -78,7 +78,8 @@ fn is_end_to_end(name: &HeaderName) -> bool {
         X_REQUEST_ID,
         IDEMPOTENCY_KEY,
     ];
-    NAMES.contains(name) || name.as_str().starts_with("x-forwarded-")
+    let name_text = name.as_str();
+    NAMES.contains(name) || name_text.starts_with("x-forwarded-") || name_text.starts_with("client-cert")
 }
 
 /// Makes a client's headers fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place.
@@ -201,8 +202,9 @@ fn tell_forwarding(headers: &mut HeaderMap, client: &Client, host: &str) {
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     let mut text = String::new();
-    for value in headers.get_all(name).iter().filter_map(|value| value.to_str().ok()) {
-        text.push_str(value);
+    for value in headers.get_all(name) {
+        // What a client wrote first must not take with it what the proxy in front has added to the same line.
+        text.extend(value.as_bytes().iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
         text.push_str(", ");
     }
     text
@@ -305,6 +307,19 @@ mod tests {
         let headers = prepared(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")], true);
         assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn what_is_no_text_hides_nothing_that_stands_beside_it() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("connection", &b"x-secret,\x80"[..]), ("x-secret", b"1"), ("x-forwarded-for", b"\x80, 192.0.2.1")]
+        {
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        prepare_request(&mut headers, &client(true), "bot.contoso.com", Version::HTTP_11);
+        assert!(!headers.contains_key("x-secret"));
+        assert_eq!(headers["x-forwarded-for"], "?, 192.0.2.1, 192.0.2.7");
     }
 
     #[test]

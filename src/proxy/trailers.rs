@@ -26,8 +26,8 @@ const BARRED: [HeaderName; 18] = [
     header::VIA,
 ];
 /// The beginnings of names that are barred with all that follows.
-const BARRED_PREFIXES: [&str; 6] =
-    ["botgate-", "keep-alive", "proxy-", "x-forwarded", "x-request-id", "idempotency-key"];
+const BARRED_PREFIXES: [&str; 7] =
+    ["botgate-", "client-cert", "keep-alive", "proxy-", "x-forwarded", "x-request-id", "idempotency-key"];
 
 /// Removes what must not be a trailer, however it is spelt.
 pub(super) fn strip(trailers: &mut HeaderMap<HeaderValue>) {
@@ -60,6 +60,8 @@ mod tests {
             "x_forwarded_for",
             "botgate-epoch",
             "proxy-authorization",
+            "client-cert",
+            "client_cert-chain",
             "x-sum",
             "server-timing",
         ] {

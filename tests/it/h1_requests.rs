@@ -203,6 +203,23 @@ async fn what_a_client_sends_ahead_of_its_101_reaches_the_tunnel_and_nothing_bef
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_with_an_item_that_is_no_text_is_a_list_all_the_same() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, backend) = simple(&site).await;
+    let head = b"GET / HTTP/1.1\r\nhost: bot.test\r\nconnection: upgrade, x-secret, \x80\r\nupgrade: h2c, \x80\r\nx-secret: 1\r\n";
+    let said = heard(
+        &gateway,
+        &site,
+        [&head[..], b"\r\nGET /last HTTP/1.1\r\nhost: bot.test\r\nconnection: close\r\n\r\n"].concat(),
+    );
+    assert_eq!(said.await.responses(), 2);
+    let seen = &backend.log().all()[0];
+    assert!(!seen.has("upgrade") && !seen.has("connection") && !seen.has("x-secret"), "{seen:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_of_a_strange_version_is_told_the_one_that_is_spoken() -> Outcome<()> {
     let _machine = together().await;
     let site = Site::new();

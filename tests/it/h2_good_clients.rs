@@ -11,7 +11,8 @@ use hyper::body::Frame;
 use crate::support::backend::{Answer, Backend, Behaviour};
 use crate::support::client::{Protocol, full};
 use crate::support::h2raw::{
-    DATA, END_STREAM, Fate, H2Client, PING, SETTINGS, WHOLE, WINDOW_UPDATE, frame, headers, request,
+    DATA, END_HEADERS, END_STREAM, Fate, GOAWAY, H2Client, HEADERS, PING, SETTINGS, WHOLE, WINDOW_UPDATE, frame,
+    headers, request,
 };
 use crate::support::site::{HOST, PROBE, Site};
 use crate::support::wait::{together, wait_until};
@@ -115,6 +116,34 @@ async fn a_client_that_pings_and_gives_back_its_window_for_every_message_is_serv
         ];
         assert!(client.write(back.concat()).await, "cut after {n} requests");
     }
+    assert_eq!(floods(&gateway).await, 0.0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_on_their_way_when_their_requests_are_refused_are_no_flood() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start("one").await;
+    let gateway = Gateway::start(&site, &site.config(PROBE, &[&backend])).await;
+    let mut client = H2Client::open(gateway.address(), &site).await;
+    // Room for all the refusals.
+    client.write(frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 20).to_be_bytes())).await;
+    let large = request("POST", "/", &[("content-length", "999999999")]);
+    let mut stream = 1;
+    for _ in 0..6 {
+        let batch: Vec<u32> = (0..100).map(|n| stream + 2 * n).collect();
+        stream += 200;
+        client.write(batch.iter().flat_map(|it| headers(END_HEADERS, *it, &large)).collect::<Vec<u8>>()).await;
+        // They may be answered in any order: the library remembers some of these streams, and forgets the others.
+        for _ in &batch {
+            let answer = client.until(Duration::from_secs(5), |got| matches!(got.kind, HEADERS | GOAWAY)).await;
+            assert_eq!(answer.map(|got| (got.kind, got.status())), Some((HEADERS, 413)));
+        }
+        let part = |stream: &u32| frame(DATA, 0, *stream, &[0; 500]).repeat(4);
+        client.write(batch.iter().flat_map(part).collect::<Vec<u8>>()).await;
+    }
+    assert_eq!(client.ask(stream, &request("GET", "/", &[])).await, Fate::Status(200));
     assert_eq!(floods(&gateway).await, 0.0);
     Ok(())
 }

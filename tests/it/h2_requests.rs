@@ -71,6 +71,9 @@ fn bad_heads() -> Vec<(&'static str, Fields)> {
         "/a/%2e%2e/b",
         "/a%2fb",
         "/a\\b",
+        "/ä",
+        "/?ä",
+        "/．．/b",
         "https://other.test/",
         "/ HTTP/1.1\r\nhost: other.test\r\n\r\n",
     ] {

@@ -26,10 +26,11 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Response bytes that are buffered for one HTTP/2 request.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that a client may reset before they were looked at, and in the life of a connection those that botgate resets
-/// for protocol errors. Behind the meter's caps, which are rates: a connection may live for days.
+/// Streams that a client may reset before they were looked at, and in the life of a connection how often botgate may reset
+/// one for a protocol error, which it does for each part of a body that still came when its request had been refused. Behind
+/// the meter's caps, which are rates: a connection may live for days.
 const MAX_PENDING_RESETS: usize = 400;
-const MAX_LOCAL_RESETS: usize = 1024;
+const MAX_LOCAL_RESETS: usize = 1 << 20;
 /// HTTP/2 PINGs that tell a silent client from a vanished one.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -115,6 +115,7 @@ pub(super) fn may_trail(name: &[u8]) -> bool {
     let begins = |start: &str| name.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()));
     !FORBIDDEN.iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
         && !begins("x-forwarded")
+        && !begins("client-cert")
         && !begins("botgate-")
 }
 
@@ -154,8 +155,7 @@ mod tests {
     #[test]
     fn a_trailer_is_not_about_the_message_itself() {
         assert!(may_trail(b"x-checksum") && may_trail(b"Server-Timing"));
-        for bad in ["Content-Length", "TRANSFER-encoding", "host", "X-Forwarded-For", "Botgate-Epoch", "authorization"]
-        {
+        for bad in ["Content-Length", "TRANSFER-encoding", "host", "X-Forwarded-For", "Botgate-Epoch", "Client-Cert"] {
             assert!(!may_trail(bad.as_bytes()), "{bad}");
         }
     }

@@ -6,10 +6,11 @@ use crate::model::Excess;
 
 /// Meters one connection. Time is a value: milliseconds since the connection began, which may wrap around.
 ///
-/// Resets of work under way are never earned: in a flood each comes with the stream that it ends. A stream that had its
+/// A client never earns resets of work under way: in a flood each comes with the stream that it ends. A stream that had its
 /// response is reset for nothing, and a library may do so again for each frame that still comes; like window updates these
 /// are earned by data that was sent, and like the ping that measures the round trip. A new stream earns its priorities, its
-/// window updates and its trailers.
+/// window updates and its trailers. A request that is refused before its body has come ends no work either by the resets that
+/// each part of this body is answered with which was on its way.
 #[derive(Debug)]
 pub struct Meter {
     incoming: Frames,
@@ -128,10 +129,18 @@ impl Meter {
                     self.responded(&frame);
                     self.pings.earn(1);
                 }
-                Frame::HEADERS if self.streams.open(frame.stream) => self.earn_stream(HEADERS_OF_BACKEND),
-                Frame::RST_STREAM if self.client && !OWN_CODES.contains(&frame.code()) => {
-                    // What was sent is followed to its end all the same: the farewell must begin at a border.
-                    verdict = verdict.and(afford(&mut self.provoked, now, Excess::ProvokedResets));
+                Frame::HEADERS if self.streams.open(frame.stream) => {
+                    // A backend may refuse all that it is asked, or answer before it has read the body.
+                    self.resets.earn(1);
+                    self.earn_stream(HEADERS_OF_BACKEND);
+                }
+                Frame::RST_STREAM if self.client => {
+                    let live = self.streams.end(frame.stream);
+                    if !OWN_CODES.contains(&frame.code()) {
+                        let budget = if live { &mut self.provoked } else { &mut self.window_updates };
+                        // What was sent is followed to its end all the same: the farewell must begin at a border.
+                        verdict = verdict.and(afford(budget, now, Excess::ProvokedResets));
+                    }
                 }
                 _ => {}
             }
@@ -335,18 +344,42 @@ mod tests {
 
     #[test]
     fn resets_that_the_client_provokes_count_and_those_for_other_reasons_do_not() {
-        let (mut meter, reset) = (client(), |code: u8| frame(Frame::RST_STREAM, 0, 1, &[0, 0, 0, code]));
+        let (mut meter, reset) =
+            (client(), |code: u8, stream: u32| frame(Frame::RST_STREAM, 0, stream, &[0, 0, 0, code]));
         for code in [0, 2, 8] {
             for _ in 0..1000 {
-                meter.sent(&reset(code), 0).unwrap();
+                meter.sent(&reset(code, 1), 0).unwrap();
             }
         }
+        let open = |meter: &mut Meter| {
+            let stream = (meter.newest() + 1) | 1;
+            meter.received(&frame(Frame::HEADERS, END, stream, b"x"), 0).unwrap();
+            stream
+        };
         for _ in 0..limits().provoked.burst {
-            meter.sent(&reset(1), 0).unwrap();
+            let stream = open(&mut meter);
+            meter.sent(&reset(1, stream), 0).unwrap();
         }
-        let more = [reset(7), frame(Frame::DATA, 0, 1, b"data")].concat();
+        let more = [reset(7, open(&mut meter)), frame(Frame::DATA, 0, 1, b"data")].concat();
         assert_eq!(meter.sent(&more[..20], 0), Err(Excess::ProvokedResets));
         assert_eq!(meter.unfinished(&more[20..]), more.len() - 20);
+    }
+
+    #[test]
+    fn a_body_that_was_on_its_way_when_its_request_was_refused_is_no_provocation() {
+        let mut meter = client();
+        for stream in (1..20_000).step_by(2) {
+            meter.received(&frame(Frame::HEADERS, Frame::END_HEADERS, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::HEADERS, Frame::END_HEADERS, stream, b"413"), 0).unwrap();
+            meter.sent(&frame(Frame::DATA, Frame::END_STREAM, stream, b"x"), 0).unwrap();
+            meter.sent(&frame(Frame::RST_STREAM, 0, stream, &[0; 4]), 0).unwrap();
+            for _ in 0..4 {
+                meter.received(&frame(Frame::DATA, 0, stream, b"part"), 0).unwrap();
+                meter.sent(&frame(Frame::RST_STREAM, 0, stream, &[0, 0, 0, 5]), 0).unwrap();
+            }
+        }
+        let closed = frame(Frame::RST_STREAM, 0, 1, &[0, 0, 0, 5]);
+        assert!((0..5000).any(|_| meter.sent(&closed, 0).is_err()), "but not for ever");
     }
 
     #[test]
@@ -417,6 +450,7 @@ mod tests {
             for flags in [Frame::END_HEADERS, Frame::END_HEADERS, END] {
                 meter.received(&frame(Frame::HEADERS, flags, stream, b"103, response, trailers"), 0).unwrap();
             }
+            meter.received(&frame(Frame::RST_STREAM, 0, stream, &[0; 4]), 0).unwrap();
         }
         let interim = frame(Frame::HEADERS, Frame::END_HEADERS, 19_999, b"103");
         // The last request has had its three.
