@@ -170,7 +170,10 @@ async fn connection(
     });
     let opened = opened.await.map_err(|error| {
         tracing::debug!(backend = %backend.config.name, %error, "dial failed");
-        Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable)
+        let failed = Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable);
+        // Without descriptors no backend can be reached: that says nothing about this one.
+        let side = if error.is_own_want() { Side::Gateway } else { Side::Backend };
+        Failed { failure: Failure { side, ..failed.failure }, ..failed }
     })?;
     Ok(worker.connections.adopt(backend.id, opened, worker.clock.now()))
 }

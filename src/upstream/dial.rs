@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::TlsClient;
-use crate::model::AttemptPhase;
+use crate::model::{AttemptPhase, is_own_want};
 
 /// Pause before the next address is tried beside the ones under way (RFC 8305, section 5, "Connection Attempt Delay").
 const STAGGER: Duration = Duration::from_millis(250);
@@ -75,6 +75,11 @@ pub enum DialError {
 }
 
 impl DialError {
+    /// Whether this machine could not make the connection, for want of descriptors or memory.
+    pub fn is_own_want(&self) -> bool {
+        matches!(self, Self::Connect { error, .. } if is_own_want(error))
+    }
+
     /// How far it got.
     pub fn phase(&self) -> AttemptPhase {
         match self {

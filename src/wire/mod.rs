@@ -6,3 +6,7 @@
 
 pub mod h1;
 pub mod h2;
+
+/// Most fields of a request's head. Servers take a hundred, as hyper and Kestrel do: the others are for what the gateway and
+/// the config of a backend add. A head that a client could fill up to the last would make a sound backend refuse what it gets.
+pub const MOST_REQUEST_FIELDS: usize = 80;

@@ -66,7 +66,8 @@ async fn a_dial_that_gets_no_descriptor_fails_its_request_and_says_nothing_again
     let keys = "probe = { path = \"/healthz\", interval = \"1h\", timeout = \"1s\" }\nwarm = 0\ndeadline = \"3s\"";
     let gateway = Gateway::start(&site, &site.config(keys, &[&one, &two])).await;
     let mut clients = Vec::new();
-    for _ in 0..4 {
+    // Twice as many as it takes to convict a backend (`evidence.failures`).
+    for _ in 0..20 {
         clients.push(gateway.client(&site, Protocol::H1).await);
     }
     // Not one more.

@@ -5,6 +5,7 @@ use http::StatusCode;
 use crate::support::backend::{Answer, Backend, Behaviour};
 use crate::support::client::{Client, Protocol, full};
 use crate::support::raw::Raw;
+use crate::support::sim::Region;
 use crate::support::site::{HOST, PROBE, Site, pool_of};
 use crate::support::wait::together;
 use crate::support::{Gateway, Outcome};
@@ -233,5 +234,27 @@ async fn an_error_of_the_backend_is_the_backends_answer() -> Outcome<()> {
     }
     backend.once(Behaviour::Echo);
     assert_eq!(gateway.active("bot").await, "one");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_as_large_as_is_taken_fits_into_a_server_that_takes_a_hundred_fields() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let region = Region::start(&site, "one", "127.0.0.1:0").await;
+    let pool = pool_of("bot", &format!("kind = \"bot\"\n{PROBE}"), &[("one", region.url(), String::new())], "");
+    let gateway = Gateway::start(&site, &(site.head("") + &pool)).await;
+    let body = r#"{"type":"message","id":"1","channelId":"test","conversation":{"id":"c"}}"#;
+    let more: Vec<String> = (0..80).map(|n| format!("x-{n}")).collect();
+    for protocol in [Protocol::H1, Protocol::H2] {
+        let mut client = gateway.client(&site, protocol).await;
+        // Beside Content-Type; and HTTP/1 has Host and Content-Length.
+        let taken = if protocol == Protocol::H1 { 77 } else { 78 };
+        for (fields, status) in [(taken, 200), (80, 431)] {
+            let mut headers = vec![("content-type", "application/json")];
+            headers.extend(more[..fields].iter().map(|name| (name.as_str(), "1")));
+            assert_eq!(client.post("/api/messages", &headers, body).await?.status, status, "{protocol:?} {fields}");
+        }
+    }
     Ok(())
 }

@@ -15,7 +15,6 @@ pub(super) use token::{Signature, Tokens};
 use super::exchange::{self, Question, written};
 use super::outside::{ProbeError, ProbeTarget};
 use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, SignConfig, StatusSet};
-use crate::model::is_own_want;
 use crate::upstream::{Alpn, DialError, dial};
 
 /// Most bytes that are read of a response body.
@@ -42,9 +41,9 @@ pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(
         _ => target.tls.as_ref(),
     };
     let dialed = dial(&target.addresses, tls, Alpn::Any, target.probe.timeout).await;
-    let dialed = dialed.map_err(|error| match &error {
-        DialError::Connect { error: why, .. } if is_own_want(why) => ProbeError::Unmade(error.to_string()),
-        _ => ProbeError::Bad(error.to_string()),
+    let dialed = dialed.map_err(|error| match error.to_string() {
+        said if error.is_own_want() => ProbeError::Unmade(said),
+        said => ProbeError::Bad(said),
     })?;
     let backend = &target.backend;
     let answered = match &target.probe.kind {

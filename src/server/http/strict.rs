@@ -17,10 +17,9 @@ use crate::proxy::refused_head;
 use crate::server::activity::Activity;
 use crate::server::stream::Watched;
 use crate::telemetry::{ListenerStats, WorkerId};
+use crate::wire::MOST_REQUEST_FIELDS;
 use crate::wire::h1::{Gate, Limits, Reader, Stop};
 
-/// Fields of a head: as many as hyper takes.
-const MOST_FIELDS: usize = 100;
 /// Bytes that a client may send ahead while its upgrade waits for an answer; what goes beyond stays in its socket.
 const MOST_EARLY: usize = 16 * 1024;
 
@@ -42,7 +41,7 @@ pub(super) struct Strict<S> {
 
 impl<S> Strict<S> {
     pub(super) fn new(inner: Watched<S>, activity: Arc<Activity>, config: &ListenerConfig, counted: Counted) -> Self {
-        let limits = Limits { head: config.max_header_size, fields: MOST_FIELDS };
+        let limits = Limits { head: config.max_header_size, fields: MOST_REQUEST_FIELDS };
         Self { inner, gate: Gate::new(Reader::requests(limits)), activity, counted, refusal: None }
     }
 
