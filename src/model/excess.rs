@@ -46,6 +46,11 @@ impl Excess {
         Self::Library,
     ];
 
+    /// Whether no honest peer comes near it: the others are a bad line, or many small messages that nobody reads.
+    pub const fn is_flood(self) -> bool {
+        !matches!(self, Self::SlowHeader | Self::Library)
+    }
+
     /// The word used in logs, metrics, and towards the peer.
     pub const fn as_str(self) -> &'static str {
         match self {

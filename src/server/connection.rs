@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -21,6 +22,7 @@ use super::serve::Serve;
 use super::stream::{Place, Stream};
 use super::worker::Worker;
 use crate::config::ListenerConfig;
+use crate::model::{Excess, Source};
 use crate::proxy::{Client, ClientCertificate};
 
 /// Runs one connection from its accept to its end, in a task of its own.
@@ -52,7 +54,7 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     if listener.tls.is_some() {
         cell.handshakes_ok.increment();
     }
-    let Established { stream, client } = established;
+    let Established { stream, client, source } = established;
     let (client, activity) = (Rc::new(client), Activity::new());
     let shared = Rc::new(Shared {
         client: client.clone(),
@@ -77,7 +79,10 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            Box::pin(serve_http2(*stream, session)).await;
+            let overdone = Box::pin(serve_http2(*stream, session)).await;
+            if let (Some(source), true) = (source, overdone.is_some_and(Excess::is_flood)) {
+                listener.addresses.bar(source, Instant::now());
+            }
         }
         Transport::Tls(stream) => Box::pin(serve_http1(*stream, session)).await,
     }
@@ -86,6 +91,8 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
 struct Established {
     stream: Transport,
     client: Client,
+    /// The address whose connections are counted.
+    source: Option<Source>,
 }
 
 enum Transport {
@@ -123,6 +130,7 @@ async fn establish(
         prefix = header.surplus;
         place.source = listener.enter_from(config, addresses.0.ip())?;
     }
+    let source = place.source;
     let stream = Stream { io, prefix, outflow, _place: place };
     let mut certificate = None;
     let (stream, server_name, certificate_names) = match &listener.tls {
@@ -155,7 +163,7 @@ async fn establish(
         certificate,
         body_rate: config.limits.body,
     };
-    Ok(Established { stream, client })
+    Ok(Established { stream, client, source })
 }
 
 /// What browsers are told, over TLS alone (RFC 6797, section 7.2).

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
@@ -129,7 +130,7 @@ impl Listener {
             return Ok(None);
         }
         let source = Source::from(peer);
-        if self.addresses.enter(source, most) { Ok(Some(source)) } else { Err(Crowded(source)) }
+        if self.addresses.enter(source, most, Instant::now()) { Ok(Some(source)) } else { Err(Crowded(source)) }
     }
 
     pub(super) fn leave(&self) {

@@ -26,7 +26,7 @@ use super::support::{Gateway, Outcome};
 const KINDS: [(Protocol, usize, f64); 4] = [
     (Protocol::H1, 0, 64.0),
     (Protocol::H2, 0, 64.0),
-    (Protocol::H1, 256 << 10, 128.0),
+    (Protocol::H1, 256 << 10, 256.0),
     (Protocol::H2, 256 << 10, 128.0),
 ];
 

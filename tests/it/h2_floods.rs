@@ -1,5 +1,6 @@
 //! HTTP/2 clients that flood are told GOAWAY and cut, counted by cause, and disturb nobody else.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use crate::support::backend::{Answer, Backend, Behaviour};
@@ -103,6 +104,24 @@ async fn a_rapid_reset_costs_the_backend_no_more_requests_than_the_cap() -> Outc
     assert!(backend.log().count() <= most, "{} requests reached the backend", backend.log().count());
     backend.always(Behaviour::Echo);
     assert_eq!(gateway.client(&site, Protocol::H2).await.get("/").await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_flooded_is_not_let_in_again_at_once_and_its_other_connections_go_on() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, _backend) = stage(&site).await;
+    let from = Ipv4Addr::new(127, 9, 9, 9);
+    let open = async || H2Client::open_from(from, gateway.address(), &site, &[]).await;
+    let (mut client, mut other) = (open().await?, open().await?);
+    let (fate, _) = flood(&mut client, |_| frame(SETTINGS, 0, 0, &[])).await;
+    assert!(matches!(fate, Fate::Goaway(CALM, _)), "{fate:?}");
+    drop(client);
+    wait_until("it is not let in", async || open().await.is_err()).await;
+    assert!(gateway.metric("botgate_connections_turned_away_total", &["reason=\"address\""]).await >= 1.0);
+    assert_eq!(other.ask(1, &request("GET", "/", &[])).await, Fate::Status(200));
+    assert_eq!(gateway.client(&site, Protocol::H2).await.get("/").await?.status, 200, "another address");
     Ok(())
 }
 

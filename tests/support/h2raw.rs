@@ -1,15 +1,17 @@
 //! HTTP/2 frame by frame: what no library would send, from a client or a backend.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 
-use super::client::tls;
+use super::Outcome;
 use super::site::{HOST, Site};
 
 pub const DATA: u8 = 0;
@@ -151,10 +153,21 @@ impl H2Client {
 
     /// The same with settings of one's own.
     pub async fn open_with(address: SocketAddr, site: &Site, settings: &[u8]) -> Self {
-        let io = tls(address, HOST, site.authority.client(&[b"h2"])).await.unwrap();
+        // Each from an address of its own: one that floods is not let in again for a while.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let from = Ipv4Addr::from(0x7f01_0000 + NEXT.fetch_add(1, Relaxed));
+        Self::open_from(from, address, site, settings).await.unwrap()
+    }
+
+    /// The same from this loopback address; fails where that is not let in.
+    pub async fn open_from(from: Ipv4Addr, address: SocketAddr, site: &Site, settings: &[u8]) -> Outcome<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let connector = TlsConnector::from(site.authority.client(&[b"h2"]));
+        let io = connector.connect(ServerName::try_from(HOST)?, socket.connect(address).await?).await?;
         let mut client = Self { io, held: Vec::new() };
         client.write([PREFACE, &frame(SETTINGS, 0, 0, settings), &frame(SETTINGS, ACK, 0, &[])].concat()).await;
-        client
+        Ok(client)
     }
 }
 

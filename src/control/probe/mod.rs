@@ -15,7 +15,7 @@ pub(super) use token::{Signature, Tokens};
 use super::exchange::{self, Question, written};
 use super::outside::{ProbeError, ProbeTarget};
 use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, SignConfig, StatusSet};
-use crate::upstream::{Alpn, DialError, dial};
+use crate::upstream::{Alpn, dial};
 
 /// Most bytes that are read of a response body.
 const BODY: usize = 64 * 1024;

@@ -35,8 +35,11 @@ const MAX_LOCAL_RESETS: usize = 1 << 20;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves HTTP/2 until the connection ends.
-pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
+/// Serves HTTP/2 until the connection ends. What the client overdid, if that is why it ended.
+pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(
+    io: impl Io,
+    session: Session<S>,
+) -> Option<Excess> {
     let Session { service, activity, shared, config, outflow, pace, drain, stop } = session;
     let max_header = u32::try_from(config.max_header_size).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(SpawnLocal);
@@ -59,13 +62,15 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(io: im
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
     let end = drive(connection, &activity, deadlines, &drain, &stop, &outflow, pace).await;
     if let Some(excess) = verdict.get().or_else(|| overdone(&end)) {
-        return tell(excess, &shared);
+        tell(excess, &shared);
+        return Some(excess);
     }
     match end {
         End::Closed(Err(error)) => tracing::debug!(%error, "client connection ended early"),
         End::Unread => cut_unread(&shared),
         End::Closed(Ok(())) | End::Cut | End::HeadLate => {}
     }
+    None
 }
 
 /// What the library's own caps found.
