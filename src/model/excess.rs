@@ -46,9 +46,10 @@ impl Excess {
         Self::Library,
     ];
 
-    /// Whether no honest peer comes near it: the others are a bad line, or many small messages that nobody reads.
+    /// Whether no honest peer comes near it: the others are one head that is too large, a bad line, or many small messages
+    /// that nobody reads.
     pub const fn is_flood(self) -> bool {
-        !matches!(self, Self::SlowHeader | Self::Library)
+        !matches!(self, Self::HeaderBlock | Self::SlowHeader | Self::Library)
     }
 
     /// The word used in logs, metrics, and towards the peer.
