@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::balance::Handed;
 use super::bind::BACKLOG;
 use super::connection;
 use super::drain::{deafen, settle};
@@ -31,6 +32,7 @@ pub(super) async fn accept<S: Serve>(worker: Rc<Worker<S>>, listener: Arc<Listen
         }
         socket = match listen_again(socket) {
             Ok(socket) => {
+                worker.balance.open(worker.id);
                 tracing::warn!(worker = worker.id.0, address = %listener.address, "was stuck: takes connections again");
                 socket
             }
@@ -60,7 +62,7 @@ async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, 
         match socket.accept().await {
             Ok((io, peer)) => {
                 wait = FIRST_WAIT;
-                admit(worker, listener, io, peer);
+                assign(worker, listener, io, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
@@ -74,6 +76,38 @@ async fn accept_all<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, 
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
         }
+    }
+}
+
+/// Takes what other workers hand to this one, until it stops; then what they have handed by then.
+pub(super) async fn take_in<S: Serve>(worker: Rc<Worker<S>>) {
+    worker.balance.open(worker.id);
+    loop {
+        tokio::select! {
+            biased;
+            () = worker.stop.requested() => break,
+            handed = worker.balance.next(worker.id) => take(&worker, handed),
+        }
+    }
+    for handed in worker.balance.shut(worker.id) {
+        take(&worker, handed);
+    }
+}
+
+fn take<S: Serve>(worker: &Rc<Worker<S>>, handed: Handed) {
+    // It fails for want of memory alone: then the connection is closed.
+    if let Ok(io) = TcpStream::from_std(handed.io) {
+        admit(worker, &handed.listener, io, handed.peer);
+    }
+}
+
+/// Takes a connection, or hands it to a worker that has fewer.
+fn assign<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStream, peer: SocketAddr) {
+    let Some(other) = worker.balance.better_than(worker.id) else { return admit(worker, listener, io, peer) };
+    let Ok(io) = io.into_std() else { return };
+    match worker.balance.hand(other, Handed { listener: listener.clone(), io, peer }) {
+        Ok(()) => worker.stats.cells.of(worker.id).handed_over.increment(),
+        Err(back) => take(worker, back),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
-//! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept` → a place under the cap
+//! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept`, and `balance` says by which worker → a place under the cap
 //! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
 //! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
 mod activity;
+mod balance;
 mod bind;
 mod connection;
 mod drain;
@@ -41,6 +42,7 @@ pub use listener::TlsError;
 pub use running::{Running, WorkerDied};
 pub use serve::{BoxError, Serve};
 
+use self::balance::Balance;
 use self::drain::Stop;
 use self::listener::{Listener, Listeners};
 use self::thread::Assignment;
@@ -83,9 +85,12 @@ impl Server {
         let tickets = Tickets::new().map_err(TlsError::from)?;
         let bound = bind::bind_all(&config.listeners, workers, takeover)?;
         let stop = Stop::default();
-        let mut assignments: Vec<Assignment> = (0..workers.max(1))
-            .map(|id| Assignment { id: WorkerId(id), sockets: Vec::new(), stats: stats.clone(), stop: stop.clone() })
-            .collect();
+        let balance = Balance::new(workers.max(1), stats.clone());
+        let assignment = |id| {
+            let (stats, stop, balance) = (stats.clone(), stop.clone(), balance.clone());
+            Assignment { id: WorkerId(id), sockets: Vec::new(), stats, stop, balance }
+        };
+        let mut assignments: Vec<Assignment> = (0..workers.max(1)).map(assignment).collect();
         let mut all = Vec::with_capacity(bound.len());
         for (index, (config, bound)) in config.listeners.iter().zip(bound).enumerate() {
             let listener = Arc::new(Listener::new(index, bound.address, config.clone(), &tickets, &book)?);

@@ -128,7 +128,9 @@ impl Running {
             Some(assignment) if spare.replaced.len() < REPLACEMENTS => assignment.spare(),
             _ => {
                 // Closed, so that no client waits in their queues.
-                spare.assignment = None;
+                if let Some(assignment) = spare.assignment.take() {
+                    assignment.balance.pass_over(worker);
+                }
                 return false;
             }
         };

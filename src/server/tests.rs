@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::fixture::{Fixture, PATIENCE, certificate_files, config, handshake, listener, tls_client};
+use crate::telemetry::WorkerId;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -164,6 +165,26 @@ async fn a_connection_over_the_cap_is_turned_away_and_its_place_comes_back() {
     let mut third = server.connect().await;
     third.write_all(GET).await.unwrap();
     assert!(read_until(&mut third, "hello").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn workers_have_as_many_connections_each_whichever_the_kernel_chose() {
+    let server = Fixture::start(&config(vec![listener(None)]));
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = server.connect().await;
+        client.write_all(GET).await.unwrap();
+        assert!(read_until(&mut client, "hello").await.starts_with("HTTP/1.1 200"));
+        clients.push(client);
+    }
+    // Of forty connections a hash puts exactly twenty on each of two sockets once in eight times, and not one by one.
+    let open = |worker| server.stats.cells.of(WorkerId(worker)).accepted.get();
+    assert!(open(0).abs_diff(open(1)) <= 2, "{} and {}", open(0), open(1));
+    assert!(server.count(|cell| &cell.handed_over) > 0);
+    // A worker that stops takes what was handed to it, and ends with the others.
+    clients.clear();
+    server.counted(40, |cell| &cell.closed).await;
+    assert_eq!(server.running.shutdown(PATIENCE).await.cut, 0);
 }
 
 #[tokio::test]

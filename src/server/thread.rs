@@ -12,7 +12,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accept::accept;
+use super::accept::{accept, take_in};
+use super::balance::Balance;
 use super::drain::Stop;
 use super::listener::Listener;
 use super::serve::Serve;
@@ -25,6 +26,7 @@ pub(super) struct Assignment {
     pub(super) sockets: Vec<(Arc<Listener>, TcpListener)>,
     pub(super) stats: Arc<ListenerStats>,
     pub(super) stop: Stop,
+    pub(super) balance: Arc<Balance>,
 }
 
 impl Assignment {
@@ -33,11 +35,13 @@ impl Assignment {
     pub(super) fn spare(&self) -> io::Result<Self> {
         let again = |(listener, socket): &(Arc<Listener>, TcpListener)| Ok((listener.clone(), socket.try_clone()?));
         let sockets = self.sockets.iter().map(again).collect::<io::Result<_>>()?;
-        Ok(Self { id: self.id, sockets, stats: self.stats.clone(), stop: self.stop.clone() })
+        let (stats, stop, balance) = (self.stats.clone(), self.stop.clone(), self.balance.clone());
+        Ok(Self { id: self.id, sockets, stats, stop, balance })
     }
 
     /// Takes the sockets out of the group that shares their ports, so that new connections go to the other workers; what
     /// waits in their queues is reset. A worker that comes round finds out, and listens again.
+    /// What others have handed to it goes to them.
     pub(super) fn set_aside(&self) {
         for (_, socket) in &self.sockets {
             // On a listening socket of Linux: it hears no more, and keeps its address.
@@ -45,6 +49,7 @@ impl Assignment {
                 tracing::warn!(%error, worker = self.id.0, "cannot send new connections to the other workers");
             }
         }
+        self.balance.pass_over(self.id);
     }
 }
 
@@ -76,11 +81,11 @@ async fn work<S: Serve>(
     hearts: Arc<Heartbeats>,
     make: &dyn Fn(WorkerId) -> S,
 ) -> io::Result<usize> {
-    let Assignment { id, sockets, stats, stop } = assignment;
+    let Assignment { id, sockets, stats, stop, balance } = assignment;
     // To its very end: a worker that drains is not stuck.
     let mut beating = tokio::task::spawn_local(beat(hearts, id));
     let (drain, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, drain, tracker });
+    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, balance, drain, tracker });
     let background = worker.clone();
     let mut background = tokio::task::spawn_local(async move { background.serve.background().await });
 
@@ -89,6 +94,7 @@ async fn work<S: Serve>(
         let socket = tokio::net::TcpListener::from_std(socket)?;
         accepting.spawn_local(accept(worker.clone(), listener, socket));
     }
+    accepting.spawn_local(take_in(worker.clone()));
     // They end by themselves only when stopped; anything else is a bug that must end the worker, loudly.
     let mut watched = true;
     loop {

@@ -36,6 +36,10 @@ pub(super) fn describe(recorder: &PrometheusRecorder) {
         ("botgate_tls_handshakes_total", "Handshakes of clients, and how they ended."),
         ("botgate_connections_accepted_total", "Client connections accepted."),
         (
+            "botgate_connections_handed_over_total",
+            "Client connections that the worker which accepted them gave to one that had fewer.",
+        ),
+        (
             "botgate_connections_turned_away_total",
             "Client connections over a cap: of their listener, or of their address.",
         ),

@@ -77,6 +77,7 @@ impl Scrape {
             self.counter("botgate_tls_handshakes_total", vec![label("result", result)], sum(pick));
         }
         self.counter("botgate_connections_accepted_total", vec![], sum(|cell| &cell.accepted));
+        self.counter("botgate_connections_handed_over_total", vec![], sum(|cell| &cell.handed_over));
         let turned_away = |reason, value| {
             self.counter("botgate_connections_turned_away_total", vec![label("reason", reason)], value);
         };

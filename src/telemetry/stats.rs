@@ -226,6 +226,8 @@ pub struct ClientCell {
     pub accepted: Counter,
     /// Connections closed.
     pub closed: Counter,
+    /// Connections that were accepted here and handed to a worker that had fewer.
+    pub handed_over: Counter,
     /// Connections turned away: too many.
     pub turned_away: Counter,
     /// Connections turned away: too many from their address.
