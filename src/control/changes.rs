@@ -1,18 +1,22 @@
 //! What a reload changes, in words.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use crate::config::{Config, HostPattern, ListenerConfig, PoolConfig, RouteConfig};
 
 /// What is different in `next`, one line each.
 pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     route_changes(old, next, &mut lines);
+    let (known, wanted) = (by(&old.pools, |pool| &pool.name), by(&next.pools, |pool| &pool.name));
     for pool in &next.pools {
-        match old.pools.iter().find(|old| old.name == pool.name) {
+        match known.get(&pool.name) {
             None => lines.push(format!("pool {}: added", pool.name)),
             Some(old) => pool_changes(old, pool, &mut lines),
         }
     }
-    let gone = old.pools.iter().filter(|old| next.pools.iter().all(|pool| pool.name != old.name));
+    let gone = old.pools.iter().filter(|old| !wanted.contains_key(&old.name));
     lines.extend(gone.map(|pool| format!("pool {}: removed", pool.name)));
     if old.listeners != next.listeners {
         lines.push("listener: changed".into());
@@ -37,12 +41,23 @@ pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
     lines
 }
 
+/// Items by what tells them apart: a config may have thousands, and whoever compares two must not look through all of them
+/// for each.
+fn by<'a, T, K: Eq + Hash>(items: &'a [T], key: impl Fn(&'a T) -> K) -> HashMap<K, &'a T> {
+    items.iter().map(|item| (key(item), item)).collect()
+}
+
+/// What tells a route apart.
+fn place(route: &RouteConfig) -> (&HostPattern, &str) {
+    (&route.host, &route.path)
+}
+
 fn route_changes(old: &Config, next: &Config, lines: &mut Vec<String>) {
-    let same = |one: &RouteConfig, other: &RouteConfig| (&one.host, &one.path) == (&other.host, &other.path);
+    let (known, wanted) = (by(&old.routes, place), by(&next.routes, place));
     for route in &next.routes {
-        let words = match old.routes.iter().find(|old| same(old, route)) {
+        let words = match known.get(&place(route)) {
             None => "added".to_owned(),
-            Some(old) if old == route => continue,
+            Some(old) if *old == route => continue,
             Some(old) => {
                 let mut parts = Vec::new();
                 if old.pool != route.pool {
@@ -59,7 +74,7 @@ fn route_changes(old: &Config, next: &Config, lines: &mut Vec<String>) {
         };
         lines.push(format!("route {}: {words}", name(route)));
     }
-    let gone = old.routes.iter().filter(|old| next.routes.iter().all(|route| !same(old, route)));
+    let gone = old.routes.iter().filter(|old| !wanted.contains_key(&place(old)));
     lines.extend(gone.map(|route| format!("route {}: removed", name(route))));
 }
 
