@@ -8,6 +8,7 @@ use super::outside::{ProbeError, ProbeTarget};
 use super::parity::Errand;
 use super::registry::Place;
 use super::{Control, views};
+use crate::config::ProbeConfig;
 use crate::model::{
     BackendId, Cause, Direction, Evidence, EvidenceKind, Health, JournalEntry, Moment, Phase, PoolName, Sign, Utc,
 };
@@ -212,9 +213,10 @@ impl Control {
             let Some(probe) = &pool.config.probe else { continue };
             for backend in pool.backends.iter_mut().filter(|backend| backend.schedule.due(now)) {
                 let interval = jittered(probe.interval, probe.jitter, fastrand::f64());
+                let probe = ProbeConfig { timeout: backend.schedule.patience(probe.timeout), ..probe.clone() };
                 backend.schedule.started(now, interval);
                 let target = ProbeTarget {
-                    probe: probe.clone(),
+                    probe,
                     backend: backend.config.clone(),
                     tls: backend.tls.clone(),
                     addresses: backend.addresses.clone(),

@@ -26,13 +26,16 @@ pub struct Schedule {
     began: Option<Moment>,
     /// Good probes in a row that answered evidence.
     calmed: u32,
+    /// Whether the last probe of a suspect was bad and left it without a verdict.
+    doubted: bool,
     rounds: u64,
 }
 
 impl Schedule {
     /// The first probe is due at once.
     pub fn new(now: Moment) -> Self {
-        Self { next: now, running_since: None, suspect: None, extra: None, began: None, calmed: 0, rounds: 0 }
+        let (running_since, suspect, extra, began) = (None, None, None, None);
+        Self { next: now, running_since, suspect, extra, began, calmed: 0, doubted: false, rounds: 0 }
     }
 
     /// Whether a probe is to be started.
@@ -43,6 +46,12 @@ impl Schedule {
     /// When one will be; none while one runs.
     pub fn wakeup(&self) -> Option<Moment> {
         self.running_since.is_none().then_some(self.next)
+    }
+
+    /// How long the probe that is due may take, of a `timeout` that is configured. The second one of a suspect and those
+    /// after it have half: live requests and a probe of full length have spoken against it, and requests wait for the verdict.
+    pub fn patience(&self, timeout: Duration) -> Duration {
+        if self.doubted { timeout / 2 } else { timeout }
     }
 
     /// Whether a probe has ended yet.
@@ -70,15 +79,16 @@ impl Schedule {
     }
 
     /// The probe ended. While a suspect's probes are bad and no verdict is reached, the next follows after a short pause:
-    /// a killed backend is given up within milliseconds, one that hangs within about `fall` timeouts. Without evidence
+    /// a killed backend is given up within milliseconds, one that hangs within one timeout and `fall` - 1 halves. Without evidence
     /// the regular interval stays, so that a hiccup that hurt nobody does not move a pool.
     pub fn ended(&mut self, now: Moment, good: bool, given_up: bool, interval: Duration) {
         let started = self.running_since.take();
         self.rounds += 1;
         self.calmed = if good && self.suspect.is_some() { self.calmed.saturating_add(1) } else { 0 };
+        self.doubted = !good && self.suspect.is_some() && !given_up;
         if good {
             self.suspect = self.suspect.filter(|&at| started.is_some_and(|started| at > started));
-        } else if self.suspect.is_some() && !given_up {
+        } else if self.doubted {
             self.next = self.next.min(now + SUSPECT_PAUSE.min(interval / 10));
         }
     }
@@ -148,8 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn the_probe_that_confirms_what_live_requests_and_a_whole_timeout_said_takes_half_of_one() {
+        let second = Duration::from_secs(1);
+        let mut schedule = probed(0, true);
+        schedule.suspected(at(500), true, INTERVAL);
+        assert_eq!(schedule.patience(second), second);
+        schedule.started(at(500), INTERVAL);
+        schedule.ended(at(1500), false, false, INTERVAL);
+        assert_eq!((schedule.wakeup(), schedule.patience(second)), (Some(at(1550)), second / 2));
+        schedule.started(at(1550), INTERVAL);
+        schedule.ended(at(1600), true, false, INTERVAL);
+        assert_eq!(schedule.patience(second), second, "it was well after all");
+    }
+
+    #[test]
     fn a_bad_probe_without_evidence_keeps_the_interval() {
         assert_eq!(probed(0, false).wakeup(), Some(at(2000)));
+        assert_eq!(probed(0, false).patience(INTERVAL), INTERVAL);
     }
 
     #[test]

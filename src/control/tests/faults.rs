@@ -40,15 +40,15 @@ async fn a_killed_backend_is_given_up_within_milliseconds_of_the_first_evidence(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hung_backend_is_given_up_within_fall_timeouts_of_a_slow_request() {
+async fn a_hung_backend_is_given_up_within_a_timeout_and_a_half_of_a_slow_request() {
     let mut rig = Rig::start(two()).await;
     sleep(Duration::from_millis(100)).await;
     rig.world.set("weu", Mood::Hangs);
     let hung = Instant::now();
     rig.say(0, EvidenceKind::Slow);
     let decision = rig.decision().await;
-    assert!(hung.elapsed() < 2 * TIMEOUT + Duration::from_millis(100), "{:?}", hung.elapsed());
-    assert!(decision.text.ends_with("no answer within 1s"), "{}", decision.text);
+    assert!(hung.elapsed() < TIMEOUT * 3 / 2 + Duration::from_millis(100), "{:?}", hung.elapsed());
+    assert!(decision.text.ends_with("no answer within 500ms"), "{}", decision.text);
 }
 
 #[tokio::test(start_paused = true)]

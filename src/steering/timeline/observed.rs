@@ -5,7 +5,7 @@ use super::Happened;
 use super::events::Due;
 use super::meets::{Running, probe};
 use super::world::World;
-use crate::config::Condition;
+use crate::config::{Condition, ProbeConfig};
 use crate::model::{Health, Moment};
 
 impl World<'_> {
@@ -22,10 +22,11 @@ impl World<'_> {
     }
 
     pub(super) fn start_probe(&mut self, pool: usize, backend: usize, began: Moment) {
-        let Some(config) = &self.pools[pool].config.probe else { return };
+        let Some(config) = self.pools[pool].config.probe.clone() else { return };
         let state = &mut self.pools[pool].backends[backend];
+        let config = ProbeConfig { timeout: state.schedule.patience(config.timeout), ..config };
         let condition = if state.spare_probes { Condition::Well } else { state.condition };
-        let probed = probe(config, condition, &mut self.random);
+        let probed = probe(&config, condition, &mut self.random);
         let ends = (self.now.at + probed.after).min(began + config.timeout);
         self.count += 1;
         let number = self.count;

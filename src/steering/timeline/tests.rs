@@ -48,15 +48,16 @@ fn ms(ms: u64) -> Option<Duration> {
 }
 
 #[test]
-fn a_hang_is_found_by_live_traffic_and_given_up_after_fall_timeouts() {
+fn a_hang_is_found_by_live_traffic_and_given_up_after_a_timeout_and_a_half() {
     let timeline = simulate(&bot(""), "for = \"2m\"", &[("11s", "does = \"hang\""), ("31s", "does = \"heal\"")]);
     let fault = &timeline.faults[0];
-    // The first request after 11 s is suspect at 11.2 s: probed then for 1 s, and, since others are by then, for another.
-    assert_eq!((fault.found, fault.given_up, fault.moved), (ms(200), ms(2200), ms(2200)));
+    // The first request after 11 s is suspect at 11.2 s: probed then for 1 s, and, since others are by then, for half
+    // of another.
+    assert_eq!((fault.found, fault.given_up, fault.moved), (ms(200), ms(1700), ms(1700)));
     assert_eq!(fault.lasted, ms(20_000));
     // All that wait are rescued: the one that came first waited longest.
-    assert_eq!((fault.clients.failed, fault.clients.met, fault.clients.elsewhere), (0, 21, 21));
-    assert_eq!(fault.clients.slowest, Duration::from_millis(2100));
+    assert_eq!((fault.clients.failed, fault.clients.met, fault.clients.elsewhere), (0, 16, 16));
+    assert_eq!(fault.clients.slowest, Duration::from_millis(1600));
     let phases: Vec<Phase> = decisions(&timeline).into_iter().map(|(_, _, phase, _)| phase).collect();
     assert_eq!(phases, [Phase::FailedOver, Phase::Holding, Phase::Steady]);
 }
@@ -272,10 +273,10 @@ fn what_ships_and_what_is_left_out_raises_no_concern() {
 #[test]
 fn numbers_that_cannot_work_together_are_named_at_their_key() {
     for (keys, key) in [
-        ("probe = { interval = \"10s\", timeout = \"8s\" }", "probe.timeout"),
+        ("probe = { interval = \"12s\", timeout = \"10s\" }", "probe.timeout"),
         ("probe = { kind = \"tcp\" }", "probe.kind"),
         ("probe = false", "probe"),
-        ("attempt_timeout = \"8s\"\nprobe = { interval = \"10s\", timeout = \"8s\" }", "attempt_timeout"),
+        ("attempt_timeout = \"8s\"\nprobe = { interval = \"12s\", timeout = \"10s\" }", "attempt_timeout"),
         ("failback = { hold = \"5s\" }", "failback.hold"),
         ("failback = { mode = \"approve\", hold = \"0s\" }", "failback.hold"),
         ("failback = { hold = \"20m\" }", "flap"),
@@ -288,10 +289,10 @@ fn numbers_that_cannot_work_together_are_named_at_their_key() {
 #[test]
 fn a_concern_tells_the_simulated_figures_and_what_to_change() {
     // The first requests fail at their deadline, just before the second probe does: ten of them are evidence enough.
-    let concern = examine(&bot("probe = { interval = \"10s\", timeout = \"8s\" }")).remove(0);
+    let concern = examine(&bot("probe = { interval = \"12s\", timeout = \"10s\" }")).remove(0);
     assert_eq!(
         concern.message,
-        "2 probes of up to 8 s; simulated, the pool moves after 15.1 s when its backend hangs: no request is saved within \
+        "2 probes of up to 10 s; simulated, the pool moves after 15.1 s when its backend hangs: no request is saved within \
          the deadline (14 s)"
     );
     assert!(concern.hint.contains("attempt_timeout"), "{}", concern.hint);
