@@ -35,6 +35,10 @@ class Bench:
         for each in [each for each in self.proxies if each.partition("-")[0] == name]:
             self.proxies.pop(each).stop()
 
+    def close(self):
+        for proxy in self.proxies.values():
+            proxy.stop()
+
     def round(self, number, wanted):
         for row in wanted:
             self.measure_yardstick()

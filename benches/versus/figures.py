@@ -23,7 +23,7 @@ def fault_figures():
         failed, longest = limits.get(name, (None, None))
         yield Figure(f"{name} failed", f"{title}: failed requests", "", limit=failed, own="botgate-kit")
         yield Figure(f"{name} longest", f"{title}: longest wait", "ms", limit=longest, own="botgate-kit")
-        yield Figure(f"{name} until", f"{title}: until all succeed", "ms", own="botgate-kit")
+        yield Figure(f"{name} until", f"{title}: until all succeed within 0.5 s", "ms", own="botgate-kit")
         if name in CHANGES:
             yield Figure(f"{name} resent", f"{title}: sent again by the client", "", own="botgate-kit")
 

@@ -55,8 +55,9 @@ def versions(found):
     """What each program calls its version."""
     def number(program, ask):
         said = subprocess.run([program, ask], capture_output=True, text=True)
-        match = re.search(r"\d+\.\d+(\.\d+)?(-[\w.+]+)?", re.sub(r"[0-9a-f]{40}/", "", said.stdout + said.stderr))
-        return match[0] if match else "?"
+        # Envoy prints its own path first, which has the version of Python in it.
+        match = re.search(r"(?:[0-9a-f]{40}/|\A(?!/)[^\n]*?)(\d+\.\d+(\.\d+)?)", (said.stdout + said.stderr).strip())
+        return match[1] if match else "?"
     result = {name: number(found[name], ask) for name, ask in ASKS.items() if name in found}
     result["wrk"], result["h2load"] = number("wrk", "-v"), number("h2load", "--version")
     result["commit"] = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -19,6 +19,8 @@ def noise(result):
 
 
 def shown(value, unit):
+    if value == 0:
+        return "0"
     digits = 0 if abs(value) >= 100 or unit in ("", "/s") else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
 
@@ -109,7 +111,7 @@ def costs_table(result):
 
 
 def failover_table(result):
-    """Failed requests · longest wait · until all succeed."""
+    """Failed requests, the longest wait, and until when."""
     lines = [line(heading(result)), line(["---"] * len(heading(result)))]
     for name, title in {**FAULTS, **CHANGES}.items():
         if f"{name} failed" not in result["samples"]:
@@ -138,7 +140,7 @@ def tables(result):
     machine = result["machine"]
     head = (f"{machine['cores']} cores ({machine['cpu']}, Linux {machine['kernel']}), which load, backends and proxy share: read ratios. Median and range of "
             f"{rounds} interleaved round{'s' * (rounds != 1)}; the machine's noise was ±{noise(result):.1%}, and no difference within it, or with ranges that overlap, is called one.")
-    caption = ("500 POSTs per second over TLS while the active backend fails: failed requests · longest wait · until all succeed; "
+    caption = ("500 POSTs per second over TLS while the active backend fails: failed requests · longest wait · until all succeed within 0.5 s; "
                "for reload and restart: failed · longest wait · sent again by the client, since its kept connection was closed.")
     return "\n".join([head, "", *costs_table(result), "", caption, "", *failover_table(result)])
 
