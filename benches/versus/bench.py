@@ -30,11 +30,6 @@ class Bench:
             scene.wait_for_answer(self.proxies[name].port)
         return self.proxies[name]
 
-    def stop_proxies(self, name):
-        """Ends the instances of this program; who needs one later starts it again."""
-        for each in [each for each in self.proxies if each.partition("-")[0] == name]:
-            self.proxies.pop(each).stop()
-
     def close(self):
         for proxy in self.proxies.values():
             proxy.stop()

@@ -1,5 +1,5 @@
 """Processes that this run started: what they cost, and their end. Nothing else is ever signalled."""
-import os, pathlib, signal, subprocess, sys, time
+import os, pathlib, re, signal, subprocess, sys, time
 
 STARTED = []    # every Process and every adopted pid that may still be there, oldest first
 
@@ -120,15 +120,34 @@ def cpu_ns(pid):
 
 
 def resident(pid):
-    """Bytes of memory of a process and its descendants, pages that they share counted once (PSS)."""
-    total = 0
+    """Bytes of memory of a process and its descendants. Pages that they share count once; pages of files count whole, though
+    others on the machine may have the same library in memory (PSS alone would give those a share of it)."""
+    own, files = 0, {}
     for each in tree(pid):
         try:
-            lines = pathlib.Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+            rollup = pathlib.Path(f"/proc/{each}/smaps_rollup").read_text()
+            mappings = pathlib.Path(f"/proc/{each}/smaps").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-    return total
+        own += sum(int(number) for number in re.findall(r"^Pss_(?:Anon|Shmem): +(\d+)", rollup, re.M))
+        for place, held in file_pages(mappings):
+            files[place] = max(files.get(place, 0), held)
+    return (own + sum(files.values())) * 1024
+
+
+def file_pages(mappings):
+    """((file, offset), KiB that are in memory and as they are in the file) of each mapping of a file."""
+    place, held = None, 0
+    for line in mappings.splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):
+            # Shared memory has a name and an inode, too: it was counted.
+            shared = len(words) < 6 or words[4] == "0" or words[5].startswith(("/dev/", "/memfd", "/SYSV"))
+            place = None if shared else (words[4], words[2])
+        elif place and words[0] == "Rss:":
+            held = int(words[1])
+        elif place and words[0] == "Anonymous:":
+            yield place, held - int(words[1])
 
 
 def wait_until(what, condition, patience=20):

@@ -159,7 +159,7 @@ def whole(result):
         "## How each was set up", "",
         "The same P-256 certificate, TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, kept connections to two backends by priority, two threads, no access log, "
         "no limit on requests per connection; requests of 1 KiB with an `Authorization` of 800 bytes, 64 connections over HTTP/1.1, 16 with 32 streams over HTTP/2. "
-        "CPU is user and system time of all its threads, from the scheduler. Memory counts shared pages once (PSS). "
+        "CPU is user and system time of all its threads, from the scheduler. Memory counts pages that the processes of a proxy share once. "
         "The fixed rate is half of what the slowest good peer answers at most; good is one whose CPU per request is at most 3 times that of the best.", "",
         *told, *notes, ""])
 

@@ -100,9 +100,7 @@ def echo(bench, proxy, seconds):
 
 
 def memory(bench, kind, _):
-    """Of an instance of its own, and the only one of its program: what loads left in its memory would count, and what two
-    instances share, counted half for each, would not."""
-    bench.stop_proxies(kind.name)
+    """Of an instance of its own: what other loads left in its memory would count."""
     with running(kind, bench.site, bench.backends.ports) as proxy:
         start = proxy.resident()
         load(bench, "closed", proxy, 1, "--body-file", "activity-1", "--headers-file", "headers", "--clients", CONNECTIONS)
