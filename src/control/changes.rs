@@ -1,5 +1,7 @@
 //! What a reload changes, in words.
 
+use std::collections::HashMap;
+
 use crate::config::{Config, HostPattern, ListenerConfig, PoolConfig, RouteConfig};
 
 /// What is different in `next`, one line each.
@@ -38,11 +40,12 @@ pub(super) fn changes(old: &Config, next: &Config) -> Vec<String> {
 }
 
 fn route_changes(old: &Config, next: &Config, lines: &mut Vec<String>) {
-    let same = |one: &RouteConfig, other: &RouteConfig| (&one.host, &one.path) == (&other.host, &other.path);
+    // By a map each: thousands of routes compared with all others would hold control up, probes too.
+    let (before, after) = (by_place(&old.routes), by_place(&next.routes));
     for route in &next.routes {
-        let words = match old.routes.iter().find(|old| same(old, route)) {
+        let words = match before.get(&place(route)) {
             None => "added".to_owned(),
-            Some(old) if old == route => continue,
+            Some(old) if *old == route => continue,
             Some(old) => {
                 let mut parts = Vec::new();
                 if old.pool != route.pool {
@@ -59,8 +62,17 @@ fn route_changes(old: &Config, next: &Config, lines: &mut Vec<String>) {
         };
         lines.push(format!("route {}: {words}", name(route)));
     }
-    let gone = old.routes.iter().filter(|old| next.routes.iter().all(|route| !same(old, route)));
+    let gone = old.routes.iter().filter(|old| !after.contains_key(&place(old)));
     lines.extend(gone.map(|route| format!("route {}: removed", name(route))));
+}
+
+/// What makes a route the same one in two configs.
+fn place(route: &RouteConfig) -> (&HostPattern, &str) {
+    (&route.host, &route.path)
+}
+
+fn by_place(routes: &[RouteConfig]) -> HashMap<(&HostPattern, &str), &RouteConfig> {
+    routes.iter().map(|route| (place(route), route)).collect()
 }
 
 /// A route as its config writes it: host, if it names one, and path.
