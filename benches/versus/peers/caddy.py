@@ -5,7 +5,7 @@ from .base import Proxy
 
 class Caddy(Proxy):
     name, title = "caddy", "Caddy"
-    told = ("`lb_policy first`, `lb_try_duration 15s`, `lb_try_interval 50ms`, `lb_retry_match` of POSTs too, active checks of `/healthz` every "
+    told = ("`lb_policy first`, `lb_try_duration 15s`, `lb_try_interval 50ms`, `lb_retry_match` of POSTs too, their bodies kept for it (`request_buffers 256KiB`), active checks of `/healthz` every "
             "1 s (timeout 1 s, 2 failures), passive `max_fails 2`, `fail_duration 5s`, `unhealthy_status 502-504`, `response_header_timeout 5s`; "
             "GOMAXPROCS=2. Reload: `caddy reload`. Restart: a second one on the same port (SO_REUSEPORT), then SIGTERM to the first")
 
@@ -43,7 +43,6 @@ CONFIG = """{{
   admin 127.0.0.1:{admin}
   auto_https off
   persist_config off
-  grace_period 3s
   servers {{
     protocols h1 h2
     timeouts {{
@@ -59,6 +58,7 @@ https://localhost:{port}, https://127.0.0.1:{port} {{
   reverse_proxy 127.0.0.1:{first} 127.0.0.1:{second} {{
     lb_policy first
     lb_try_duration 15s
+    request_buffers 256KiB
     lb_try_interval 50ms
     lb_retry_match {{
       method POST GET
