@@ -1,5 +1,5 @@
 """What a run needs: programs from Debian, wheels from PyPI in an environment of its own, botgate and the load built."""
-import os, pathlib, platform, re, shutil, subprocess, sys
+import importlib.util, os, pathlib, platform, re, shutil, subprocess, sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target" / "versus"
@@ -19,6 +19,8 @@ def programs(peers):
 
 def debian():
     missing = sorted(package for program, package in DEBIAN.items() if not shutil.which(program))
+    if not importlib.util.find_spec("ensurepip"):
+        missing.append("python3-venv")
     if missing:
         sudo = [] if os.geteuid() == 0 else ["sudo"]
         subprocess.run([*sudo, "apt-get", "update", "-qq"], check=True)

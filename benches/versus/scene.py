@@ -124,13 +124,12 @@ def lua(body, authorization):
     return "\n".join(lines + [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]) + "\n"
 
 
-# Each request is another activity. Every run begins at another number.
+# Each request is another activity. Runs of different seconds begin at different numbers.
 DIFFER = """
 local first, last = wrk.body:match("^(.-)##########(.*)$")
 local number
 function init(args)
-  math.randomseed(os.time())
-  number = math.random(1, 9000) * 1000000
+  number = os.time() % 9000 * 1000000
   local made = wrk.format(nil, "/bot", nil, first .. "0000000001" .. last)
   head, tail = made:match("^(.-)0000000001(.*)$")
 end
