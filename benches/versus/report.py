@@ -5,6 +5,7 @@ import peers
 from figures import BY_KEY, CHANGES, FAULTS, FIGURES
 
 BEGIN, END = "<!-- benches/versus/run: begin -->", "<!-- benches/versus/run: end -->"
+NOT_MET = "**not met**"
 OWN = {"botgate", "botgate-kit", "botgate-tokens"}
 
 
@@ -67,18 +68,20 @@ def ratio_cell(result, figure):
 
 
 def goals(result):
-    """[(what, asked, found, met)] of what is asked of botgate."""
+    """[(what, asked, found, verdict)] of what is asked of botgate."""
     rows = []
     for figure in FIGURES:
         own = median(result, figure.key, figure.own)
         if figure.goal is not None:
             found = against(result, figure)
             if found and found[1] is not None:
-                rows.append((figure.title, f"{figure.goal:.2f} of the best peer", ratio_cell(result, figure), found[1] <= figure.goal))
+                met = found[1] <= figure.goal
+                verdict = "met" if met else "cannot be told apart" if figure.goal == 1 and not found[2] else NOT_MET
+                rows.append((figure.title, f"{figure.goal:.2f} of the best peer", ratio_cell(result, figure), verdict))
         if figure.limit is not None and own is not None:
             worst = max(result["samples"][figure.key][figure.own])
             unit = f" {figure.unit}" if figure.unit else ""
-            rows.append((figure.title, f"{figure.limit:g}{unit}", f"{shown(own, figure.unit)}{unit} (at worst {shown(worst, figure.unit)})", own <= figure.limit))
+            rows.append((figure.title, f"{figure.limit:g}{unit}", f"{shown(own, figure.unit)}{unit} (at worst {shown(worst, figure.unit)})", "met" if own <= figure.limit else NOT_MET))
     return rows
 
 
@@ -131,7 +134,7 @@ def failover_table(result):
 def goals_table(result):
     rows = goals(result)
     lines = [line(["asked of botgate", "at most", "found", ""]), line(["---"] * 4)]
-    return lines + [line([what, asked, found, "met" if met else "**not met**"]) for what, asked, found, met in rows]
+    return lines + [line(row) for row in rows]
 
 
 def tables(result):
@@ -142,6 +145,7 @@ def tables(result):
             f"{rounds} interleaved round{'s' * (rounds != 1)}; the machine's noise was ±{noise(result):.1%}, and no difference within it, or with ranges that overlap, is called one.")
     caption = ("500 POSTs per second over TLS while the active backend fails: failed requests · longest wait · until all succeed within 0.5 s; "
                "for reload and restart: failed · longest wait · sent again by the client, since its kept connection was closed.")
+    head = f"{result['remark']} {head}" if result.get("remark") else head
     return "\n".join([head, "", *costs_table(result), "", caption, "", *failover_table(result)])
 
 
@@ -149,12 +153,11 @@ def whole(result):
     """The Markdown beside the JSON."""
     told = [f"- **{peers.ALL[name].title}**: {peers.ALL[name].told}." for name in result["names"]]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    remark = [result["remark"], ""] if result.get("remark") else []
     notes = ["", "## What failed, and how", "", *[f"- {note}" for note in result["notes"]]] if result["notes"] else []
     return "\n".join([
         "# botgate beside its peers", "",
         f"Made by `benches/versus/run` on {result['date']} ({versions}), in {result['seconds_taken']} s. The load average was "
-        f"{result['machine']['load_average_at_start']:.1f} when it began.", "", *remark,
+        f"{result['machine']['load_average_at_start']:.1f} when it began.", "",
         "## What is asked", "", *goals_table(result), "", "## What was measured", "", tables(result), "",
         "## How each was set up", "",
         "The same P-256 certificate, TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, kept connections to two backends by priority, two threads, no access log, "
