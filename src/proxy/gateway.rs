@@ -8,10 +8,10 @@ use http::header::{CONTENT_LENGTH, EXPECT, TE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::client::Client;
+use super::client_body::ClientBody;
 use super::exchange::{Exchange, target_of};
 use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
 use super::limits::{Holding, Slot};
@@ -68,7 +68,7 @@ impl Gateway {
     }
 
     /// Serves one request.
-    pub async fn serve(&self, request: Request<Incoming>, client: &Client) -> Response<ResponseBody> {
+    pub async fn serve(&self, request: Request<ClientBody>, client: &Client) -> Response<ResponseBody> {
         let worker = &self.0;
         let received = worker.clock.now();
         let http1 = request.version() < Version::HTTP_2;
@@ -162,14 +162,14 @@ impl Gateway {
     fn exchange(
         &self,
         mut parts: Parts,
-        body: Incoming,
+        body: ClientBody,
         admitted: Admitted,
         client: &Client,
         received: Moment,
     ) -> Exchange {
         let pool = &admitted.pool.get().config;
         let upgrade = head::upgrade(&parts).cloned().map(|protocol| {
-            let on = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+            let on = body.upgrade(&mut parts.extensions);
             (protocol, on)
         });
         let wants_trailers = parts.headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));

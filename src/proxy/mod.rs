@@ -9,6 +9,7 @@
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
 //! | `headers` | what changes in headers on the way through |
 //! | `exchange` | one request, and what its attempts share |
+//! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
 //! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
@@ -26,6 +27,8 @@ mod attempt;
 mod attempts;
 mod background;
 mod client;
+mod client_body;
+mod client_upgrade;
 mod delivery;
 mod exchange;
 mod fields;
@@ -56,6 +59,9 @@ mod warmth;
 mod worker;
 
 pub use client::{Client, ClientCertificate};
+pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
+pub use client_upgrade::{ClientUpgrade, NotUpgraded};
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
+pub use tunnel::{ByteStream, End};

@@ -10,13 +10,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::client_body::ClientBody;
 use super::limits::Holding;
 use crate::model::{Clock, Moment};
 
 /// The body of a request, as attempts read it: each from its first byte.
-pub(super) struct Recording<S = Incoming> {
+pub(super) struct Recording<S = ClientBody> {
     clock: Clock,
     total: Cell<Option<u64>>,
     inner: RefCell<Inner<S>>,
@@ -203,7 +203,7 @@ impl<S> Recording<S> {
 }
 
 /// One attempt's view of a body. Empty for a request without one.
-pub(super) struct RequestBody<S = Incoming>(Option<Turn<S>>);
+pub(super) struct RequestBody<S = ClientBody>(Option<Turn<S>>);
 
 struct Turn<S> {
     recording: Rc<Recording<S>>,
