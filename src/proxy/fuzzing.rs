@@ -8,6 +8,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 
 use super::client::Client;
+use super::forwarding::Told;
+use super::survey::Survey;
 use super::{head, headers};
 use crate::config::MinRate;
 use crate::model::Side;
@@ -28,12 +30,16 @@ pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> 
         body_timeout: Duration::from_secs(1),
         certificate: None,
         body_rate: MinRate::NONE,
+        told: Told::default(),
     }
 }
 
 /// Makes a client's headers fit to be forwarded.
 pub fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &str, version: Version) {
-    headers::prepare_request(headers, client, host, version);
+    let survey = Survey::of(headers);
+    if let Some(origin) = Told::origin(client, host) {
+        headers::prepare_request(headers, survey, client, &origin, version);
+    }
 }
 
 /// Makes a backend's headers fit for the client.
@@ -43,7 +49,7 @@ pub fn prepare_response(headers: &mut HeaderMap, version: Version, request_id: &
 
 /// The host that a request is routed by; none where it is refused.
 pub fn host(parts: &Parts) -> Option<String> {
-    head::host(parts).ok().map(std::borrow::Cow::into_owned)
+    head::host(parts, Survey::of(&parts.headers)).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The target that is sent on and the path that is routed by; none where the request is refused.

@@ -7,7 +7,8 @@
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
-//! | `headers` | what changes in headers on the way through |
+//! | `survey` | one look at the fields of a head: which of those that matter are there |
+//! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
@@ -33,6 +34,7 @@ mod delivery;
 mod exchange;
 mod fields;
 mod flight;
+mod forwarding;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -48,6 +50,7 @@ mod recording;
 mod refuse;
 mod response;
 mod rest;
+mod survey;
 mod target;
 mod token;
 mod tracking;
@@ -61,6 +64,7 @@ mod worker;
 pub use client::{Client, ClientCertificate};
 pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
 pub use client_upgrade::{ClientUpgrade, NotUpgraded};
+pub use forwarding::Told;
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
