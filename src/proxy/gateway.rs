@@ -1,7 +1,9 @@
 //! One worker's data plane: a request from its head to its response.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -24,6 +26,7 @@ use super::survey::{Field, Survey};
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
+use super::worker_clock::WorkerClock;
 use super::{attempts, background, fields, guard, head, limits, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
@@ -32,6 +35,25 @@ use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 /// The data plane of one worker; a clone is another handle on it.
 #[derive(Clone)]
 pub struct Gateway(Rc<Worker>);
+
+pin_project_lite::pin_project! {
+    /// A request under way: the clock stands while it is polled.
+    struct Serving<'a, F> {
+        clock: &'a WorkerClock,
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F: Future> Future for Serving<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _held = this.clock.hold();
+        this.answer.poll(cx)
+    }
+}
 
 /// What a request was found to be for.
 struct Admitted {
@@ -69,7 +91,15 @@ impl Gateway {
     }
 
     /// Serves one request.
-    pub async fn serve(&self, request: Request<ClientBody>, client: &Client) -> Response<ResponseBody> {
+    pub fn serve<'a>(
+        &'a self,
+        request: Request<ClientBody>,
+        client: &'a Client,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'a {
+        Serving { clock: &self.0.clock, answer: self.answer(request, client) }
+    }
+
+    async fn answer(&self, request: Request<ClientBody>, client: &Client) -> Response<ResponseBody> {
         let worker = &self.0;
         let received = worker.clock.now();
         let http1 = request.version() < Version::HTTP_2;
@@ -202,7 +232,7 @@ impl Gateway {
             headers: parts.headers,
             request_id,
             body: (!body.is_end_stream())
-                .then(|| Recording::new(body, limits, self.0.clock, Holding::of(&self.0.purse))),
+                .then(|| Recording::new(body, limits, self.0.clock.clone(), Holding::of(&self.0.purse))),
             body_timeout: client.body_timeout,
             body_rate: client.body_rate,
             wants_trailers,

@@ -3,7 +3,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `gateway` | a request from its head to its response |
-//! | `worker` | what the requests of one worker share |
+//! | `worker`, `worker_clock` | what the requests of one worker share; its clock, read once in a poll |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
@@ -12,7 +12,7 @@
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
-//! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
+//! | `attempts`, `tried`, `plan` | which backend, and what after a failure: the loop, where it has been, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
 //! | `warmth` | connections that stand open to every backend that could take over |
@@ -55,11 +55,13 @@ mod target;
 mod token;
 mod tracking;
 mod trailers;
+mod tried;
 mod tunnel;
 mod voice;
 mod waits;
 mod warmth;
 mod worker;
+mod worker_clock;
 
 pub use client::{Client, ClientCertificate};
 pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
