@@ -1,6 +1,8 @@
-//! The doors by which the fuzz targets of `tests/fuzz` come in: what they need of the data plane, and nothing else.
+//! The doors by which the fuzz targets of `tests/fuzz` and the benchmarks come in: what they need of the data plane, and
+//! nothing else.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use http::{HeaderMap, HeaderValue, Version};
 use super::client::Client;
 use super::forwarding::Told;
 use super::survey::Survey;
+use super::waits::{Terms, Wait, Waits};
 use super::{head, headers};
 use crate::config::MinRate;
-use crate::model::Side;
+use crate::model::{AttemptPhase, BackendId, Moment, Side};
 
 pub use super::tunnel::WebSocketFrames;
 
@@ -55,6 +58,34 @@ pub fn host(parts: &Parts) -> Option<String> {
 /// The target that is sent on and the path that is routed by; none where the request is refused.
 pub fn path(parts: &Parts) -> Option<(&str, &str)> {
     head::path(parts).ok()
+}
+
+/// Attempts that wait for a backend.
+pub struct Waiting {
+    waits: Rc<Waits>,
+    _others: Vec<Wait>,
+}
+
+impl Waiting {
+    /// So many of them, until long after `now`.
+    pub fn new(count: usize, now: Moment) -> Self {
+        let waits = Rc::new(Waits::default());
+        let terms = || Terms::of_a_part(BackendId(1), now + Duration::from_secs(3600));
+        let _others = (0..count).map(|_| waits.watch(terms(), None, now)).collect();
+        Self { waits, _others }
+    }
+
+    /// One more begins to wait, and has its answer.
+    pub fn one_more(&self, now: Moment) {
+        let wait = self.waits.watch(Terms::of_a_part(BackendId(1), now + Duration::from_secs(14)), None, now);
+        wait.reached(AttemptPhase::Send, now);
+        drop(wait);
+    }
+
+    /// All of them are looked at; how many backends have become suspects.
+    pub fn sweep(&self, now: Moment) -> usize {
+        self.waits.sweep(now).len()
+    }
 }
 
 /// The frames that a client sends, or a backend.
