@@ -1,4 +1,6 @@
-//! What the request path does for every request, in nanoseconds: `cargo bench --bench request_path`.
+//! What the request path does for every request, in nanoseconds: `cargo bench --features fuzzing --bench request_path`. How
+//! many instructions and allocations all of it takes, `benches/instructions/run` counts.
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,10 +9,11 @@ use std::time::Duration;
 use botgate::config::{HostPattern, LedgerConfig, RouteConfig};
 use botgate::ledger::{ActivityId, Answer, Entry, Ledger, Need};
 use botgate::model::Moment;
+use botgate::proxy::fuzzing::{Waiting, client, prepare_request, prepare_response};
 use botgate::snapshot::{Route, RouteTable, Snapshot, SnapshotCell};
 use botgate::wire::h1::{Asked, Gate, Limits, Reader};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 /// A table of `count` routes: ten paths on each host.
 fn table(count: usize) -> RouteTable {
@@ -68,6 +71,62 @@ fn ledger(c: &mut Criterion) {
     });
 }
 
+/// What is changed in the headers of a request and of its response, and what is told of the client.
+fn headers(c: &mut Criterion) {
+    let client = client("192.0.2.7:4711".parse().unwrap(), "198.51.100.1:443".parse().unwrap(), true, false);
+    let request = HeaderMap::from_iter(
+        [
+            ("host", "bot.contoso.com"),
+            ("authorization", "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAxMjM0NTY3ODkwIiwidHlwIjoiSldUIn0"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("user-agent", "BF-DirectLine (Microsoft-BotFramework/3.2 +https://botframework.com/ua)"),
+            ("accept", "*/*"),
+            ("ms-cv", "AAAAAAAAAAAAAAAA.1.1.1.1"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ("x-ms-conversation-id", "a:1-conversation-0123456789"),
+            ("accept-encoding", "gzip, deflate"),
+            ("connection", "keep-alive"),
+            ("content-length", "1024"),
+        ]
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))),
+    );
+    let answer = HeaderMap::from_iter(
+        [("content-type", "application/json"), ("date", "Sun, 22 Nov 2026 12:00:00 GMT"), ("content-length", "2")]
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))),
+    );
+    let id = HeaderValue::from_static("0af7651916cd43dd8448eb211c80319c");
+    let mut group = c.benchmark_group("headers");
+    group.bench_function("a copy of those of a request, for comparison", |b| b.iter(|| request.clone()));
+    group.bench_function("a request's, copied and made fit", |b| {
+        b.iter(|| {
+            let mut headers = request.clone();
+            prepare_request(&mut headers, &client, black_box("bot.contoso.com"), Version::HTTP_11);
+            headers
+        });
+    });
+    group.bench_function("a response's, copied and made fit", |b| {
+        b.iter(|| {
+            let mut headers = answer.clone();
+            prepare_response(&mut headers, Version::HTTP_11, &id);
+            headers
+        });
+    });
+    group.finish();
+}
+
+/// What it costs to wait: a place among the waiting, and the look at all of them that the worker takes fifty times a second.
+fn waits(c: &mut Criterion) {
+    let mut group = c.benchmark_group("waits");
+    for count in [0, 1_000] {
+        let waiting = Waiting::new(count, Moment::ZERO);
+        group.bench_function(format!("one more beside {count}"), |b| {
+            b.iter(|| waiting.one_more(black_box(Moment::ZERO)))
+        });
+        group.bench_function(format!("a look at {count}"), |b| b.iter(|| waiting.sweep(black_box(Moment::ZERO))));
+    }
+    group.finish();
+}
+
 /// What the strict reader costs: a request as a channel sends it, and a body that it only counts.
 fn reader(c: &mut Criterion) {
     let limits = Limits { head: 32 * 1024, fields: 100 };
@@ -114,5 +173,5 @@ fn reader(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, routes, snapshot, ledger, reader);
+criterion_group!(benches, routes, snapshot, headers, waits, ledger, reader);
 criterion_main!(benches);

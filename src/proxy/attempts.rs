@@ -15,10 +15,11 @@ use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
 use super::response::{Relay, ResponseBody};
 use super::target::{PoolRef, Target};
+use super::tried::Tried;
 use super::tunnel;
 use super::worker::Worker;
 use crate::config::EvidenceConfig;
-use crate::model::{BackendId, EvidenceKind, Fate};
+use crate::model::{EvidenceKind, Fate};
 use crate::steering::Rounds;
 use crate::telemetry::Counter;
 
@@ -36,7 +37,7 @@ pub(super) async fn run(
     exchange: &mut Exchange,
     mut pool: PoolRef,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let mut tried: Vec<BackendId> = Vec::new();
+    let mut tried = Tried::default();
     // Its body was read, or an earlier delivery waited for: the pool may have moved meanwhile.
     pool = pool.in_view(worker.view());
     let mut target = pool.choose(|_| false).ok_or(Refusal::AllDown)?;
@@ -120,9 +121,9 @@ pub(super) async fn run(
 }
 
 /// The next backend that may be tried: one that has as many requests as it may take is left alone.
-fn another(worker: &Worker, pool: &PoolRef, tried: &[BackendId]) -> Option<Target> {
+fn another(worker: &Worker, pool: &PoolRef, tried: &Tried) -> Option<Target> {
     let (id, now) = (worker.id, worker.clock.now());
-    pool.choose(|backend| tried.contains(&backend.id) || limits::is_full(pool.get(), backend, id, now))
+    pool.choose(|backend| tried.contains(backend.id) || limits::is_full(pool.get(), backend, id, now))
 }
 
 fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, another: bool) -> Next {
@@ -204,7 +205,7 @@ fn respond(
 
 /// Reads the rest of a response that nobody will see, so that its connection can carry the next request.
 fn drain(worker: &Worker, refused: Answer) {
-    let clock = worker.clock;
+    let clock = worker.clock.clone();
     tokio::task::spawn_local(async move {
         let body = http_body_util::Limited::new(refused.response.into_body(), MOST_DRAINED);
         if let Ok(Ok(_)) = tokio::time::timeout(DRAIN_TIME, body.collect()).await {

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
+use super::forwarding::Told;
 use crate::config::{MinRate, Network};
 use crate::pki::Identity;
 
@@ -36,6 +37,8 @@ pub struct Client {
     pub certificate: Option<Box<ClientCertificate>>,
     /// Pace at which a request body must come.
     pub body_rate: MinRate,
+    /// What was told of it last; nothing at first.
+    pub told: Told,
 }
 
 /// The verified certificate of a client.
@@ -85,23 +88,37 @@ impl Client {
 }
 
 #[cfg(test)]
+impl Client {
+    /// One over TLS, that is not believed.
+    pub(super) fn stranger() -> Self {
+        Self {
+            peer: SocketAddr::from(([192, 0, 2, 7], 1234)),
+            local: SocketAddr::from(([198, 51, 100, 1], 8443)),
+            tls: true,
+            server_name: None,
+            certificate_names: Arc::default(),
+            trusted: false,
+            networks: Vec::new(),
+            listener: 0,
+            body_timeout: Duration::from_secs(1),
+            certificate: None,
+            body_rate: MinRate::NONE,
+            told: Told::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_connection_is_for_the_hosts_that_its_certificate_bears() {
         let client = |server_name: Option<&str>, trusted: bool| Client {
-            peer: "192.0.2.7:1234".parse().unwrap(),
-            local: "198.51.100.1:443".parse().unwrap(),
-            tls: true,
             server_name: server_name.map(Into::into),
             certificate_names: ["bot.contoso.com".to_owned(), "*.bot.contoso.com".to_owned()].into(),
             trusted,
-            networks: Vec::new(),
-            listener: 0,
-            body_timeout: Duration::ZERO,
-            certificate: None,
-            body_rate: MinRate::NONE,
+            ..Client::stranger()
         };
         for (host, may) in [
             ("bot.contoso.com", true),

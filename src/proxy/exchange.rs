@@ -6,8 +6,8 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use hyper::upgrade::OnUpgrade;
 
+use super::client_upgrade::ClientUpgrade;
 use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
 use super::limits::Slot;
 use super::log::Line;
@@ -52,7 +52,7 @@ pub(super) struct Exchange {
     /// Whether it asked for trailers (`TE: trailers`, RFC 9110, section 10.1.4).
     pub(super) wants_trailers: bool,
     /// The protocol it asks to upgrade to, and the client's side of the tunnel.
-    pub(super) upgrade: Option<(HeaderValue, OnUpgrade)>,
+    pub(super) upgrade: Option<(HeaderValue, ClientUpgrade)>,
 }
 
 impl Exchange {

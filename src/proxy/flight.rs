@@ -1,5 +1,6 @@
 //! A request under way at a backend: counted while it lasts, and once when it ends.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) struct Flight {
     /// Bytes of a tunnel from the client.
     heard: u64,
     end: End,
+    /// When it was first asked for after its end.
+    ended: Cell<Option<Moment>>,
     /// Whether it is counted as answered already: a tunnel is, once it is open.
     counted: bool,
     /// Its request's place among those under way in the pool.
@@ -73,6 +76,7 @@ impl Flight {
             heard: 0,
             left: false,
             end: End::Open,
+            ended: Cell::new(None),
             counted: false,
             slot: None,
             log: None,
@@ -147,8 +151,13 @@ impl Flight {
         self.end == End::Complete
     }
 
+    /// The moment it is, or, once the body has ended, when that was noticed.
     pub(super) fn now(&self) -> Moment {
-        self.worker.clock.now()
+        let now = self.ended.get().unwrap_or_else(|| self.worker.clock.now());
+        if self.end != End::Open {
+            self.ended.set(Some(now));
+        }
+        now
     }
 }
 
@@ -161,7 +170,7 @@ impl Drop for Flight {
             cell.under_way.end();
         }
         let Some(status) = self.status else { return };
-        let now = self.worker.clock.now();
+        let now = self.now();
         if let Some((line, body)) = &mut self.log {
             let bytes = (body.as_ref().map_or(self.heard, |body| body.received()), self.sent);
             let outcome = self.end.as_str();

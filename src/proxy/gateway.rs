@@ -1,28 +1,32 @@
 //! One worker's data plane: a request from its head to its response.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, EXPECT, TE, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::{Request, Response, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::client::Client;
+use super::client_body::ClientBody;
 use super::exchange::{Exchange, target_of};
-use super::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID, is_request_id, prepare_request};
+use super::forwarding::{Origin, Told};
+use super::headers::{X_REQUEST_ID, is_request_id, prepare_request};
 use super::limits::{Holding, Slot};
 use super::log::Line;
 use super::recording::{BodyLimits, Recording};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
+use super::survey::{Field, Survey};
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
+use super::worker_clock::WorkerClock;
 use super::{attempts, background, fields, guard, head, limits, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
@@ -32,10 +36,29 @@ use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 #[derive(Clone)]
 pub struct Gateway(Rc<Worker>);
 
+pin_project_lite::pin_project! {
+    /// A request under way: the clock stands while it is polled.
+    struct Serving<'a, F> {
+        clock: &'a WorkerClock,
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F: Future> Future for Serving<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _held = this.clock.hold();
+        this.answer.poll(cx)
+    }
+}
+
 /// What a request was found to be for.
 struct Admitted {
     pool: PoolRef,
-    host: String,
+    origin: Rc<Origin>,
     most_body: u64,
     /// Its place among the guards of the snapshot.
     guard: Option<usize>,
@@ -68,14 +91,23 @@ impl Gateway {
     }
 
     /// Serves one request.
-    pub async fn serve(&self, request: Request<Incoming>, client: &Client) -> Response<ResponseBody> {
+    pub fn serve<'a>(
+        &'a self,
+        request: Request<ClientBody>,
+        client: &'a Client,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'a {
+        Serving { clock: &self.0.clock, answer: self.answer(request, client) }
+    }
+
+    async fn answer(&self, request: Request<ClientBody>, client: &Client) -> Response<ResponseBody> {
         let worker = &self.0;
         let received = worker.clock.now();
         let http1 = request.version() < Version::HTTP_2;
         let (parts, body) = request.into_parts();
-        let expects = parts.headers.contains_key(EXPECT);
+        let survey = Survey::of(&parts.headers);
+        let expects = survey.has(Field::Expect);
         let log = Line::begin(worker, &parts, client, received);
-        let admitted = match self.admit(&parts, client, received) {
+        let admitted = match self.admit(&parts, survey, client, received) {
             Ok(admitted) => admitted,
             Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
@@ -87,7 +119,7 @@ impl Gateway {
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
         pool.get().stats.cells.of(worker.id).requests.increment();
-        let mut exchange = self.exchange(parts, body, admitted, client, received);
+        let mut exchange = self.exchange(parts, survey, body, admitted, client, received);
         exchange.log = log;
         if let Some(log) = &mut exchange.log {
             log.has_id(&exchange.request_id);
@@ -125,9 +157,16 @@ impl Gateway {
     }
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
-    fn admit(&self, parts: &Parts, client: &Client, now: Moment) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
-        let mut admitted = self.route(parts, client).map_err(|refusal| (refusal, None))?;
-        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    fn admit(
+        &self,
+        parts: &Parts,
+        survey: Survey,
+        client: &Client,
+        now: Moment,
+    ) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let mut admitted = self.route(parts, survey, client).map_err(|refusal| (refusal, None))?;
+        let declared = survey.get(Field::ContentLength, &parts.headers);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > admitted.most_body) {
             return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
         }
@@ -138,15 +177,15 @@ impl Gateway {
         Ok(admitted)
     }
 
-    fn route(&self, parts: &Parts, client: &Client) -> Result<Admitted, Refusal> {
+    fn route(&self, parts: &Parts, survey: Survey, client: &Client) -> Result<Admitted, Refusal> {
         head::method(&parts.method)?;
-        head::transfer_coding(&parts.headers)?;
+        head::transfer_coding(&parts.headers, survey)?;
         if parts.version >= Version::HTTP_2 {
             fields::check(parts)?;
         }
-        let host = head::host(parts)?;
+        let host = head::host(parts, survey)?;
         let (_, path) = head::path(parts)?;
-        head::demands(parts)?;
+        head::demands(parts, survey)?;
         if !client.may_ask_for(&host) {
             return Err(Refusal::Misdirected);
         }
@@ -156,30 +195,28 @@ impl Gateway {
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        Ok(Admitted { pool: PoolRef::new(view.clone(), pool), host: host.into_owned(), most_body, guard, slot: None })
+        let origin = Told::origin(client, &host).ok_or(Refusal::BadRequest("the Host header is not a host"))?;
+        Ok(Admitted { pool: PoolRef::new(view, pool), origin, most_body, guard, slot: None })
     }
 
     fn exchange(
         &self,
         mut parts: Parts,
-        body: Incoming,
+        survey: Survey,
+        body: ClientBody,
         admitted: Admitted,
         client: &Client,
         received: Moment,
     ) -> Exchange {
         let pool = &admitted.pool.get().config;
-        let upgrade = head::upgrade(&parts).cloned().map(|protocol| {
-            let on = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let upgrade = head::upgrade(&parts, survey).cloned().map(|protocol| {
+            let on = body.upgrade(&mut parts.extensions);
             (protocol, on)
         });
-        let wants_trailers = parts.headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-        if upgrade.is_none() {
-            parts.headers.remove(UPGRADE);
-        }
-        prepare_request(&mut parts.headers, client, &admitted.host, parts.version);
-        // After that: a key that is empty, or that `Connection` names, does not reach the backend.
-        let keyed = parts.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
-        let request_id = parts.headers.get(X_REQUEST_ID).cloned();
+        let te = survey.get(Field::Te, &parts.headers);
+        let wants_trailers = te.is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+        let request_id = prepare_request(&mut parts.headers, survey, client, &admitted.origin, parts.version);
+        let keyed = survey.get(Field::IdempotencyKey, &parts.headers).is_some_and(|key| !key.is_empty());
         let limits = BodyLimits { held: pool.replay_buffer, most: admitted.most_body };
         Exchange {
             received,
@@ -193,9 +230,9 @@ impl Gateway {
             may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),
             method: parts.method,
             headers: parts.headers,
-            request_id: request_id.unwrap_or(HeaderValue::from_static("-")),
+            request_id,
             body: (!body.is_end_stream())
-                .then(|| Recording::new(body, limits, self.0.clock, Holding::of(&self.0.purse))),
+                .then(|| Recording::new(body, limits, self.0.clock.clone(), Holding::of(&self.0.purse))),
             body_timeout: client.body_timeout,
             body_rate: client.body_rate,
             wants_trailers,

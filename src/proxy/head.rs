@@ -2,23 +2,22 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, EXPECT, HOST, HeaderName, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HeaderName, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::refuse::Refusal;
+use super::survey::{Field, Survey};
 
 /// The host that a request is for: lower case, without port or trailing dot.
 ///
 /// # Errors
 /// 400 when there is none, more than one, or one that is no host (RFC 9112, section 3.2).
-pub(super) fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
-    let mut written = parts.headers.get_all(HOST).iter();
-    let header = written.next();
-    if written.next().is_some() {
+pub(super) fn host(parts: &Parts, survey: Survey) -> Result<Cow<'_, str>, Refusal> {
+    if survey.repeats(Field::Host) {
         return Err(Refusal::BadRequest("several Host headers"));
     }
-    let header = match header {
+    let header = match survey.get(Field::Host, &parts.headers) {
         Some(value) => Some(value.to_str().map_err(|_| Refusal::BadRequest("the Host header is not a host"))?),
         None => None,
     };
@@ -49,21 +48,32 @@ fn canonical(authority: &str) -> Option<Cow<'_, str>> {
         address.parse::<std::net::Ipv6Addr>().ok()?;
         address
     } else {
-        match authority.split_once(':') {
-            Some((host, port)) if is_port(port) => host,
+        match authority.bytes().position(|byte| byte == b':').and_then(|at| authority.split_at_checked(at)) {
+            Some((host, port)) if is_port(&port[1..]) => host,
             Some(_) => return None,
             None => authority,
         }
     };
     let host = host.strip_suffix('.').unwrap_or(host);
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) || host.split('.').any(str::is_empty) {
+    if host.is_empty() || host.len() > 253 {
         return None;
     }
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Some(host.to_ascii_lowercase().into());
+    let (mut before, mut upper) = (b'.', false);
+    for byte in host.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b':' => {}
+            b'A'..=b'Z' => upper = true,
+            // Not at its begin or end, nor after another.
+            b'.' if before != b'.' => {}
+            _ => return None,
+        }
+        before = byte;
     }
-    Some(host.into())
+    match (before, upper) {
+        (b'.', _) => None,
+        (_, true) => Some(host.to_ascii_lowercase().into()),
+        (_, false) => Some(host.into()),
+    }
 }
 
 fn is_port(text: &str) -> bool {
@@ -84,7 +94,10 @@ pub(super) fn method(method: &Method) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 400 for any other.
-pub(super) fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn transfer_coding(headers: &HeaderMap, survey: Survey) -> Result<(), Refusal> {
+    if !survey.has(Field::TransferEncoding) {
+        return Ok(());
+    }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let plain = match (codings.next(), codings.next()) {
         (None, _) => true,
@@ -150,8 +163,8 @@ fn is_ambiguous(path: &str) -> bool {
 ///
 /// HTTP/1.1 only: HTTP/2 has no Upgrade (RFC 9113, section 8.6). An upgrade to `h2c` is passed over, as a server may
 /// (section 3.2): behind it a client could send requests that no route was asked about.
-pub(super) fn upgrade(parts: &Parts) -> Option<&HeaderValue> {
-    let protocol = parts.headers.get(UPGRADE)?;
+pub(super) fn upgrade(parts: &Parts, survey: Survey) -> Option<&HeaderValue> {
+    let protocol = survey.get(Field::Upgrade, &parts.headers)?;
     let asked = parts.version == Version::HTTP_11 && names(&parts.headers, "upgrade");
     (asked && !lists(&parts.headers, &UPGRADE, "h2c")).then_some(protocol)
 }
@@ -163,11 +176,17 @@ pub(super) fn upgrade(parts: &Parts) -> Option<&HeaderValue> {
 ///
 /// # Errors
 /// 400, 417, 426.
-pub(super) fn demands(parts: &Parts) -> Result<(), Refusal> {
-    if parts.headers.get_all(EXPECT).iter().any(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+pub(super) fn demands(parts: &Parts, survey: Survey) -> Result<(), Refusal> {
+    if survey.has(Field::Expect)
+        && parts
+            .headers
+            .get_all(EXPECT)
+            .iter()
+            .any(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
         return Err(Refusal::Expectation);
     }
-    if upgrade(parts).is_some() && lists(&parts.headers, &UPGRADE, "websocket") {
+    if upgrade(parts, survey).is_some() && lists(&parts.headers, &UPGRADE, "websocket") {
         if parts.method != Method::GET {
             return Err(Refusal::BadRequest("a WebSocket begins with GET"));
         }
@@ -196,7 +215,13 @@ fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::header::HOST;
+
     use super::*;
+
+    fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+        super::host(parts, Survey::of(&parts.headers))
+    }
 
     fn parts(target: &str, hosts: &[&str]) -> Parts {
         let mut request = http::Request::builder().uri(target);
@@ -259,7 +284,7 @@ mod tests {
             for coding in codings {
                 headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
             }
-            assert_eq!(transfer_coding(&headers).is_ok(), fine, "{codings:?}");
+            assert_eq!(transfer_coding(&headers, Survey::of(&headers)).is_ok(), fine, "{codings:?}");
         }
     }
 
@@ -269,12 +294,9 @@ mod tests {
             [(&b"websocket"[..], true), (b"h2c", false), (b"websocket, H2C", false), (b"h2c,\x80", false)]
         {
             let request = http::Request::builder().header(CONNECTION, "upgrade").header(UPGRADE, protocol);
-            assert_eq!(
-                upgrade(&request.body(()).unwrap().into_parts().0).is_some(),
-                asked,
-                "{}",
-                protocol.escape_ascii()
-            );
+            let parts = request.body(()).unwrap().into_parts().0;
+            let upgrade = upgrade(&parts, Survey::of(&parts.headers));
+            assert_eq!(upgrade.is_some(), asked, "{}", protocol.escape_ascii());
         }
     }
 
@@ -294,7 +316,8 @@ mod tests {
         let demand = |method: &str, headers: &[(&str, &str)]| {
             let request = http::Request::builder().method(method).uri("/");
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            demands(&request.body(()).unwrap().into_parts().0)
+            let parts = request.body(()).unwrap().into_parts().0;
+            demands(&parts, Survey::of(&parts.headers))
         };
         let (connection, upgrade) = (("connection", "Upgrade"), ("upgrade", "WebSocket"));
         let version = |version| ("sec-websocket-version", version);

@@ -1,13 +1,13 @@
 //! What changes in headers on the way through.
 
-use std::fmt::Write;
-
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Version};
 
 use super::client::Client;
+use super::forwarding::{self, Origin};
 use super::head::items;
+use super::survey::{Field, Fields, Survey};
 
 /// The id of a request: accepted from the client, or made here.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,39 +18,52 @@ pub(super) const BOTGATE_ATTEMPT: HeaderName = HeaderName::from_static("botgate-
 /// Says to a resend that it was answered from its first delivery, and how.
 pub(super) const BOTGATE_RESEND: HeaderName = HeaderName::from_static("botgate-resend");
 /// Says to a bot that an activity is a probe's, which is sent past the data plane.
-const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
+pub(super) const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
 /// The epoch of the pool, so that a backend can refuse what is stale.
 pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+pub(super) const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(super) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+pub(super) const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Meant for one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HTTP2_SETTINGS,
-];
+const HOP_BY_HOP: Fields = Fields::of(&[
+    Field::Connection,
+    Field::KeepAlive,
+    Field::ProxyConnection,
+    Field::ProxyAuthenticate,
+    Field::Te,
+    Field::TransferEncoding,
+    Field::Upgrade,
+    Field::Http2Settings,
+]);
+
+/// Not a client's to say to a backend: what was settled with this gateway, and what only a gateway says. A 100 is answered
+/// here, when the body is first asked for (RFC 9110, section 10.1.1).
+const FOR_THE_GATEWAY: Fields = Fields::of(&[
+    Field::Expect,
+    Field::ProxyAuthorization,
+    Field::BotgateAttempt,
+    Field::BotgateEpoch,
+    Field::BotgateResend,
+    Field::BotgateProbe,
+]);
 
 /// Removes what is meant for one connection only: the fixed names and those that `Connection` lists.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+fn strip_hop_by_hop(headers: &mut HeaderMap, survey: Survey) {
+    if survey.has(Field::Connection) {
         let listed: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
             .flat_map(items)
+            // What nearly every such header says, and is removed anyway.
+            .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| !is_end_to_end(name))
             .collect();
@@ -58,9 +71,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+    survey.remove(HOP_BY_HOP, headers);
 }
 
 /// What no `Connection` header can have removed: a list that names what frames, routes or authorizes the message, or what
@@ -82,23 +93,34 @@ fn is_end_to_end(name: &HeaderName) -> bool {
     NAMES.contains(name) || name_text.starts_with("x-forwarded-") || name_text.starts_with("client-cert")
 }
 
-/// Makes a client's headers fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place.
-pub(super) fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &str, version: Version) {
-    strip_hop_by_hop(headers);
-    // A 100 is answered here, when the body is first asked for (RFC 9110, section 10.1.1).
-    headers.remove(header::EXPECT);
-    headers.remove(header::PROXY_AUTHORIZATION);
-    headers.remove(BOTGATE_ATTEMPT);
-    headers.remove(BOTGATE_EPOCH);
-    headers.remove(BOTGATE_RESEND);
-    headers.remove(BOTGATE_PROBE);
-    remove_aliases(headers);
-    join_cookies(headers);
-    tell_certificate(headers, client);
-    tell_forwarding(headers, client, host);
+/// Makes a client's headers fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place, which is
+/// returned. `survey` is of these headers.
+pub(super) fn prepare_request(
+    headers: &mut HeaderMap,
+    survey: Survey,
+    client: &Client,
+    origin: &Origin,
+    version: Version,
+) -> HeaderValue {
+    headers.reserve(forwarding::ADDED + 2);
+    strip_hop_by_hop(headers, survey);
+    survey.remove(FOR_THE_GATEWAY, headers);
+    if survey.has_underscore() {
+        remove_aliases(headers);
+    }
+    if survey.repeats(Field::Cookie) {
+        join_cookies(headers);
+    }
+    tell_certificate(headers, survey, client);
+    forwarding::tell(headers, survey, client, origin);
     append_via(headers, version);
-    if !headers.get(X_REQUEST_ID).is_some_and(is_request_id) {
-        headers.insert(X_REQUEST_ID, new_request_id());
+    match survey.get(Field::XRequestId, headers).filter(|id| is_request_id(id)) {
+        Some(id) => id.clone(),
+        None => {
+            let id = new_request_id();
+            headers.insert(X_REQUEST_ID, id.clone());
+            id
+        }
     }
 }
 
@@ -137,10 +159,6 @@ fn remove_aliases(headers: &mut HeaderMap) {
 
 /// HTTP/2 may split cookies over several fields; HTTP/1.1 has one (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
-    let mut crumbs = headers.get_all(header::COOKIE).iter();
-    if crumbs.next().is_none() || crumbs.next().is_none() {
-        return;
-    }
     let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
@@ -148,75 +166,13 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// `Client-Cert` (RFC 9440): only what this gateway has verified, or a trusted one before it.
-fn tell_certificate(headers: &mut HeaderMap, client: &Client) {
+fn tell_certificate(headers: &mut HeaderMap, survey: Survey, client: &Client) {
+    const SAID: Fields = Fields::of(&[Field::ClientCert, Field::ClientCertChain]);
     if !client.trusted || client.certificate.is_some() {
-        headers.remove(&CLIENT_CERT);
-        headers.remove(&CLIENT_CERT_CHAIN);
+        survey.remove(SAID, headers);
     }
     if let Some(header) = client.certificate.as_ref().and_then(|certificate| certificate.header.as_ref()) {
         headers.insert(CLIENT_CERT, header.clone());
-    }
-}
-
-/// `Forwarded` (RFC 7239) and the older `X-Forwarded-*`: from an untrusted client rebuilt, from a trusted one extended.
-fn tell_forwarding(headers: &mut HeaderMap, client: &Client, host: &str) {
-    let mut before = String::new();
-    let mut forwarded_before = String::new();
-    if client.trusted {
-        before = joined(headers, &X_FORWARDED_FOR);
-        forwarded_before = joined(headers, &header::FORWARDED);
-        // Of several the last is that of the proxy in front: those before it may be anybody's.
-        for name in [X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO] {
-            let mut values = headers.get_all(&name).iter();
-            if let (Some(_), Some(last)) = (values.next(), values.next_back()) {
-                let last = last.clone();
-                headers.insert(name, last);
-            }
-        }
-    } else {
-        headers.remove(X_FORWARDED_HOST);
-        headers.remove(X_FORWARDED_PORT);
-        headers.remove(X_FORWARDED_PROTO);
-    }
-    let proto = if client.tls { "https" } else { "http" };
-    let address = client.peer.ip().to_canonical();
-    insert_text(headers, X_FORWARDED_FOR, format_args!("{before}{address}"));
-    // An IPv6 address is quoted and bracketed (RFC 7239, section 6); so is a host with a colon in it.
-    let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
-    let (host_open, host_close) = if host.contains(':') { ("\"[", "]\"") } else { ("", "") };
-    insert_text(
-        headers,
-        header::FORWARDED,
-        format_args!("{forwarded_before}for={open}{address}{close};host={host_open}{host}{host_close};proto={proto}"),
-    );
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
-    }
-    if !headers.contains_key(X_FORWARDED_HOST) {
-        insert_text(headers, X_FORWARDED_HOST, format_args!("{host}"));
-    }
-    if !headers.contains_key(X_FORWARDED_PORT) {
-        headers.insert(X_FORWARDED_PORT, HeaderValue::from(client.local.port()));
-    }
-}
-
-fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
-    let mut text = String::new();
-    for value in headers.get_all(name) {
-        // What a client wrote first must not take with it what the proxy in front has added to the same line.
-        text.extend(value.as_bytes().iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
-        text.push_str(", ");
-    }
-    text
-}
-
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: std::fmt::Arguments<'_>) {
-    let mut bytes = BytesMut::with_capacity(64);
-    // Writing to memory does not fail, and addresses and hosts are header text.
-    if bytes.write_fmt(text).is_ok()
-        && let Ok(value) = HeaderValue::from_maybe_shared(bytes.freeze())
-    {
-        headers.insert(name, value);
     }
 }
 
@@ -236,19 +192,23 @@ pub(super) fn is_request_id(id: &HeaderValue) -> bool {
 
 fn new_request_id() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..);
-    let text: [u8; 32] = std::array::from_fn(|at| DIGITS[(random >> (4 * at)) as usize & 15]);
-    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
+    let random = fastrand::u128(..).to_le_bytes();
+    let text: [u8; 32] = std::array::from_fn(|at| DIGITS[usize::from(random[at / 2] >> (4 * (at % 2)) & 15)]);
+    // Owned, so that it is not moved to another place when it is first cloned.
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// Makes a backend's headers fit for the client.
 pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, request_id: &HeaderValue) {
+    const RESEND: Fields = Fields::of(&[Field::BotgateResend]);
+    const BOTH_LENGTHS: Fields = Fields::of(&[Field::ContentLength]);
+    let survey = Survey::of(headers);
     // The coding counts and the length may lie (RFC 9112, section 6.3): a client must not be told both lengths.
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
+    if survey.has(Field::TransferEncoding) {
+        survey.remove(BOTH_LENGTHS, headers);
     }
-    strip_hop_by_hop(headers);
-    headers.remove(BOTGATE_RESEND);
+    strip_hop_by_hop(headers, survey);
+    survey.remove(RESEND, headers);
     append_via(headers, version);
     headers.insert(X_REQUEST_ID, request_id.clone());
 }
@@ -256,21 +216,15 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, reques
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::forwarding::Told;
 
     fn client(trusted: bool) -> Client {
-        Client {
-            peer: "192.0.2.7:1234".parse().unwrap(),
-            local: "198.51.100.1:8443".parse().unwrap(),
-            tls: true,
-            server_name: None,
-            certificate_names: Default::default(),
-            trusted,
-            listener: 0,
-            body_timeout: std::time::Duration::from_secs(1),
-            certificate: None,
-            body_rate: crate::config::MinRate::NONE,
-            networks: vec![],
-        }
+        Client { trusted, ..Client::stranger() }
+    }
+
+    fn prepare(headers: &mut HeaderMap, client: &Client) {
+        let (survey, origin) = (Survey::of(headers), Told::origin(client, "bot.contoso.com").unwrap());
+        prepare_request(headers, survey, client, &origin, Version::HTTP_11);
     }
 
     fn prepared(written: &[(&'static str, &'static str)], trusted: bool) -> HeaderMap {
@@ -278,7 +232,7 @@ mod tests {
         for (name, value) in written {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        prepare_request(&mut headers, &client(trusted), "bot.contoso.com", Version::HTTP_11);
+        prepare(&mut headers, &client(trusted));
         headers
     }
 
@@ -317,7 +271,7 @@ mod tests {
         {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
-        prepare_request(&mut headers, &client(true), "bot.contoso.com", Version::HTTP_11);
+        prepare(&mut headers, &client(true));
         assert!(!headers.contains_key("x-secret"));
         assert_eq!(headers["x-forwarded-for"], "?, 192.0.2.1, 192.0.2.7");
     }
@@ -399,7 +353,7 @@ mod tests {
             for name in ["client-cert", "client-cert-chain", "client_cert", "client-cert_chain"] {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(":AAAA:"));
             }
-            prepare_request(&mut headers, client, "bot.contoso.com", Version::HTTP_11);
+            prepare(&mut headers, client);
             assert!(headers.keys().all(|name| !name.as_str().contains('_')), "{headers:?}");
             assert_eq!(headers.contains_key("client-cert-chain"), client.trusted && client.certificate.is_none());
             headers.get("client-cert").map(|value| value.to_str().unwrap().to_owned())

@@ -3,14 +3,16 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `gateway` | a request from its head to its response |
-//! | `worker` | what the requests of one worker share |
+//! | `worker`, `worker_clock` | what the requests of one worker share; its clock, read once in a poll |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
-//! | `headers` | what changes in headers on the way through |
+//! | `survey` | one look at the fields of a head: which of those that matter are there |
+//! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
+//! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
-//! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
+//! | `attempts`, `tried`, `plan` | which backend, and what after a failure: the loop, where it has been, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |
 //! | `warmth` | connections that stand open to every backend that could take over |
@@ -26,10 +28,13 @@ mod attempt;
 mod attempts;
 mod background;
 mod client;
+mod client_body;
+mod client_upgrade;
 mod delivery;
 mod exchange;
 mod fields;
 mod flight;
+mod forwarding;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -45,17 +50,24 @@ mod recording;
 mod refuse;
 mod response;
 mod rest;
+mod survey;
 mod target;
 mod token;
 mod tracking;
 mod trailers;
+mod tried;
 mod tunnel;
 mod voice;
 mod waits;
 mod warmth;
 mod worker;
+mod worker_clock;
 
 pub use client::{Client, ClientCertificate};
+pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
+pub use client_upgrade::{ClientUpgrade, NotUpgraded};
+pub use forwarding::Told;
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
+pub use tunnel::{ByteStream, End};

@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::client_body::ClientBody;
 use super::limits::Holding;
-use crate::model::{Clock, Moment};
+use super::worker_clock::WorkerClock;
+use crate::model::Moment;
 
 /// The body of a request, as attempts read it: each from its first byte.
-pub(super) struct Recording<S = Incoming> {
-    clock: Clock,
+pub(super) struct Recording<S = ClientBody> {
+    clock: WorkerClock,
     total: Cell<Option<u64>>,
     inner: RefCell<Inner<S>>,
     state: Cell<State>,
@@ -88,14 +89,15 @@ where
     S: Body<Data = Bytes> + Unpin,
 {
     /// A body that has yet to be read.
-    pub(super) fn new(source: S, limits: BodyLimits, clock: Clock, holding: Holding) -> Rc<Self> {
+    pub(super) fn new(source: S, limits: BodyLimits, clock: impl Into<WorkerClock>, holding: Holding) -> Rc<Self> {
+        let clock = clock.into();
         let inner = Inner { received: 0, holding, chunks: Vec::new(), no_room: false, trailers: None, limits, source };
         Rc::new(Self {
-            clock,
             total: Cell::new(inner.source.size_hint().exact()),
             inner: RefCell::new(inner),
             state: Cell::new(State::Flowing),
             since: Cell::new(clock.now()),
+            clock,
             turn: Cell::new(0),
             waited: Cell::default(),
         })
@@ -203,7 +205,7 @@ impl<S> Recording<S> {
 }
 
 /// One attempt's view of a body. Empty for a request without one.
-pub(super) struct RequestBody<S = Incoming>(Option<Turn<S>>);
+pub(super) struct RequestBody<S = ClientBody>(Option<Turn<S>>);
 
 struct Turn<S> {
     recording: Rc<Recording<S>>,

@@ -54,13 +54,19 @@ pub(super) fn identify(exchange: &mut Exchange, pool: &Pool) -> Option<Activity>
     }
     let facts = exchange.activity.as_ref()?;
     let id = facts.id.as_deref().filter(|id| !id.is_empty())?;
+    let keyed = exchange.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
+    let remembered = pool.config.ledger.entries > 0;
+    if keyed && !remembered {
+        // Nobody would be told what it is.
+        return None;
+    }
     let body = exchange.body.as_ref()?.whole()?;
     let id = ActivityId::new(&facts.channel_id, &facts.conversation_id, id, &body);
     let need = need(facts);
-    if exchange.headers.get(IDEMPOTENCY_KEY).is_none_or(HeaderValue::is_empty) {
+    if !keyed {
         exchange.headers.insert(IDEMPOTENCY_KEY, id.idempotency_key());
     }
-    (pool.config.ledger.entries > 0).then(|| Activity { key: id.within(scope(exchange)), need })
+    remembered.then(|| Activity { key: id.within(scope(exchange)), need })
 }
 
 fn need(facts: &Facts) -> Need {

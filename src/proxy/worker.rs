@@ -21,6 +21,7 @@ use super::token::Reminder;
 use super::tunnel::Tunnels;
 use super::voice::Voice;
 use super::waits::Waits;
+use super::worker_clock::WorkerClock;
 use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
@@ -34,7 +35,7 @@ const MOST_DELIVERIES: usize = 1024;
 /// One worker's side of everything. Never leaves its thread.
 pub(super) struct Worker {
     pub(super) id: WorkerId,
-    pub(super) clock: Clock,
+    pub(super) clock: WorkerClock,
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) connections: Rc<Connections<RequestBody>>,
     pub(super) waits: Rc<Waits>,
@@ -64,7 +65,7 @@ impl Worker {
     ) -> Self {
         Self {
             id,
-            clock,
+            clock: clock.into(),
             reader: RefCell::new(cell.reader()),
             cell,
             connections: Connections::new(),

@@ -23,7 +23,7 @@ use super::stream::{Place, Stream};
 use super::worker::Worker;
 use crate::config::ListenerConfig;
 use crate::model::{Excess, Source};
-use crate::proxy::{Client, ClientCertificate};
+use crate::proxy::{Client, ClientCertificate, Told};
 
 /// Runs one connection from its accept to its end, in a task of its own.
 pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: SocketAddr, place: Place) {
@@ -162,6 +162,7 @@ async fn establish(
         body_timeout: config.body_timeout,
         certificate,
         body_rate: config.limits.body,
+        told: Told::default(),
     };
     Ok(Established { stream, client, source })
 }

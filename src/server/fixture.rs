@@ -11,7 +11,6 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -23,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 use super::{Running, Serve, Server, Takeover};
 use crate::config::{AdminConfig, CertificateConfig, Config, DnsConfig, ListenerConfig, ListenerLimits, MinRate};
 use crate::model::Clock;
-use crate::proxy::Client;
+use crate::proxy::{Client, ClientBody};
 use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
 use crate::tls::CertificateBook;
 pub(super) use crate::tls::fixture::certificate_files;
@@ -85,7 +84,7 @@ pub(super) struct Hello {
 impl Serve for Hello {
     type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-    async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<Self::Body> {
+    async fn serve(&self, request: Request<ClientBody>, client: &Rc<Client>) -> Response<Self::Body> {
         let text = match request.uri().path() {
             "/client" => format!("{client:?}"),
             "/panic" => panic!("on purpose"),

@@ -4,15 +4,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::serve::Serve;
-use crate::proxy::{Client, Gateway, ResponseBody};
+use crate::proxy::{Client, ClientBody, Gateway, ResponseBody};
 
 impl Serve for Gateway {
     type Body = ResponseBody;
 
-    async fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> Response<ResponseBody> {
+    async fn serve(&self, request: Request<ClientBody>, client: &Rc<Client>) -> Response<ResponseBody> {
         Gateway::serve(self, request, client).await
     }
 

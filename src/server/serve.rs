@@ -7,9 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 
-use crate::proxy::Client;
+use crate::proxy::{Client, ClientBody};
 
 /// Any error, as hyper takes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,7 +21,7 @@ pub trait Serve: Clone + 'static {
     /// Answers one request. Dropped when the client goes away before the response head.
     ///
     /// A panic in it is answered with 500, counted, and disturbs no other request.
-    fn serve(&self, request: Request<Incoming>, client: &Rc<Client>) -> impl Future<Output = Response<Self::Body>>;
+    fn serve(&self, request: Request<ClientBody>, client: &Rc<Client>) -> impl Future<Output = Response<Self::Body>>;
 
     /// Nothing more is accepted, and what is still open after `grace` is cut: whatever would not end by itself must be told.
     fn retire(&self, grace: Duration) {

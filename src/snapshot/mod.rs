@@ -1,6 +1,7 @@
 //! The immutable view that a request reads, and its one swap cell.
 
 mod cell;
+mod hash;
 mod keys;
 mod routes;
 

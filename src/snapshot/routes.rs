@@ -1,9 +1,9 @@
 //! Host and path to pool, in time that does not grow with the number of routes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Route;
+use super::hash::ByName;
 use crate::config::HostPattern;
 use crate::upstream::unescaped;
 
@@ -18,18 +18,18 @@ pub struct RouteTable(Arc<Tables>);
 
 #[derive(Debug, Default)]
 struct Tables {
-    exact: HashMap<Box<str>, Paths>,
-    below: HashMap<Box<str>, Paths>,
+    exact: ByName<Paths>,
+    below: ByName<Paths>,
     any: Paths,
 }
 
 #[derive(Debug, Default)]
 struct Paths {
-    by_prefix: HashMap<Box<str>, Route>,
+    by_prefix: ByName<Route>,
     /// Length of the longest prefix: longer ones need no look, however many segments a path has.
     longest: usize,
     /// The guarded ones, by what their prefix is to a server that reads it as loosely as any.
-    guarded: HashMap<Box<str>, Route>,
+    guarded: ByName<Route>,
 }
 
 /// Why no route was found.
@@ -68,7 +68,8 @@ impl RouteTable {
     pub fn find(&self, host: &str, path: &str) -> Result<&Route, Miss> {
         let mut miss = Miss::Host;
         let exact = self.0.exact.get(host);
-        let below = borders(host, '.').filter_map(|at| self.0.below.get(&host[at + 1..]));
+        let within = if self.0.below.is_empty() { "" } else { host };
+        let below = borders(within, '.').filter_map(|at| self.0.below.get(&host[at + 1..]));
         let any = (!self.0.any.by_prefix.is_empty()).then_some(&self.0.any);
         for paths in exact.into_iter().chain(below).chain(any) {
             if let Some(route) = longest_prefix(paths, path) {
@@ -108,10 +109,18 @@ fn folded(path: &str) -> String {
 }
 
 fn longest_prefix<'a>(paths: &'a Paths, path: &str) -> Option<&'a Route> {
-    let path = path.trim_end_matches('/');
-    let shorter = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
-    let mut known = std::iter::once(path).chain(shorter).filter(|prefix| prefix.len() <= paths.longest);
-    known.find_map(|prefix| paths.by_prefix.get(prefix))
+    let slash = |byte: &u8| *byte == b'/';
+    let bytes = path.as_bytes();
+    let mut end = bytes.iter().rposition(|byte| !slash(byte)).map_or(0, |last| last + 1);
+    loop {
+        if end <= paths.longest
+            && let Some(route) = path.get(..end).and_then(|prefix| paths.by_prefix.get(prefix))
+        {
+            return Some(route);
+        }
+        // On to the next shorter one that may be a prefix: it ends before a slash, and is no longer than the longest.
+        end = bytes.get(..end.min(paths.longest + 1))?.iter().rposition(slash)?;
+    }
 }
 
 fn borders(text: &str, separator: char) -> impl Iterator<Item = usize> {

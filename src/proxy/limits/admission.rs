@@ -96,27 +96,14 @@ fn source(client: &Client, headers: &HeaderMap) -> Option<Source> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::HeaderValue;
 
     use super::*;
-    use crate::config::{MinRate, Network};
+    use crate::config::Network;
 
     fn said(trusted: bool, told: &[&[u8]]) -> Option<String> {
-        let client = Client {
-            peer: "10.0.0.1:5".parse().unwrap(),
-            local: "10.0.0.2:443".parse().unwrap(),
-            tls: true,
-            server_name: None,
-            certificate_names: [].into(),
-            trusted,
-            networks: vec![Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }],
-            listener: 0,
-            body_timeout: Duration::ZERO,
-            certificate: None,
-            body_rate: MinRate::NONE,
-        };
+        let networks = vec![Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }];
+        let client = Client { peer: "10.0.0.1:5".parse().unwrap(), trusted, networks, ..Client::stranger() };
         let mut headers = HeaderMap::new();
         told.iter().for_each(|told| _ = headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(told).unwrap()));
         source(&client, &headers).map(|source| source.to_string())

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::task::Waker;
 
 use super::*;
+use crate::model::Clock;
 use crate::proxy::limits::Purse;
 
 struct Chunks(VecDeque<Frame<Bytes>>);

@@ -5,6 +5,7 @@
 //! | `switch` | from the 101 to an open tunnel, and what is counted of it |
 //! | `tunnel` | one tunnel, held to its limits and to what the worker orders |
 //! | `relay`, `way` | both directions, and one of them: bytes unchanged, backpressure, half a close, the closing handshake |
+//! | `end` | one end of a tunnel: a connection that HTTP has left |
 //! | `frames` | where WebSocket frames begin and end (pure) |
 //! | `close` | the Close frames that botgate sends |
 //! | `tunnels`, `order` | all tunnels of a worker, and what it orders of them when their pool moves |
@@ -12,6 +13,7 @@
 //! | `pace` | which tunnel is closed when (pure) |
 
 mod close;
+mod end;
 mod frames;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
@@ -27,6 +29,7 @@ mod tunnel;
 mod tunnels;
 mod way;
 
+pub use end::{ByteStream, End};
 #[cfg(feature = "fuzzing")]
 pub use fuzzing::WebSocketFrames;
 pub(super) use switch::switch;

@@ -5,10 +5,9 @@ use std::rc::Rc;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 
+use super::end::End;
 use super::relay::Relay;
 use super::tunnel::{Limits, run};
 use crate::model::TunnelEnd;
@@ -40,7 +39,7 @@ pub(in crate::proxy) fn switch(
     spawn_local(async move {
         // Each side is ready once its 101 was written or read; one that never comes ends the other.
         let (client, backend) = match tokio::join!(client, backend) {
-            (Ok(client), Ok(backend)) => (client, backend),
+            (Ok(client), Ok(backend)) => (client, End::hyper(backend)),
             (_, Err(_)) => return flight.broken(),
             // The client left before it had its 101: nothing that its backend did.
             (Err(_), Ok(_)) => return,
@@ -65,7 +64,7 @@ struct Open {
     worker: Rc<Worker>,
     target: Target,
     flight: Flight,
-    relay: Relay<TokioIo<Upgraded>>,
+    relay: Relay<End>,
 }
 
 impl Open {
@@ -74,13 +73,13 @@ impl Open {
         target: Target,
         mut flight: Flight,
         websocket: bool,
-        client: Upgraded,
-        backend: Upgraded,
+        client: End,
+        backend: End,
     ) -> Self {
         target.backend().stats.cells.of(worker.id).tunnels.increment();
         flight.switched();
         let grace = target.pool().config.tunnel.close_grace;
-        let relay = Relay::new(TokioIo::new(client), TokioIo::new(backend), websocket, grace);
+        let relay = Relay::new(client, backend, websocket, grace);
         Self { worker, target, flight, relay }
     }
 

@@ -2,14 +2,18 @@
 
 use std::pin::Pin;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
+use tower::ServiceExt;
 
 use super::drive::{Connection, End, FAREWELL, drive};
 use super::strict::{Counted, Strict};
 use super::{Handle, Io, ResponseBody, Session, cut_unread};
+use crate::proxy::ClientBody;
 use crate::server::activity::Deadlines;
 use crate::server::stream::Watched;
 
@@ -28,7 +32,8 @@ pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: im
     builder.max_buf_size(HTTP1_BUFFER.max(config.max_header_size).max(MIN_BUFFER));
     let watched = Watched::new(io, activity.clone());
     let io = TokioIo::new(Strict::new(watched, activity.clone(), &config, counted));
-    let service = TowerToHyperService::new(service);
+    let service =
+        TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(ClientBody::from)));
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let deadlines = Deadlines { head: Some(config.header_timeout), idle: config.idle_timeout };
     match drive(Pin::new(&mut connection), &activity, deadlines, &drain, &stop, &outflow, pace).await {

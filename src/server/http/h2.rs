@@ -4,14 +4,18 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tower::ServiceExt;
 
 use super::drive::{Connection, End, drive};
 use super::metered::{Metered, Verdict};
 use super::{Handle, Io, ResponseBody, Session, cut_unread};
 use crate::model::Excess;
+use crate::proxy::ClientBody;
 use crate::server::activity::Deadlines;
 use crate::server::edge::Shared;
 use crate::server::stream::Watched;
@@ -57,7 +61,8 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(
     let verdict = Verdict::default();
     let limits = Limits::of_client(max_header, u32::try_from(config.header_timeout.as_millis()).unwrap_or(u32::MAX));
     let io = TokioIo::new(Watched::new(Metered::new(io, limits, verdict.clone()), activity.clone()));
-    let service = TowerToHyperService::new(service);
+    let service =
+        TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(ClientBody::from)));
     let connection = pin!(builder.serve_connection(io, service));
     let deadlines = Deadlines { head: None, idle: config.idle_timeout };
     let end = drive(connection, &activity, deadlines, &drain, &stop, &outflow, pace).await;

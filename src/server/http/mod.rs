@@ -13,7 +13,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -27,6 +26,7 @@ use super::edge::Shared;
 use super::limits::{Outflow, Pace};
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
+use crate::proxy::ClientBody;
 
 /// A client's byte stream, encrypted or not.
 pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -34,11 +34,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
 /// What answers the requests of a connection.
 pub(in crate::server) trait Handle<B>:
-    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+    Service<Request<ClientBody>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
 {
 }
 impl<B, T> Handle<B> for T where
-    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
+    T: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible, Future: 'static> + Clone + 'static
 {
 }
 

@@ -30,6 +30,26 @@ pub mod routes;
 pub mod token;
 pub mod websocket;
 
+/// A target: it panics when a property is broken.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name.
+pub const TARGETS: [(&str, Target); 13] = [
+    ("activity", activity::target),
+    ("config", config::target),
+    ("h1", h1::target),
+    ("h2", h2::target),
+    ("head", head::target),
+    ("headers", headers::target),
+    ("import", import::target),
+    ("journal", journal::target),
+    ("keys", keys::target),
+    ("proxy_protocol", proxy_protocol::target),
+    ("routes", routes::target),
+    ("token", token::target),
+    ("websocket", websocket::target),
+];
+
 /// The first byte, as a choice, and the rest.
 fn choice(data: &[u8]) -> (usize, &[u8]) {
     data.split_first().map_or((0, data), |(first, rest)| (usize::from(*first), rest))

@@ -1,4 +1,0 @@
-//! See `src/import.rs`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| botgate_fuzz::import::target(data));

@@ -1,4 +1,0 @@
-//! See `src/websocket.rs`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| botgate_fuzz::websocket::target(data));
