@@ -139,12 +139,12 @@ impl Activity {
         self.under_way.get() > 0
     }
 
-    pub(super) fn due(&self, deadlines: &Deadlines) -> Due {
+    /// Until when it may go on as it is, and what it must do then; none while a request is under way.
+    pub(super) fn limit(&self, deadlines: &Deadlines) -> Option<(Instant, Due)> {
         if self.busy() {
-            return Due::Never;
+            return None;
         }
         let at = |millis: u64| self.origin + Duration::from_millis(millis);
-        let now = Instant::now();
         let head_since = self.head_since.get();
         // A head that has begun is let finish while draining: its request was accepted.
         let lingers = self.draining() && !self.within_head();
@@ -153,7 +153,15 @@ impl Activity {
             _ => (at(self.idle_since.get()) + deadlines.idle, Due::Idle),
         };
         let limit = if lingers { limit.min(at(self.linger_until.get())) } else { limit };
-        if now < limit { Due::At(limit) } else { verdict }
+        Some((limit, verdict))
+    }
+
+    pub(super) fn due(&self, deadlines: &Deadlines) -> Due {
+        match self.limit(deadlines) {
+            None => Due::Never,
+            Some((limit, _)) if Instant::now() < limit => Due::At(limit),
+            Some((_, verdict)) => verdict,
+        }
     }
 }
 

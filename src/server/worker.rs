@@ -1,5 +1,7 @@
 //! What the connections of one worker share.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,8 @@ pub(super) struct Worker<S> {
     pub(super) stop: Stop,
     /// Tells the connections of this worker to end; cancelled once nothing more is accepted.
     pub(super) drain: CancellationToken,
+    /// Whether it is cancelled, at the cost of a look.
+    pub(super) draining: Rc<Cell<bool>>,
     /// Counts open connections.
     pub(super) tracker: TaskTracker,
 }

@@ -5,6 +5,7 @@ mod h1;
 mod h2;
 mod metered;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -63,5 +64,7 @@ pub(in crate::server) struct Session<S> {
     pub(in crate::server) outflow: Arc<Outflow>,
     pub(in crate::server) pace: Pace,
     pub(in crate::server) drain: CancellationToken,
+    /// Whether it is cancelled, at the cost of a look.
+    pub(in crate::server) draining: Rc<Cell<bool>>,
     pub(in crate::server) stop: Stop,
 }

@@ -53,6 +53,8 @@ enum State<F, B> {
     Lingering(Linger),
     /// A 101 goes out.
     Switching,
+    /// It broke in the middle of a response.
+    Broken(io::Error),
     Over,
 }
 
@@ -141,12 +143,9 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
                     }
                 },
                 State::Reads => {
-                    if self.shared.let_go.get() {
-                        self.finish();
-                    } else if matches!(self.shared.half.borrow().stage, Stage::Body(_)) {
+                    self.responded(false);
+                    if matches!(self.state, State::Reads) {
                         return Poll::Pending;
-                    } else {
-                        self.responded(false);
                     }
                 }
                 State::Ending { lingers } => {
@@ -176,6 +175,10 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
                         self.hand_over();
                     }
                     return Poll::Ready(Ended::Closed);
+                }
+                State::Broken(_) => {
+                    let State::Broken(error) = std::mem::replace(&mut self.state, State::Over) else { continue };
+                    return Poll::Ready(Ended::Broken(error));
                 }
                 State::Over => return Poll::Ready(Ended::Closed),
             }
@@ -249,21 +252,30 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
         }
         let keeps = self.keeps && !activity.refused() && !activity.draining() && !activity.panicked();
         drop(half);
-        let outgoing = Outgoing::begin(&self.shared, parts, body, self.asked, self.trailers, keeps);
-        self.state = State::Responding(Box::new(outgoing));
+        let mut outgoing = Outgoing::begin(&self.shared, parts, body, self.asked, self.trailers, keeps);
+        // Most are out at once.
+        match outgoing.poll(&self.shared, cx) {
+            Poll::Ready(Ok(())) => self.responded(outgoing.closes),
+            Poll::Ready(Err(error)) => self.state = State::Broken(error),
+            Poll::Pending => self.state = State::Responding(Box::new(outgoing)),
+        }
     }
 
     /// The response is out.
     fn responded(&mut self, closes: bool) {
-        let whole = matches!(self.shared.half.borrow().stage, Stage::Whole);
-        if closes || self.edge.activity.panicked() || (!whole && self.shared.let_go.get()) {
-            self.state = State::Ending { lingers: self.edge.activity.refused() || !whole };
-        } else if whole {
+        let (whole, comes) = match self.shared.half.borrow().stage {
+            Stage::Whole => (true, false),
+            Stage::Body(_) => (false, !self.shared.let_go.get()),
+            Stage::Broken | Stage::Head => (false, false),
+        };
+        if whole && !closes && !self.edge.activity.panicked() {
             self.shared.over();
             self.shared.half.borrow_mut().stage = Stage::Head;
             self.state = State::Reading;
-        } else {
+        } else if comes && !closes {
             self.state = State::Reads;
+        } else {
+            self.state = State::Ending { lingers: self.edge.activity.refused() || !whole };
         }
     }
 

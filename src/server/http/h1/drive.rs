@@ -1,6 +1,7 @@
 //! Holds a connection to its deadlines, to the pace of its client and to the drain: one timer for all of them, set again only
 //! when something comes due earlier.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -35,7 +36,7 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
     mut connection: Connection<I, S, B>,
     activity: &Activity,
     config: &ListenerConfig,
-    drain: &CancellationToken,
+    (drain, draining): (&CancellationToken, &Cell<bool>),
     stop: &Stop,
     outflow: &Outflow,
     mut pace: Pace,
@@ -44,12 +45,15 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
     let mut drained = pin!(drain.cancelled());
     let mut timer = pin!(tokio::time::sleep(config.header_timeout));
     let mut ending: Option<Instant> = None;
+    // Whether the timer, and the beginning of the drain, wake this task: asked once, they need not be asked at every request.
+    let (mut armed, mut hears) = (false, false);
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(ended) = connection.poll(cx) {
                 return Poll::Ready(End::Ended(ended));
             }
-            if !activity.draining() && drained.as_mut().poll(cx).is_ready() {
+            let begins = draining.get() || !std::mem::replace(&mut hears, true) && drained.as_mut().poll(cx).is_ready();
+            if begins && !activity.draining() {
                 // Its client is told by `Connection: close` on the next answer.
                 activity.drain(linger(stop.grace()));
             }
@@ -61,20 +65,18 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
                 }
                 until
             } else if connection.is_idle() {
-                match activity.due(&deadlines) {
-                    Due::At(at) => at,
-                    Due::HeadLate if activity.within_head() => {
-                        connection.say(TIMEOUT, false);
-                        continue;
+                let Some((limit, verdict)) = activity.limit(&deadlines) else { return Poll::Pending };
+                // The clock is looked at when the timer says so.
+                if timer.is_elapsed() && Instant::now() >= limit {
+                    match verdict {
+                        Due::HeadLate if activity.within_head() => connection.say(TIMEOUT, false),
+                        // It never sent a byte: a browser's spare connection, or a port scanner. There is nothing to answer.
+                        Due::HeadLate => return Poll::Ready(End::Cut),
+                        Due::Idle | Due::At(_) | Due::Never => connection.finish(),
                     }
-                    // It never sent a byte: a browser's spare connection, or a port scanner. There is no request to answer.
-                    Due::HeadLate => return Poll::Ready(End::Cut),
-                    Due::Idle => {
-                        connection.finish();
-                        continue;
-                    }
-                    Due::Never => return Poll::Pending,
+                    continue;
                 }
+                limit
             } else if outflow.is_blocked() || activity.unread().is_some() {
                 let now = Instant::now();
                 if pace.is_too_slow(now, outflow, activity.unread()) {
@@ -92,10 +94,12 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
             };
             if timer.is_elapsed() || timer.deadline() > at {
                 timer.as_mut().reset(at);
+                armed = false;
             }
-            if timer.as_mut().poll(cx).is_pending() {
+            if std::mem::replace(&mut armed, true) || timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
+            armed = false;
         }
     })
     .await

@@ -160,21 +160,17 @@ impl<I> Shared<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Half<I> {
-    /// Reads the next head. `began` is told when its first byte has come.
+    /// Reads the next head. `began` is told when some of it has come, but not all.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>, began: impl Fn()) -> Poll<Came> {
-        if !self.held.is_empty() {
-            began();
-            if let Some(came) = self.parse() {
-                return Poll::Ready(came);
-            }
-        }
         loop {
+            if !self.held.is_empty() {
+                if let Some(came) = self.parse() {
+                    return Poll::Ready(came);
+                }
+                began();
+            }
             if ready!(self.poll_fill(cx)) == 0 {
                 return Poll::Ready(Came::End);
-            }
-            began();
-            if let Some(came) = self.parse() {
-                return Poll::Ready(came);
             }
         }
     }
