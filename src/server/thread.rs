@@ -80,7 +80,7 @@ async fn work<S: Serve>(
     // To its very end: a worker that drains is not stuck.
     let mut beating = tokio::task::spawn_local(beat(hearts, id));
     let (drain, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, drain, draining: Rc::default(), tracker });
+    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, drain, tracker });
     let background = worker.clone();
     let mut background = tokio::task::spawn_local(async move { background.serve.background().await });
 
@@ -107,7 +107,6 @@ async fn work<S: Serve>(
         }
     }
     worker.stop.requested().await;
-    worker.draining.set(true);
     worker.drain.cancel();
     worker.serve.retire(worker.stop.grace());
     worker.tracker.close();

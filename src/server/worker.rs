@@ -1,7 +1,5 @@
 //! What the connections of one worker share.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -18,8 +16,6 @@ pub(super) struct Worker<S> {
     pub(super) stop: Stop,
     /// Tells the connections of this worker to end; cancelled once nothing more is accepted.
     pub(super) drain: CancellationToken,
-    /// Whether it is cancelled, at the cost of a look.
-    pub(super) draining: Rc<Cell<bool>>,
     /// Counts open connections.
     pub(super) tracker: TaskTracker,
 }

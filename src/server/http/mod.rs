@@ -5,7 +5,6 @@ mod h1;
 mod h2;
 mod metered;
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 
 pub(in crate::server) use h1::serve_http1;
@@ -64,7 +64,7 @@ pub(in crate::server) struct Session<S> {
     pub(in crate::server) outflow: Arc<Outflow>,
     pub(in crate::server) pace: Pace,
     pub(in crate::server) drain: CancellationToken,
-    /// Whether it is cancelled, at the cost of a look.
-    pub(in crate::server) draining: Rc<Cell<bool>>,
+    /// Closed as soon as the drain begins, which it tells at the cost of a look.
+    pub(in crate::server) tracker: TaskTracker,
     pub(in crate::server) stop: Stop,
 }

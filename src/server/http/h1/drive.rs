@@ -1,13 +1,13 @@
 //! Holds a connection to its deadlines, to the pace of its client and to the drain: one timer for all of them, set again only
 //! when something comes due earlier.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Ended};
 use crate::config::ListenerConfig;
@@ -36,7 +36,7 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
     mut connection: Connection<I, S, B>,
     activity: &Activity,
     config: &ListenerConfig,
-    (drain, draining): (&CancellationToken, &Cell<bool>),
+    (drain, tracker): (&CancellationToken, &TaskTracker),
     stop: &Stop,
     outflow: &Outflow,
     mut pace: Pace,
@@ -52,7 +52,8 @@ pub(super) async fn drive<I: Io, S: Handle<B>, B: ResponseBody>(
             if let Poll::Ready(ended) = connection.poll(cx) {
                 return Poll::Ready(End::Ended(ended));
             }
-            let begins = draining.get() || !std::mem::replace(&mut hears, true) && drained.as_mut().poll(cx).is_ready();
+            let begins =
+                tracker.is_closed() || !std::mem::replace(&mut hears, true) && drained.as_mut().poll(cx).is_ready();
             if begins && !activity.draining() {
                 // Its client is told by `Connection: close` on the next answer.
                 activity.drain(linger(stop.grace()));

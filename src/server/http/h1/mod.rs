@@ -31,10 +31,10 @@ use self::drive::End;
 
 /// Serves HTTP/1 until the connection ends. After an upgrade the socket belongs to the handler.
 pub(in crate::server) async fn serve_http1<S: Handle<B>, B: ResponseBody>(io: impl Io, session: Session<S>) {
-    let Session { service, shared, config, outflow, pace, drain, draining, stop, .. } = session;
+    let Session { service, shared, config, outflow, pace, drain, tracker, stop, .. } = session;
     let limits = Limits { head: config.max_header_size, fields: MOST_REQUEST_FIELDS };
     let connection = Connection::new(io, limits, service, shared.clone());
-    match drive::drive(connection, &shared.activity, &config, (&drain, &draining), &stop, &outflow, pace).await {
+    match drive::drive(connection, &shared.activity, &config, (&drain, &tracker), &stop, &outflow, pace).await {
         End::Ended(Ended::Closed) | End::Cut => {}
         End::Ended(Ended::Broken(error)) => tracing::debug!(%error, "client connection ended early"),
         End::Unread => cut_unread(&shared),
