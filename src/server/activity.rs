@@ -3,8 +3,8 @@
 //! One coarse timer per connection serves the head deadline, the idle deadline and the drain: hyper's own head timer
 //! would be made and dropped once per request, and hyper has no idle timer at all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,82 +32,46 @@ pub(super) enum Due {
     Idle,
 }
 
-/// What a connection is doing. Shared by its socket, its requests and its driver, all on one thread: the atomics are
-/// there because an upgraded socket may be sent, not because anyone contends.
+/// What a connection is doing. Shared by its socket, its requests and its driver, all on one thread.
 #[derive(Debug)]
 pub(super) struct Activity {
     origin: Instant,
-    under_way: AtomicU32,
+    under_way: Cell<u32>,
     /// Milliseconds from `origin` to the end of the last request.
-    idle_since: AtomicU64,
+    idle_since: Cell<u64>,
     /// Milliseconds from `origin` to the first byte of the head, or [`NO_HEAD`].
-    head_since: AtomicU64,
+    head_since: Cell<u64>,
     /// Whether any byte of the head has come.
-    head_begun: AtomicBool,
+    head_begun: Cell<bool>,
     /// Milliseconds from `origin` to the moment by which a kept connection must have brought another request, or
     /// [`NO_DRAIN`].
-    linger_until: AtomicU64,
+    linger_until: Cell<u64>,
     /// Responses under way that have handed out a part and were not asked for the next: the client is to read.
-    unread: AtomicU32,
+    unread: Cell<u32>,
     /// Parts of responses that were handed out.
-    parts: AtomicU64,
+    parts: Cell<u64>,
     /// Whether a request was refused in a way that ends the connection: its rest may still be on the wire.
-    refused: AtomicBool,
+    refused: Cell<bool>,
     /// Whether a request panicked: nobody knows what state it left behind, so the connection is to end.
-    panicked: AtomicBool,
-    /// Heads that the strict reader let pass, and requests that are answered (HTTP/1).
-    heads: AtomicU64,
-    answered: AtomicU64,
-    /// What the strict reader waits for: a [`Waits`].
-    waits: AtomicU8,
-    /// Whether the connection speaks another protocol from here on.
-    switched: AtomicBool,
-}
-
-/// What the strict reader of a connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Waits {
-    ForNothing,
-    /// The answer to an upgrade: it says what the bytes after it are.
-    ForAnswer,
-    /// All answers before the head that it did not let pass.
-    ToRefuse,
-    /// They are given: the refusal is due.
-    Refuses,
-}
-
-/// What has become of what the strict reader waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
-    /// It waits for nothing, or still waits.
-    Nothing,
-    /// It can go on: whoever reads must ask it again.
-    LookAgain,
-    /// The connection must end, so that the head that did not pass is refused.
-    Refuse,
+    panicked: Cell<bool>,
 }
 
 const NO_HEAD: u64 = u64::MAX;
 const NO_DRAIN: u64 = u64::MAX;
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
             origin: Instant::now(),
-            under_way: AtomicU32::new(0),
-            idle_since: AtomicU64::new(0),
-            head_since: AtomicU64::new(0),
-            head_begun: AtomicBool::new(false),
-            linger_until: AtomicU64::new(NO_DRAIN),
-            unread: AtomicU32::new(0),
-            parts: AtomicU64::new(0),
-            refused: AtomicBool::new(false),
-            heads: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            waits: AtomicU8::new(Waits::ForNothing as u8),
-            switched: AtomicBool::new(false),
-            panicked: AtomicBool::new(false),
+            under_way: Cell::new(0),
+            idle_since: Cell::new(0),
+            head_since: Cell::new(0),
+            head_begun: Cell::new(false),
+            linger_until: Cell::new(NO_DRAIN),
+            unread: Cell::new(0),
+            parts: Cell::new(0),
+            refused: Cell::new(false),
+            panicked: Cell::new(false),
         })
     }
 
@@ -117,136 +81,94 @@ impl Activity {
 
     /// The last request of the connection is answered before all of it was read.
     pub(super) fn refuse(&self) {
-        self.refused.store(true, Relaxed);
+        self.refused.set(true);
     }
 
     pub(super) fn refused(&self) -> bool {
-        self.refused.load(Relaxed)
+        self.refused.get()
     }
 
     /// A request of the connection panicked.
     pub(super) fn panic(&self) {
-        self.panicked.store(true, Relaxed);
+        self.panicked.set(true);
     }
 
     pub(super) fn panicked(&self) -> bool {
-        self.panicked.load(Relaxed)
-    }
-
-    /// So many heads of the connection have passed the strict reader.
-    pub(super) fn heads_passed(&self, heads: u64) {
-        self.heads.store(heads, Relaxed);
-    }
-
-    /// Whether all of their requests are answered.
-    pub(super) fn all_answered(&self) -> bool {
-        self.answered.load(Relaxed) == self.heads.load(Relaxed)
-    }
-
-    /// Bytes are held until an upgrade is answered.
-    pub(super) fn waits_for_answer(&self) {
-        self.waits.store(Waits::ForAnswer as u8, Relaxed);
-    }
-
-    /// The next head did not pass.
-    pub(super) fn head_is_bad(&self) {
-        if !self.refuses_head() {
-            self.waits.store(Waits::ToRefuse as u8, Relaxed);
-        }
-    }
-
-    /// Whether the connection ends because its last head did not pass.
-    pub(super) fn refuses_head(&self) -> bool {
-        self.waits.load(Relaxed) == Waits::Refuses as u8
-    }
-
-    /// What the driver must do for the strict reader now.
-    pub(super) fn settled(&self) -> Settled {
-        let waits = self.waits.load(Relaxed);
-        if waits == Waits::ForNothing as u8 || !(self.all_answered() || self.switched()) {
-            return Settled::Nothing;
-        }
-        if waits == Waits::ForAnswer as u8 {
-            self.waits.store(Waits::ForNothing as u8, Relaxed);
-            return Settled::LookAgain;
-        }
-        self.waits.store(Waits::Refuses as u8, Relaxed);
-        Settled::Refuse
-    }
-
-    /// A request was answered with 101: what follows is no HTTP.
-    pub(super) fn switch(&self) {
-        self.switched.store(true, Relaxed);
-    }
-
-    pub(super) fn switched(&self) -> bool {
-        self.switched.load(Relaxed)
+        self.panicked.get()
     }
 
     pub(super) fn bytes_read(&self) {
-        if self.under_way.load(Relaxed) == 0 && !self.head_begun.load(Relaxed) {
-            self.head_begun.store(true, Relaxed);
-            if self.head_since.load(Relaxed) == NO_HEAD {
-                self.head_since.store(self.now(), Relaxed);
+        if self.under_way.get() == 0 && !self.head_begun.get() {
+            self.head_begun.set(true);
+            if self.head_since.get() == NO_HEAD {
+                self.head_since.set(self.now());
             }
         }
     }
 
     /// A request head is complete. The request is under way until the guard drops.
-    pub(super) fn request_begun(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Relaxed);
-        self.head_since.store(NO_HEAD, Relaxed);
-        self.head_begun.store(false, Relaxed);
+    pub(super) fn request_begun(self: &Rc<Self>) -> UnderWay {
+        self.under_way.set(self.under_way.get() + 1);
+        self.head_since.set(NO_HEAD);
+        self.head_begun.set(false);
         UnderWay { activity: self.clone(), unread: false }
     }
 
     /// Where the responses under way stand, when all of them wait for the client to read. If this is the same a while
     /// later, it reads nothing.
     pub(super) fn unread(&self) -> Option<u64> {
-        let unread = self.unread.load(Relaxed);
-        (unread > 0 && unread == self.under_way.load(Relaxed)).then(|| self.parts.load(Relaxed))
+        let unread = self.unread.get();
+        (unread > 0 && unread == self.under_way.get()).then(|| self.parts.get())
     }
 
     /// From now on the connection is to end as soon as it can; it may bring one more request within `linger`.
     pub(super) fn drain(&self, linger: Duration) {
-        self.linger_until.store(self.now().saturating_add(linger.as_millis() as u64), Relaxed);
+        self.linger_until.set(self.now().saturating_add(linger.as_millis() as u64));
     }
 
     pub(super) fn draining(&self) -> bool {
-        self.linger_until.load(Relaxed) != NO_DRAIN
+        self.linger_until.get() != NO_DRAIN
     }
 
     /// Whether part of a head has come, but not all.
     pub(super) fn within_head(&self) -> bool {
-        self.head_begun.load(Relaxed)
+        self.head_begun.get()
     }
 
     pub(super) fn busy(&self) -> bool {
-        self.under_way.load(Relaxed) > 0
+        self.under_way.get() > 0
     }
 
-    pub(super) fn due(&self, deadlines: &Deadlines) -> Due {
+    /// Until when it may go on as it is, and what it must do then; none while a request is under way.
+    pub(super) fn limit(&self, deadlines: &Deadlines) -> Option<(Instant, Due)> {
         if self.busy() {
-            return Due::Never;
+            return None;
         }
         let at = |millis: u64| self.origin + Duration::from_millis(millis);
-        let now = Instant::now();
-        let head_since = self.head_since.load(Relaxed);
+        let head_since = self.head_since.get();
         // A head that has begun is let finish while draining: its request was accepted.
         let lingers = self.draining() && !self.within_head();
         let (limit, verdict) = match deadlines.head {
             Some(limit) if head_since != NO_HEAD => (at(head_since) + limit, Due::HeadLate),
-            _ => (at(self.idle_since.load(Relaxed)) + deadlines.idle, Due::Idle),
+            _ => (at(self.idle_since.get()) + deadlines.idle, Due::Idle),
         };
-        let limit = if lingers { limit.min(at(self.linger_until.load(Relaxed))) } else { limit };
-        if now < limit { Due::At(limit) } else { verdict }
+        let limit = if lingers { limit.min(at(self.linger_until.get())) } else { limit };
+        Some((limit, verdict))
+    }
+
+    pub(super) fn due(&self, deadlines: &Deadlines) -> Due {
+        match self.limit(deadlines) {
+            None => Due::Never,
+            Some((limit, _)) if Instant::now() < limit => Due::At(limit),
+            Some((_, verdict)) => verdict,
+        }
     }
 }
 
 /// A request under way; dropped with the last of its response.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    activity: Arc<Activity>,
+    activity: Rc<Activity>,
     unread: bool,
 }
 
@@ -254,7 +176,7 @@ impl UnderWay {
     /// There is room for the next part of the response.
     pub(super) fn asked(&mut self) {
         if std::mem::take(&mut self.unread) {
-            self.activity.unread.fetch_sub(1, Relaxed);
+            self.activity.unread.set(self.activity.unread.get() - 1);
         }
     }
 
@@ -262,17 +184,18 @@ impl UnderWay {
     pub(super) fn handed_out(&mut self) {
         self.asked();
         self.unread = true;
-        self.activity.unread.fetch_add(1, Relaxed);
-        self.activity.parts.fetch_add(1, Relaxed);
+        self.activity.unread.set(self.activity.unread.get() + 1);
+        self.activity.parts.set(self.activity.parts.get() + 1);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.asked();
-        self.activity.answered.fetch_add(1, Relaxed);
-        if self.activity.under_way.fetch_sub(1, Relaxed) == 1 {
-            self.activity.idle_since.store(self.activity.now(), Relaxed);
+        let left = self.activity.under_way.get() - 1;
+        self.activity.under_way.set(left);
+        if left == 0 {
+            self.activity.idle_since.set(self.activity.now());
         }
     }
 }
@@ -285,34 +208,6 @@ mod tests {
 
     fn deadlines() -> Deadlines {
         Deadlines { head: Some(10 * S), idle: 60 * S }
-    }
-
-    #[tokio::test]
-    async fn a_bad_head_is_refused_once_every_request_before_it_is_answered() {
-        let activity = Activity::new();
-        activity.heads_passed(2);
-        let one = activity.request_begun();
-        activity.head_is_bad();
-        assert_eq!(activity.settled(), Settled::Nothing);
-        drop(one);
-        assert_eq!(activity.settled(), Settled::Nothing, "the second has not even begun");
-        drop(activity.request_begun());
-        assert!(!activity.refuses_head());
-        assert_eq!(activity.settled(), Settled::Refuse);
-        activity.head_is_bad();
-        assert!(activity.refuses_head() && activity.settled() == Settled::Refuse, "that does not change any more");
-    }
-
-    #[tokio::test]
-    async fn what_waits_for_the_answer_to_an_upgrade_is_looked_at_again_once() {
-        let activity = Activity::new();
-        activity.heads_passed(1);
-        let upgrade = activity.request_begun();
-        activity.waits_for_answer();
-        assert_eq!(activity.settled(), Settled::Nothing);
-        drop(upgrade);
-        assert_eq!(activity.settled(), Settled::LookAgain);
-        assert_eq!(activity.settled(), Settled::Nothing);
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,8 +74,8 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
         }
     });
     let pace = Pace::new(config.limits.read, config.idle_timeout);
-    let (drain, stop) = (worker.drain.clone(), worker.stop.clone());
-    let session = Session { service, activity, shared, config, outflow, pace, drain, stop };
+    let (drain, tracker, stop) = (worker.drain.clone(), worker.tracker.clone(), worker.stop.clone());
+    let session = Session { service, activity, shared, config, outflow, pace, drain, tracker, stop };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
         Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {

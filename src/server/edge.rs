@@ -1,5 +1,5 @@
-//! The outermost part of every request, as a tower layer around the handler: it is counted as under way, a panic in it is
-//! caught, and while draining an HTTP/1 client is told to connect anew.
+//! The outermost part of every request, as a tower layer around the handler: it is counted as under way, and a panic in it is
+//! caught.
 //!
 //! tower-http's own `CatchPanic` boxes every response body, which must then be `Send`; the bodies here are not, and are not
 //! boxed. Nor are the futures: each layer's has a name.
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use tower::{Layer, Service};
@@ -27,7 +27,7 @@ use crate::telemetry::{ListenerStats, WorkerId};
 /// What the requests of one connection share.
 pub(super) struct Shared {
     pub(super) client: Rc<Client>,
-    pub(super) activity: Arc<Activity>,
+    pub(super) activity: Rc<Activity>,
     pub(super) stats: Arc<ListenerStats>,
     pub(super) worker: WorkerId,
     /// `Strict-Transport-Security`, where the listener has it.
@@ -67,7 +67,6 @@ where
     fn call(&mut self, request: Request<T>) -> Self::Future {
         EdgeFuture {
             under_way: Some(self.shared.activity.request_begun()),
-            version: request.version(),
             shared: self.shared.clone(),
             inner: self.inner.call(request),
         }
@@ -81,7 +80,6 @@ pin_project_lite::pin_project! {
         inner: F,
         // Taken by the response.
         under_way: Option<UnderWay>,
-        version: Version,
         shared: Rc<Shared>,
     }
 }
@@ -94,31 +92,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut response, panicked) = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => (response.map(Either::Left), false),
+            Ok(Poll::Ready(Ok(response))) => response.map(Either::Left),
             Err(_) => {
                 this.shared.stats.cells.of(this.shared.worker).panics.increment();
                 this.shared.activity.panic();
                 // The panic hook has said what and where.
                 tracing::error!(peer = %this.shared.client.peer, "a request panicked; its client was answered 500");
-                (panic_response().map(Either::Right), true)
+                panic_response().map(Either::Right)
             }
         };
         if let Some(hsts) = &this.shared.hsts {
             // One field, in place of what a backend may have said (RFC 6797, section 7.1).
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        let kept = *this.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            this.shared.activity.switch();
-        }
-        // The handler asks for the end of a connection only when it did not read the request to its end.
-        if !kept && response.headers().contains_key(CONNECTION) {
-            this.shared.activity.refuse();
-        }
-        if !kept && (panicked || this.shared.activity.draining()) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // A future that has ended is not polled again: it is always there.
         let under_way = this.under_way.take().unwrap_or_else(|| this.shared.activity.request_begun());

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -102,12 +103,12 @@ impl AsyncWrite for Stream {
 /// What HTTP reads from and writes to: tells [`Activity`] when bytes of a head arrive, and lingers after a refusal.
 pub(super) struct Watched<S> {
     inner: S,
-    activity: Arc<Activity>,
+    activity: Rc<Activity>,
     linger: Option<Linger>,
 }
 
 impl<S> Watched<S> {
-    pub(super) const fn new(inner: S, activity: Arc<Activity>) -> Self {
+    pub(super) const fn new(inner: S, activity: Rc<Activity>) -> Self {
         Self { inner, activity, linger: None }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::activity::{Activity, Deadlines, Due, Settled};
+use crate::server::activity::{Activity, Deadlines, Due};
 use crate::server::drain::{Stop, linger};
 use crate::server::limits::{Outflow, Pace};
 
@@ -52,16 +52,6 @@ pub(super) async fn drive<C: Connection>(
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(End::Closed(result));
-            }
-            match activity.settled() {
-                // hyper cannot be told to refuse what it never saw: it ends, and the refusal is written as it does.
-                Settled::Refuse if finishing.is_none() => {
-                    connection.as_mut().finish();
-                    finishing = Some(Instant::now());
-                    continue;
-                }
-                Settled::LookAgain => continue,
-                Settled::Refuse | Settled::Nothing => {}
             }
             if !activity.draining() && drained.as_mut().poll(cx).is_ready() {
                 activity.drain(linger(stop.grace()));

@@ -44,7 +44,7 @@ pub(in crate::server) async fn serve_http2<S: Handle<B>, B: ResponseBody>(
     io: impl Io,
     session: Session<S>,
 ) -> Option<Excess> {
-    let Session { service, activity, shared, config, outflow, pace, drain, stop } = session;
+    let Session { service, activity, shared, config, outflow, pace, drain, stop, .. } = session;
     let max_header = u32::try_from(config.max_header_size).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(SpawnLocal);
     builder

@@ -1,10 +1,9 @@
-//! HTTP on an established connection: HTTP/1 or HTTP/2 by hyper, and the driver that holds it to its deadlines.
+//! HTTP on an established connection: HTTP/1, or HTTP/2 by hyper, held to its deadlines.
 
 mod drive;
 mod h1;
 mod h2;
 mod metered;
-mod strict;
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -15,6 +14,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 
 pub(in crate::server) use h1::serve_http1;
@@ -29,8 +29,8 @@ use crate::config::ListenerConfig;
 use crate::proxy::ClientBody;
 
 /// A client's byte stream, encrypted or not.
-pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
 
 /// What answers the requests of a connection.
 pub(in crate::server) trait Handle<B>:
@@ -43,8 +43,11 @@ impl<B, T> Handle<B> for T where
 }
 
 /// What it answers with.
-pub(in crate::server) trait ResponseBody: Body<Data = Bytes, Error = BoxError> + 'static {}
-impl<T: Body<Data = Bytes, Error = BoxError> + 'static> ResponseBody for T {}
+pub(in crate::server) trait ResponseBody:
+    Body<Data = Bytes, Error = BoxError> + Unpin + 'static
+{
+}
+impl<T: Body<Data = Bytes, Error = BoxError> + Unpin + 'static> ResponseBody for T {}
 
 /// Counts a client that was cut because it reads too slowly.
 fn cut_unread(shared: &Shared) {
@@ -55,11 +58,13 @@ fn cut_unread(shared: &Shared) {
 /// What both protocols need.
 pub(in crate::server) struct Session<S> {
     pub(in crate::server) service: S,
-    pub(in crate::server) activity: Arc<Activity>,
+    pub(in crate::server) activity: Rc<Activity>,
     pub(in crate::server) shared: Rc<Shared>,
     pub(in crate::server) config: Arc<ListenerConfig>,
     pub(in crate::server) outflow: Arc<Outflow>,
     pub(in crate::server) pace: Pace,
     pub(in crate::server) drain: CancellationToken,
+    /// Closed as soon as the drain begins, which it tells at the cost of a look.
+    pub(in crate::server) tracker: TaskTracker,
     pub(in crate::server) stop: Stop,
 }

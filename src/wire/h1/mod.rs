@@ -12,19 +12,25 @@
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `chunks` | lines of chunk framing; trailers |
+//! | `request` | the head of a request, read once and made into one |
+//! | `body` | a body, told apart from its framing |
 //! | `reader` | the state machine |
 //! | `gate` | bytes in, bytes out, and what is held between |
 
+mod body;
 mod chunks;
 mod fault;
 mod fields;
 mod gate;
 mod lines;
 mod reader;
+mod request;
 mod start;
 #[cfg(test)]
 mod tests;
 
+pub use body::{BodyReader, Part};
 pub use fault::Fault;
 pub use gate::Gate;
 pub use reader::{Asked, Limits, Read, Reader, Stop};
+pub use request::{RequestHead, RequestReader};

@@ -218,7 +218,10 @@ impl Reader {
                     continue;
                 }
                 head.start = Some(match self.role {
-                    Role::Server => Start { version: request_line(line)?, status: 0 },
+                    Role::Server => {
+                        let http10 = request_line(line)?.version == http::Version::HTTP_10;
+                        Start { version: if http10 { Version::Http10 } else { Version::Http11 }, status: 0 }
+                    }
                     Role::Client { .. } => status_line(line).map(|(version, status)| Start { version, status })?,
                 });
                 continue;

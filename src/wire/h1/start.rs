@@ -10,8 +10,16 @@ pub(super) enum Version {
     Http11,
 }
 
+/// A request line: the lengths of its method and its target, one space behind it, and the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub(super) method: usize,
+    pub(super) target: usize,
+    pub(super) version: http::Version,
+}
+
 /// `method SP target SP version` (RFC 9112, section 3), with one space each.
-pub(super) fn request_line(line: &[u8]) -> Result<Version, Fault> {
+pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     let method = line.iter().position(|byte| !is_tchar(*byte)).ok_or(Fault::RequestLine)?;
     if method == 0 || line[method] != b' ' {
         return Err(Fault::RequestLine);
@@ -26,12 +34,14 @@ pub(super) fn request_line(line: &[u8]) -> Result<Version, Fault> {
     if target == 0 {
         return Err(Fault::RequestLine);
     }
-    version(&rest[target + 1..]).ok_or_else(|| match &rest[target + 1..] {
+    let version = version(&rest[target + 1..]).ok_or_else(|| match &rest[target + 1..] {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Fault::Version
         }
         _ => Fault::RequestLine,
-    })
+    })?;
+    let version = if version == Version::Http10 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    Ok(RequestLine { method, target, version })
 }
 
 /// `version SP status [SP reason]` (RFC 9112, section 4). The space before a missing reason may be missing too: servers
@@ -61,8 +71,9 @@ mod tests {
 
     #[test]
     fn a_request_line_has_three_parts_and_two_spaces() {
-        assert_eq!(request_line(b"GET / HTTP/1.1"), Ok(Version::Http11));
-        assert_eq!(request_line(b"M-SEARCH * HTTP/1.0"), Ok(Version::Http10));
+        let parts = RequestLine { method: 3, target: 1, version: http::Version::HTTP_11 };
+        assert_eq!(request_line(b"GET / HTTP/1.1"), Ok(parts));
+        assert_eq!(request_line(b"M-SEARCH * HTTP/1.0").unwrap().version, http::Version::HTTP_10);
         for (line, fault) in [
             ("GET  / HTTP/1.1", Fault::RequestLine),
             ("GET /  HTTP/1.1", Fault::RequestLine),

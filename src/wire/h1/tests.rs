@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -28,6 +29,46 @@ fn in_parts(reader: Reader, bytes: &[u8], cuts: &[usize]) -> (usize, Option<Stop
     }
     assert!(bytes.starts_with(&out), "what passes is what came");
     (out.len(), gate.stop(), gate.heads())
+}
+
+/// What the readers of heads and bodies say of them, brought in parts that end at `cuts`.
+fn made(bytes: &[u8], cuts: &[usize]) -> (usize, Option<Stop>, u64) {
+    let (mut head, mut body, mut upgrade) = (RequestReader::new(LIMITS), None::<BodyReader>, false);
+    let (mut passed, mut heads) = (0, 0);
+    for to in cuts.iter().copied().chain([bytes.len()]) {
+        loop {
+            let rest = &bytes[passed..to.max(passed)];
+            if let Some(reader) = &mut body {
+                match reader.next(rest) {
+                    Ok(Part::Content(length) | Part::Framing(length) | Part::End(length, _)) => passed += length,
+                    Ok(Part::More) => break,
+                    Err(fault) => return (passed, Some(Stop::Body(fault)), heads),
+                }
+                body = body.filter(|body| !body.has_ended());
+            } else {
+                if rest.is_empty() {
+                    break;
+                }
+                let made = match head.read(rest) {
+                    Ok(None) => break,
+                    Ok(Some(length)) => {
+                        head.finish(&Bytes::copy_from_slice(&rest[..length])).map(|made| (length, made))
+                    }
+                    Err(fault) => Err(fault),
+                };
+                match made {
+                    Ok((length, made)) => {
+                        (body, upgrade, passed, heads) = (made.body, made.upgrade, passed + length, heads + 1)
+                    }
+                    Err(fault) => return (passed, Some(Stop::Head(fault)), heads),
+                }
+            }
+            if body.is_none() && upgrade {
+                return (passed, Some(Stop::Upgrade), heads);
+            }
+        }
+    }
+    (passed, None, heads)
 }
 
 fn requests(bytes: &str) -> (usize, Option<Stop>, u64) {
@@ -203,6 +244,24 @@ proptest! {
         prop_assert_eq!(in_parts(Reader::requests(LIMITS), &bytes, &cuts), expected);
         let every: Vec<usize> = (0..bytes.len()).collect();
         prop_assert_eq!(in_parts(Reader::requests(LIMITS), &bytes, &every), expected);
+    }
+
+    #[test]
+    fn requests_are_made_of_what_passes_and_of_nothing_else(
+        bytes in bytes(),
+        cuts in prop::collection::vec(any::<Index>(), 0..6),
+    ) {
+        let expected = whole(Reader::requests(LIMITS), &bytes);
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let every: Vec<usize> = (0..bytes.len()).collect();
+        for cuts in [&cuts, &every] {
+            let made = made(&bytes, cuts);
+            // A target can be printable and be none.
+            if !matches!(made.1, Some(Stop::Head(Fault::Target))) {
+                prop_assert_eq!(made, expected);
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! HTTP/1, in front of the library that speaks it. A byte of choices, then what one side sends.
 
-use botgate::wire::h1::{Asked, Gate, Limits, Reader, Stop};
+use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, Reader, RequestReader, Stop};
+use bytes::Bytes;
 
 const LIMITS: Limits = Limits { head: 600, fields: 12 };
 
@@ -16,7 +17,48 @@ pub fn target(data: &[u8]) {
         let seen = requests(&passed);
         assert_eq!(seen, heads, "it counts {heads} heads in what another reader takes for {seen}");
         assert!(stop.is_none() || passed.len() <= bytes.len());
+        let made = made(std::iter::once(bytes));
+        assert_eq!(made, self::made(crate::parts(bytes, choice)), "cut otherwise, other requests are made of it");
+        // A target can be printable and be none.
+        assert!(made.1 == Some(Stop::Head(Fault::Target)) || made == (passed, stop, heads), "requests of what did not pass");
     }
+}
+
+/// What requests are made of, why no more are, and how many there were.
+fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Stop>, u64) {
+    let (mut head, mut body, mut upgrade) = (RequestReader::new(LIMITS), None::<BodyReader>, false);
+    let (mut used, mut held, mut heads) = (Vec::new(), Vec::new(), 0);
+    for part in parts {
+        held.extend_from_slice(part);
+        loop {
+            let now = if let Some(reader) = &mut body {
+                match reader.next(&held) {
+                    Ok(Part::Content(length) | Part::Framing(length) | Part::End(length, _)) => length,
+                    Ok(Part::More) => break,
+                    Err(fault) => return (used, Some(Stop::Body(fault)), heads),
+                }
+            } else {
+                let length = match head.read(&held) {
+                    Ok(None) => break,
+                    Ok(Some(length)) => length,
+                    Err(fault) => return (used, Some(Stop::Head(fault)), heads),
+                };
+                match head.finish(&Bytes::copy_from_slice(&held[..length])) {
+                    Ok(made) => (body, upgrade) = (made.body, made.upgrade),
+                    Err(fault) => return (used, Some(Stop::Head(fault)), heads),
+                }
+                heads += 1;
+                length
+            };
+            used.extend(held.drain(..now));
+            body = body.filter(|body| !body.has_ended());
+            if body.is_none() && upgrade {
+                return (used, Some(Stop::Upgrade), heads);
+            }
+        }
+        assert!(held.len() <= 70_000, "{} bytes held", held.len());
+    }
+    (used, None, heads)
 }
 
 fn gate(choice: usize) -> Gate {

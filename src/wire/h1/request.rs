@@ -1,0 +1,237 @@
+//! The head of a request, read once: checked line by line while it comes in, and made into a [`Request`] when it is whole.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::body::BodyReader;
+use super::fault::Fault;
+use super::fields::{Framing, split};
+use super::lines::Lines;
+use super::reader::Limits;
+use super::start::{RequestLine, request_line};
+
+/// Fields that are added to a usual request on its way: room that is made at once.
+const ADDED: usize = 10;
+
+/// Follows the head of a request that may come in parts.
+#[derive(Debug)]
+pub struct RequestReader {
+    limits: Limits,
+    lines: Lines,
+    /// Whether an empty line came first.
+    blank: bool,
+    /// Where the request line begins, and its parts.
+    start: Option<(usize, RequestLine)>,
+    fields: Vec<Field>,
+    framing: Framing,
+}
+
+/// Where a field line stands in the head: its name up to the colon, its value behind it.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    start: u32,
+    colon: u32,
+    end: u32,
+}
+
+/// A request without its body, and what its head says about what follows it.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// Method, target, version and fields.
+    pub request: Request<()>,
+    /// Reads the body; none where there is none.
+    pub body: Option<BodyReader>,
+    /// Whether another request may follow on the connection (RFC 9112, section 9.3).
+    pub keeps: bool,
+    /// Whether its client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
+    pub expects: bool,
+    /// Whether it asks to speak another protocol behind its answer.
+    pub upgrade: bool,
+    /// Whether its client takes trailers (RFC 9110, section 10.1.4).
+    pub trailers: bool,
+}
+
+impl RequestReader {
+    /// Reads heads up to these limits.
+    pub fn new(limits: Limits) -> Self {
+        let (lines, framing) = (Lines::default(), Framing::default());
+        Self { limits, lines, blank: false, start: None, fields: Vec::new(), framing }
+    }
+
+    /// Looks at all bytes of the head that have come, of which those that it saw before are not looked at again. Returns the
+    /// length of the head when it is whole: then [`Self::finish`] is due.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let fits = &bytes[..bytes.len().min(self.limits.head)];
+        while let Some(line) = self.lines.next(fits)? {
+            let (at, text) = (line.start, &bytes[line]);
+            if self.start.is_none() {
+                if text.is_empty() {
+                    // One is forgiven (RFC 9112, section 2.2).
+                    if std::mem::replace(&mut self.blank, true) {
+                        return Err(Fault::BlankLines);
+                    }
+                    continue;
+                }
+                self.start = Some((at, request_line(text)?));
+                continue;
+            }
+            if text.is_empty() {
+                return Ok(Some(self.lines.start()));
+            }
+            if self.fields.len() == self.limits.fields {
+                return Err(Fault::TooManyFields);
+            }
+            let (name, value) = split(text)?;
+            self.framing.take(name, value)?;
+            if self.fields.capacity() == 0 {
+                self.fields.reserve(16);
+            }
+            let (start, colon) = (at as u32, (at + name.len()) as u32);
+            self.fields.push(Field { start, colon, end: (at + text.len()) as u32 });
+        }
+        if bytes.len() > self.limits.head {
+            return Err(if self.start.is_none() { Fault::TargetTooLong } else { Fault::HeadTooLarge });
+        }
+        Ok(None)
+    }
+
+    /// Makes the request of a head that is whole, and begins anew.
+    ///
+    /// # Errors
+    /// What only the whole head shows to be wrong.
+    pub fn finish(&mut self, head: &Bytes) -> Result<RequestHead, Fault> {
+        let whole = std::mem::replace(self, Self::new(self.limits));
+        let (at, line) = whole.start.ok_or(Fault::RequestLine)?;
+        let framing = whole.framing;
+        if framing.chunked && line.version == Version::HTTP_10 {
+            return Err(Fault::CodingTooOld);
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = Method::from_bytes(&head[at..at + line.method]).map_err(|_| Fault::RequestLine)?;
+        let target = at + line.method + 1;
+        // What is longer cannot be told apart from what is malformed, there.
+        if line.target > MOST_TARGET {
+            return Err(Fault::TargetTooLong);
+        }
+        *request.uri_mut() =
+            Uri::from_maybe_shared(head.slice(target..target + line.target)).map_err(|_| Fault::Target)?;
+        *request.version_mut() = line.version;
+        let http11 = line.version == Version::HTTP_11;
+        let (mut close, mut keep, mut expects, mut trailers) = (false, false, false, false);
+        let mut headers = HeaderMap::with_capacity(whole.fields.len() + ADDED);
+        for field in &whole.fields {
+            let name = HeaderName::from_bytes(&head[field.start as usize..field.colon as usize])
+                .map_err(|_| Fault::FieldName)?;
+            let value = trimmed(head, field.colon as usize + 1, field.end as usize);
+            let value = HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| Fault::Control)?;
+            if name == header::CONNECTION {
+                close |= lists(&value, b"close");
+                keep |= lists(&value, b"keep-alive");
+            } else if name == header::EXPECT {
+                expects = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+            } else if name == header::TE {
+                trailers |= lists(&value, b"trailers");
+            }
+            headers.append(name, value);
+        }
+        *request.headers_mut() = headers;
+        let body = match framing.length {
+            _ if framing.chunked => Some(BodyReader::chunked()),
+            Some(length @ 1..) => Some(BodyReader::length(length)),
+            _ => None,
+        };
+        Ok(RequestHead {
+            request,
+            body,
+            keeps: !close && (http11 || keep),
+            expects: expects && http11,
+            upgrade: framing.upgrade && http11,
+            trailers,
+        })
+    }
+}
+
+/// The longest target that [`Uri`] takes.
+const MOST_TARGET: usize = u16::MAX as usize - 1;
+
+/// Without the white space around it.
+fn trimmed(head: &[u8], mut start: usize, mut end: usize) -> std::ops::Range<usize> {
+    while start < end && matches!(head[start], b' ' | b'\t') {
+        start += 1;
+    }
+    while start < end && matches!(head[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    start..end
+}
+
+/// Whether a list of tokens has this one, in any case.
+fn lists(value: &HeaderValue, token: &[u8]) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { head: 200, fields: 10 };
+
+    fn head(text: &str) -> Result<RequestHead, Fault> {
+        let mut reader = RequestReader::new(LIMITS);
+        let length = reader.read(text.as_bytes())?.expect("it is not whole");
+        reader.finish(&Bytes::copy_from_slice(&text.as_bytes()[..length]))
+    }
+
+    #[test]
+    fn a_head_becomes_a_request_however_it_comes_in() {
+        let text =
+            "\r\nPOST /a?b=c HTTP/1.1\r\nHost: a\r\nx-a: 1\r\nX-A:\t2 \r\nx-empty:\r\ncontent-length: 5\r\n\r\nhello";
+        for step in [1, 7, text.len()] {
+            let (mut reader, mut came, mut length) = (RequestReader::new(LIMITS), 0, None);
+            while length.is_none() {
+                came = (came + step).min(text.len());
+                length = reader.read(&text.as_bytes()[..came]).unwrap();
+            }
+            let length = length.unwrap();
+            assert_eq!(&text[length..], "hello");
+            let head = reader.finish(&Bytes::copy_from_slice(&text.as_bytes()[..length])).unwrap();
+            let request = &head.request;
+            assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "/a?b=c".to_owned()));
+            let all: Vec<_> = request.headers().get_all("x-a").iter().collect();
+            assert_eq!(all, ["1", "2"]);
+            assert_eq!(request.headers()["x-empty"], "");
+            assert_eq!(head.body.unwrap().left(), Some(5));
+            assert!(head.keeps && !head.expects && !head.upgrade && !head.trailers);
+        }
+    }
+
+    #[test]
+    fn what_a_head_says_about_its_connection_is_heard() {
+        for (fields, version, keeps) in [
+            ("", "1.1", true),
+            ("", "1.0", false),
+            ("connection: Close\r\n", "1.1", false),
+            ("connection: x, close\r\nconnection: keep-alive\r\n", "1.1", false),
+            ("connection: Keep-Alive\r\n", "1.0", true),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\nhost: a\r\n{fields}\r\n");
+            assert_eq!(head(&text).unwrap().keeps, keeps, "{text:?}");
+        }
+        let asks = "GET / HTTP/1.1\r\nupgrade: x\r\nexpect: 100-Continue\r\nte: a, trailers\r\n\r\n";
+        let asked = head(asks).unwrap();
+        assert!(asked.upgrade && asked.expects && asked.trailers);
+        let old = head(&asks.replace("1.1", "1.0")).unwrap();
+        assert!(!old.upgrade && !old.expects, "HTTP/1.0 knows neither");
+    }
+
+    #[test]
+    fn a_target_that_is_none_is_refused() {
+        assert_eq!(head("GET http:// HTTP/1.1\r\n\r\n").unwrap_err(), Fault::Target);
+        let old = "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(head(old).unwrap_err(), Fault::CodingTooOld);
+    }
+}
