@@ -3,7 +3,8 @@
 //! A [`Reader`] follows the messages of one direction of a connection: heads, bodies by length or in chunks, trailers, the
 //! next head. It says how many bytes may be passed on, and stops before the message, or the part of a body, that breaks a
 //! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
-//! they come. A [`Gate`] keeps what may not pass yet.
+//! they come. A [`Gate`] keeps what may not pass yet. Who wants the messages, and not only their bytes, asks for one
+//! [`Part`] after the other; what a head says is in its [`Heading`].
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -12,6 +13,8 @@
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `chunks` | lines of chunk framing; trailers |
+//! | `heading` | what a head says, and where |
+//! | `part` | what a reader lets pass |
 //! | `reader` | the state machine |
 //! | `gate` | bytes in, bytes out, and what is held between |
 
@@ -19,7 +22,9 @@ mod chunks;
 mod fault;
 mod fields;
 mod gate;
+mod heading;
 mod lines;
+mod part;
 mod reader;
 mod start;
 #[cfg(test)]
@@ -27,4 +32,6 @@ mod tests;
 
 pub use fault::Fault;
 pub use gate::Gate;
+pub use heading::Heading;
+pub use part::{Part, Rest};
 pub use reader::{Asked, Limits, Read, Reader, Stop};
