@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `switch` | from the 101 to an open tunnel, and what is counted of it |
 //! | `tunnel` | one tunnel, held to its limits and to what the worker orders |
+//! | `end` | its two ends: the client's and the backend's |
 //! | `relay`, `way` | both directions, and one of them: bytes unchanged, backpressure, half a close, the closing handshake |
 //! | `frames` | where WebSocket frames begin and end (pure) |
 //! | `close` | the Close frames that botgate sends |
@@ -12,6 +13,7 @@
 //! | `pace` | which tunnel is closed when (pure) |
 
 mod close;
+mod end;
 mod frames;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;

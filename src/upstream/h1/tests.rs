@@ -1,0 +1,1 @@
+//! Exchanges with backends that are played byte by byte.
