@@ -8,8 +8,8 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::connections::Lease;
+use super::dial::Stream;
 use super::failure::ExchangeError;
-use super::h1::Switched;
 use super::sender::Sender;
 use crate::model::Moment;
 
@@ -36,8 +36,8 @@ impl<B> Body<B> {
         }
     }
 
-    /// The backend's end of a tunnel, behind a 101; none over HTTP/2.
-    pub fn switch(self) -> Option<Switched> {
+    /// The backend's end of a tunnel, behind a 101, and what came with that; none over HTTP/2.
+    pub fn switch(self) -> Option<(Stream, Bytes)> {
         match self.lease?.sender {
             Sender::H1(connection) => Some(connection.switch()),
             Sender::H2(..) => None,

@@ -22,7 +22,6 @@ pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use failure::{ExchangeError, SendFailure};
 pub use floor::{Floor, Standing, Wanted};
-pub use h1::Switched;
 pub use open::{Opened, Opening, open};
 pub use origin::{Origin, escaped, unescaped};
 pub use outgoing::Outgoing;

@@ -1,54 +1,101 @@
-//! The ends of a tunnel: its client's and its backend's.
+//! One end of a tunnel: a connection that HTTP has left.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Buf, Bytes};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::upstream::Switched;
+/// A stream of bytes in both directions.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
 
-/// One end.
-pub(super) enum End {
-    /// The client's.
-    Client(TokioIo<Upgraded>),
-    /// The backend's.
-    Backend(Switched),
+/// One end of a tunnel.
+pub struct End(Kind);
+
+enum Kind {
+    Own { ahead: Bytes, io: Box<dyn ByteStream> },
+    Hyper(TokioIo<Upgraded>),
 }
 
-macro_rules! each {
-    ($self:ident, $io:ident => $call:expr) => {
-        match $self.get_mut() {
-            End::Client(stream) => {
-                let $io = Pin::new(stream);
-                $call
-            }
-            End::Backend(stream) => {
-                let $io = Pin::new(stream);
-                $call
-            }
+impl End {
+    /// A connection, and what was read of it beyond the last of its HTTP.
+    pub fn new(io: Box<dyn ByteStream>, ahead: Bytes) -> Self {
+        Self(Kind::Own { ahead, io })
+    }
+
+    /// hyper's.
+    pub(in crate::proxy) fn hyper(io: Upgraded) -> Self {
+        Self(Kind::Hyper(TokioIo::new(io)))
+    }
+
+    fn io(&mut self) -> Pin<&mut dyn ByteStream> {
+        match &mut self.0 {
+            Kind::Own { io, .. } => Pin::new(&mut **io),
+            Kind::Hyper(io) => Pin::new(io),
         }
-    };
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End").finish_non_exhaustive()
+    }
 }
 
 impl AsyncRead for End {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, io => io.poll_read(cx, buf))
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Kind::Own { ahead, .. } = &mut self.0
+            && !ahead.is_empty()
+        {
+            let length = ahead.len().min(buffer.remaining());
+            buffer.put_slice(&ahead[..length]);
+            ahead.advance(length);
+            if ahead.is_empty() {
+                // What it shared its memory with need not be kept for as long as the tunnel lasts.
+                *ahead = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        self.io().poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for End {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, io => io.poll_write(cx, bytes))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.io().poll_write(cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, io => io.poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, io => io.poll_shutdown(cx))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_ahead_comes_first() {
+        let (mut other, io) = tokio::io::duplex(64);
+        other.write_all(b"behind").await.unwrap();
+        drop(other);
+        let mut end = End::new(Box::new(io), Bytes::from_static(b"ahead "));
+        let mut text = [0; 3];
+        end.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"ahe");
+        let mut rest = String::new();
+        end.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "ad behind");
     }
 }

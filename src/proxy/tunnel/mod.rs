@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `switch` | from the 101 to an open tunnel, and what is counted of it |
 //! | `tunnel` | one tunnel, held to its limits and to what the worker orders |
-//! | `end` | its two ends: the client's and the backend's |
 //! | `relay`, `way` | both directions, and one of them: bytes unchanged, backpressure, half a close, the closing handshake |
+//! | `end` | one end of a tunnel: a connection that HTTP has left |
 //! | `frames` | where WebSocket frames begin and end (pure) |
 //! | `close` | the Close frames that botgate sends |
 //! | `tunnels`, `order` | all tunnels of a worker, and what it orders of them when their pool moves |
@@ -29,6 +29,7 @@ mod tunnel;
 mod tunnels;
 mod way;
 
+pub use end::{ByteStream, End};
 #[cfg(feature = "fuzzing")]
 pub use fuzzing::WebSocketFrames;
 pub(super) use switch::switch;

@@ -4,8 +4,6 @@ use std::rc::Rc;
 
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 
 use super::end::End;
@@ -20,7 +18,7 @@ use crate::proxy::refuse::Refusal;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::target::Target;
 use crate::proxy::worker::Worker;
-use crate::upstream::{self, Switched};
+use crate::upstream;
 
 /// Passes a 101 on to the client, and joins both connections behind it.
 pub(in crate::proxy) fn switch(
@@ -44,7 +42,8 @@ pub(in crate::proxy) fn switch(
     spawn_local(async move {
         // The client's side is ready once its 101 was written. One that left before that: nothing that its backend did.
         let Ok(client) = client.await else { return };
-        let Some(backend) = body.switch() else { return flight.broken() };
+        let Some((backend, ahead)) = body.switch() else { return flight.broken() };
+        let (client, backend) = (End::hyper(client), End::new(Box::new(backend), ahead));
         Open::begin(worker, target, flight, websocket, client, backend).run().await;
     });
     let mut switched = Response::new(ResponseBody::empty());
@@ -71,13 +70,13 @@ impl Open {
         target: Target,
         mut flight: Flight,
         websocket: bool,
-        client: Upgraded,
-        backend: Switched,
+        client: End,
+        backend: End,
     ) -> Self {
         target.backend().stats.cells.of(worker.id).tunnels.increment();
         flight.switched();
         let grace = target.pool().config.tunnel.close_grace;
-        let relay = Relay::new(End::Client(TokioIo::new(client)), End::Backend(backend), websocket, grace);
+        let relay = Relay::new(client, backend, websocket, grace);
         Self { worker, target, flight, relay }
     }
 

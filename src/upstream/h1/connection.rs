@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 
 use super::reading::Reading;
-use super::switched::Switched;
 use super::writing::Writing;
 use crate::upstream::counted::Counted;
 use crate::upstream::dial::Stream;
@@ -94,9 +93,9 @@ impl<B> Connection<B> {
         }
     }
 
-    /// The bytes behind a 101.
-    pub(in crate::upstream) fn switch(mut self) -> Switched {
-        Switched::new(self.stream, self.reading.beyond())
+    /// What is left behind a 101: bytes of another protocol, and those of them that came with it.
+    pub(in crate::upstream) fn switch(mut self) -> (Stream, Bytes) {
+        (self.stream, self.reading.beyond().freeze())
     }
 
     /// Whether the whole response was passed on.

@@ -10,15 +10,12 @@
 //! | `writing` | the request on its way out |
 //! | `reading` | the response on its way in |
 //! | `connection` | both at once; whether another exchange may follow |
-//! | `switched` | what a connection is after 101 |
 
 mod connection;
 mod encode;
 mod reading;
-mod switched;
 #[cfg(test)]
 mod tests;
 mod writing;
 
 pub(super) use connection::Connection;
-pub use switched::Switched;

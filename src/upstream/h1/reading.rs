@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
-use crate::wire::h1::{Asked, Fault, Limits, Part, Reader, Rest, Stop};
+use crate::wire::h1::{Asked, Fault, Limits, Reader, Rest, Step, Stop};
 
 use bytes::Bytes;
 
@@ -88,7 +88,7 @@ impl Reading {
     ) -> Poll<Result<Response<()>, ExchangeError>> {
         loop {
             match self.reader.next(&self.buffer).map_err(malformed)? {
-                Part::Head(length) => {
+                Step::Head(length) => {
                     let head = self.buffer.split_to(length).freeze();
                     if let Some(response) = self.head(&head)? {
                         return Poll::Ready(Ok(response));
@@ -165,17 +165,17 @@ impl Reading {
     fn step(&mut self) -> Result<Option<Frame<Bytes>>, Stop> {
         while self.stage == Stage::Body {
             let found = match self.reader.next(&self.buffer)? {
-                Part::Data(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
-                Part::Trailers(length) => {
+                Step::Data(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
+                Step::Trailers(length) => {
                     let section = self.buffer.split_to(length).freeze();
                     let trailers = self.reader.heading().filter(|trailers| !trailers.is_empty());
                     trailers.and_then(|trailers| trailers.fields(&section, 0).ok()).map(Frame::trailers)
                 }
-                Part::Framing(length) | Part::Head(length) => {
+                Step::Framing(length) | Step::Head(length) => {
                     self.buffer.advance(length);
                     None
                 }
-                Part::More => return Ok(None),
+                Step::More => return Ok(None),
             };
             if self.reader.rest() == Rest::Nothing {
                 self.stage = Stage::Over;

@@ -4,7 +4,7 @@
 //! next head. It says how many bytes may be passed on, and stops before the message, or the part of a body, that breaks a
 //! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
 //! they come. A [`Gate`] keeps what may not pass yet. Who wants the messages, and not only their bytes, asks for one
-//! [`Part`] after the other; what a head says is in its [`Heading`].
+//! [`Step`] after the other; what a head says is in its [`Heading`].
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `chunks` | lines of chunk framing; trailers |
 //! | `heading` | what a head says, and where |
-//! | `part` | what a reader lets pass |
+//! | `step` | what a reader lets pass |
 //! | `reader` | the state machine |
 //! | `gate` | bytes in, bytes out, and what is held between |
 
@@ -24,14 +24,14 @@ mod fields;
 mod gate;
 mod heading;
 mod lines;
-mod part;
 mod reader;
 mod start;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub use fault::Fault;
 pub use gate::Gate;
 pub use heading::Heading;
-pub use part::{Part, Rest};
 pub use reader::{Asked, Limits, Read, Reader, Stop};
+pub use step::{Rest, Step};

@@ -5,8 +5,8 @@ use super::fault::Fault;
 use super::fields::{Framing, split};
 use super::heading::{Field, Heading};
 use super::lines::Lines;
-use super::part::{Part, Rest};
 use super::start::{Version, request_line, status_line};
+use super::step::{Rest, Step};
 
 /// Interim responses (1xx) that one request may have.
 const MOST_INTERIMS: u32 = 16;
@@ -168,8 +168,8 @@ impl Reader {
         let mut passed = 0;
         loop {
             match self.next(&bytes[passed..]) {
-                Ok(Part::More) => return Read { passed, stop: None },
-                Ok(Part::Head(length) | Part::Data(length) | Part::Framing(length) | Part::Trailers(length)) => {
+                Ok(Step::More) => return Read { passed, stop: None },
+                Ok(Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) => {
                     passed += length;
                 }
                 Err(stop) => return Read { passed, stop: Some(stop) },
@@ -181,12 +181,12 @@ impl Reader {
     ///
     /// # Errors
     /// Why nothing more may pass.
-    pub fn next(&mut self, bytes: &[u8]) -> Result<Part, Stop> {
+    pub fn next(&mut self, bytes: &[u8]) -> Result<Step, Stop> {
         if let State::Stopped(stop) = self.state {
             return Err(stop);
         }
         if bytes.is_empty() {
-            return Ok(Part::More);
+            return Ok(Step::More);
         }
         let within_head = matches!(self.state, State::Head(_));
         self.step(bytes).map_err(|fault| {
@@ -196,13 +196,13 @@ impl Reader {
         })
     }
 
-    fn step(&mut self, rest: &[u8]) -> Result<Part, Fault> {
+    fn step(&mut self, rest: &[u8]) -> Result<Step, Fault> {
         match self.state {
             State::Head(head) => self.head(rest, head),
             State::Length { left, upgrade } => {
                 let (now, left) = of(left, rest);
                 self.state = if left == 0 { after(upgrade) } else { State::Length { left, upgrade } };
-                Ok(Part::Data(now))
+                Ok(Step::Data(now))
             }
             State::ChunkLine { extensions, upgrade } => self.chunk_line(rest, extensions, upgrade),
             State::Chunk { left, extensions, upgrade } => {
@@ -211,23 +211,23 @@ impl Reader {
                     0 => State::ChunkEnd { extensions, upgrade },
                     _ => State::Chunk { left, extensions, upgrade },
                 };
-                Ok(Part::Data(now))
+                Ok(Step::Data(now))
             }
             State::ChunkEnd { extensions, upgrade } => match rest {
                 [b'\r', b'\n', ..] => {
                     self.state = State::ChunkLine { extensions, upgrade };
-                    Ok(Part::Framing(2))
+                    Ok(Step::Framing(2))
                 }
-                [b'\r'] => Ok(Part::More),
+                [b'\r'] => Ok(Step::More),
                 _ => Err(Fault::ChunkEnd),
             },
             State::Trailers { count, upgrade } => self.trailers(rest, count, upgrade),
-            State::Open | State::Stopped(_) => Ok(Part::Data(rest.len())),
+            State::Open | State::Stopped(_) => Ok(Step::Data(rest.len())),
         }
     }
 
     /// Lines of a head; it passes as a whole.
-    fn head(&mut self, rest: &[u8], mut head: Head) -> Result<Part, Fault> {
+    fn head(&mut self, rest: &[u8], mut head: Head) -> Result<Step, Fault> {
         if matches!(self.role, Role::Client { asked: None, .. }) {
             return Err(Fault::Unsolicited);
         }
@@ -264,7 +264,7 @@ impl Reader {
                     (heading.version, heading.status) = (start.version, start.status);
                     heading.persistent = head.framing.is_persistent(start.version);
                 }
-                return Ok(Part::Head(length));
+                return Ok(Step::Head(length));
             }
             head.fields += 1;
             if head.fields > self.limits.fields {
@@ -280,7 +280,7 @@ impl Reader {
             return Err(too_large(&head));
         }
         self.state = State::Head(head);
-        Ok(Part::More)
+        Ok(Step::More)
     }
 
     /// What follows a head (RFC 9112, section 6.3).
@@ -308,9 +308,9 @@ impl Reader {
         Ok(body(framing, false).unwrap_or(if ended { after(false) } else { State::Open }))
     }
 
-    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize, upgrade: bool) -> Result<Part, Fault> {
+    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize, upgrade: bool) -> Result<Step, Fault> {
         let Some(line) = self.lines.next(&rest[..rest.len().min(MOST_LINE)])? else {
-            return if rest.len() > MOST_LINE { Err(Fault::ChunkExtension) } else { Ok(Part::More) };
+            return if rest.len() > MOST_LINE { Err(Fault::ChunkExtension) } else { Ok(Step::More) };
         };
         let passed = self.lines.start();
         self.lines = Lines::default();
@@ -318,11 +318,11 @@ impl Reader {
             0 => State::Trailers { count: 0, upgrade },
             left => State::Chunk { left, extensions, upgrade },
         };
-        Ok(Part::Framing(passed))
+        Ok(Step::Framing(passed))
     }
 
     /// The lines of a trailer section; it passes as a whole.
-    fn trailers(&mut self, rest: &[u8], mut count: usize, upgrade: bool) -> Result<Part, Fault> {
+    fn trailers(&mut self, rest: &[u8], mut count: usize, upgrade: bool) -> Result<Step, Fault> {
         let fits = &rest[..rest.len().min(MOST_TRAILER_BYTES)];
         if let Some(heading) = self.heading.as_mut().filter(|_| count == 0) {
             heading.fields.clear();
@@ -332,7 +332,7 @@ impl Reader {
                 let passed = self.lines.start();
                 self.lines = Lines::default();
                 self.state = after(upgrade);
-                return Ok(Part::Trailers(passed));
+                return Ok(Step::Trailers(passed));
             }
             count += 1;
             let (from, line) = (line.start, &rest[line]);
@@ -351,7 +351,7 @@ impl Reader {
             return Err(Fault::TooManyTrailers);
         }
         self.state = State::Trailers { count, upgrade };
-        Ok(Part::More)
+        Ok(Step::More)
     }
 }
 

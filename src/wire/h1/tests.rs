@@ -231,8 +231,8 @@ fn what_a_head_says_is_found_where_it_stands_however_it_comes_in() {
     for cut in 1..head {
         let mut reader = Reader::responses(LIMITS).telling();
         reader.asked(Asked::default());
-        assert_eq!(reader.next(&text[..cut]), Ok(Part::More), "{cut}");
-        assert_eq!(reader.next(text), Ok(Part::Head(head)));
+        assert_eq!(reader.next(&text[..cut]), Ok(Step::More), "{cut}");
+        assert_eq!(reader.next(text), Ok(Step::Head(head)));
         assert_eq!(reader.rest(), Rest::All);
         let heading = reader.heading().unwrap();
         assert_eq!((heading.version(), heading.status(), heading.is_persistent()), (http::Version::HTTP_10, 404, true));
@@ -257,10 +257,10 @@ fn a_message_comes_in_parts() {
     let mut parts = Vec::new();
     while reader.rest() != Rest::Nothing || parts.is_empty() {
         let part = reader.next(text).unwrap();
-        let (Part::Head(length) | Part::Data(length) | Part::Framing(length) | Part::Trailers(length)) = part else {
+        let (Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) = part else {
             panic!("more than {text:?}");
         };
-        if matches!(part, Part::Trailers(_)) {
+        if matches!(part, Step::Trailers(_)) {
             let trailers = reader.heading().unwrap().fields(&bytes::Bytes::copy_from_slice(text), 0).unwrap();
             assert_eq!((trailers.len(), trailers["x-sum"].as_bytes()), (1, &b"7"[..]));
         }
@@ -268,6 +268,6 @@ fn a_message_comes_in_parts() {
         text = &text[length..];
     }
     let expected =
-        [Part::Head(47), Part::Framing(5), Part::Data(5), Part::Framing(2), Part::Framing(3), Part::Trailers(12)];
+        [Step::Head(47), Step::Framing(5), Step::Data(5), Step::Framing(2), Step::Framing(3), Step::Trailers(12)];
     assert_eq!((&parts[..], text), (&expected[..], &b""[..]));
 }

@@ -1,8 +1,8 @@
-//! The parts that messages come in.
+//! The steps in which a reader passes messages on.
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Step {
     /// A whole head, of so many bytes.
     Head(usize),
     /// So many bytes of a body.
