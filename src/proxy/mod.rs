@@ -59,3 +59,4 @@ pub use client::{Client, ClientCertificate};
 pub use gateway::Gateway;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
+pub use tunnel::{ByteStream, End};

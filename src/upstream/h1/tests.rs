@@ -328,7 +328,7 @@ async fn interim_responses_are_passed_over_and_a_head_request_has_no_body() {
     let (response, ()) = tokio::join!(connection.send(sent.with(Empty::new())), play);
     let response = response.unwrap();
     assert_eq!(
-        (response.status().as_u16(), response.headers().get("link"), &response.headers()["x-kept"].as_bytes()[..]),
+        (response.status().as_u16(), response.headers().get("link"), response.headers()["x-kept"].as_bytes()),
         (200, None, &b"yes"[..])
     );
     assert!(connection.is_over() && connection.settle());
