@@ -6,7 +6,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Response;
-use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use super::recording::{Awaited, ClientFault, RequestBody};
@@ -15,7 +14,7 @@ use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side, Sign};
-use crate::upstream::{Alpn, Lease, Opening, open};
+use crate::upstream::{Alpn, Body, Lease, Opening, open};
 
 /// How one attempt is made.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +27,9 @@ pub(super) struct Manner {
     pub(super) rescuable: bool,
 }
 
-/// A response head, and the connection that its body comes over.
+/// A response; its body has the connection that it comes over.
 pub(super) struct Answer {
-    pub(super) response: Response<Incoming>,
-    pub(super) lease: Lease<RequestBody>,
+    pub(super) response: Response<Body<RequestBody>>,
     /// Whether the connection had been open before.
     pub(super) reused: bool,
 }
@@ -122,16 +120,15 @@ async fn exchange_once(
     manner: Manner,
     wait: &Wait,
 ) -> Result<Answer, Failed> {
-    let mut lease = connection(worker, exchange, target, manner).await?;
+    let lease = connection(worker, exchange, target, manner).await?;
     wait.reached(AttemptPhase::Send, worker.clock.now());
-    let http2 = lease.sender.is_http2();
-    let request = exchange.request_for(target, manner.number, http2).map_err(|error| {
+    let request = exchange.request_for(target, manner.number, lease.is_http2()).map_err(|error| {
         tracing::warn!(backend = %target.backend().config.name, %error, "a rewrite rule makes no path of this request's");
         Failed::backend(AttemptPhase::Send, Fate::Unsent, Refusal::Unreachable)
     })?;
     let reused = lease.reused;
-    match lease.sender.send(request).await {
-        Ok(response) => Ok(Answer { response, lease, reused }),
+    match lease.send(request).await {
+        Ok(response) => Ok(Answer { response, reused }),
         Err(sent) => {
             if let Some(fault) = exchange.body.as_ref().and_then(|body| body.fault()) {
                 return Err(Failed::client(AttemptPhase::Send, refusal_of(fault)));

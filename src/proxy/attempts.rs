@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 
@@ -181,7 +182,7 @@ fn respond(
     mut flight: Flight,
     target: &Target,
 ) -> Response<ResponseBody> {
-    let Answer { mut response, lease, .. } = answer;
+    let Answer { mut response, .. } = answer;
     flight.answered(response.status(), exchange);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return tunnel::switch(worker, exchange, target, response, flight);
@@ -193,7 +194,6 @@ fn respond(
     parts.version = http::Version::default();
     let body = ResponseBody::relay(Relay {
         incoming,
-        lease: Some(lease),
         request_body: exchange.body.take(),
         flight,
         stream_timeout: target.pool().config.stream_timeout,
@@ -207,9 +207,19 @@ fn respond(
 fn drain(worker: &Worker, refused: Answer) {
     let clock = worker.clock.clone();
     tokio::task::spawn_local(async move {
-        let body = http_body_util::Limited::new(refused.response.into_body(), MOST_DRAINED);
-        if let Ok(Ok(_)) = tokio::time::timeout(DRAIN_TIME, body.collect()).await {
-            refused.lease.give_back(clock.now());
+        let mut body = refused.response.into_body();
+        let rest = async {
+            let mut read = 0;
+            while let Some(frame) = body.frame().await {
+                read += frame.ok()?.data_ref().map_or(0, Bytes::len);
+                if read > MOST_DRAINED {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        if let Ok(Some(())) = tokio::time::timeout(DRAIN_TIME, rest).await {
+            body.give_back(clock.now());
         }
     });
 }

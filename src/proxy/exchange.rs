@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use http::header::CONTENT_LENGTH;
+use http::header;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::client_upgrade::ClientUpgrade;
 use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
@@ -16,6 +16,7 @@ use super::target::Target;
 use crate::bot::Facts;
 use crate::config::MinRate;
 use crate::model::Moment;
+use crate::upstream::Outgoing;
 
 /// A request, fit to be sent to any backend of its pool, any number of times.
 pub(super) struct Exchange {
@@ -65,49 +66,37 @@ impl Exchange {
     ///
     /// # Errors
     /// When the backend's rewrite rules make its path something that is no path.
-    pub(super) fn request_for(
-        &self,
-        target: &Target,
+    pub(super) fn request_for<'a>(
+        &'a self,
+        target: &'a Target,
         attempt: u32,
         http2: bool,
-    ) -> Result<Request<RequestBody>, http::Error> {
+    ) -> Result<Outgoing<'a, RequestBody>, http::Error> {
         let backend = target.backend();
-        let uri = match http2 {
-            true => backend.origin.target_http2(&self.target)?,
-            false => backend.origin.target_http1(&self.target)?,
-        };
-        let body = self.body.as_ref().map_or_else(RequestBody::empty, Recording::next_turn);
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = uri;
-        *request.version_mut() = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        let mut headers = self.headers.clone();
-        if http2 {
-            headers.remove(http::header::HOST);
-            if self.wants_trailers {
-                headers.insert(http::header::TE, HeaderValue::from_static("trailers"));
-            }
-        } else {
-            headers.insert(http::header::HOST, backend.origin.host().clone());
-            // Said in words: of a GET that does not say so, hyper takes it that it has no body, and drops the body.
-            if self.body.as_ref().is_some_and(|body| body.is_open_ended()) && !headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(http::header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
-        }
-        backend.origin.strip_credentials(&mut headers);
-        for (name, value) in &backend.config.headers {
-            headers.insert(name, value.clone());
-        }
-        headers.insert(BOTGATE_EPOCH, target.pool().epoch_header.clone());
+        let mut also = Vec::with_capacity(4);
+        also.push((BOTGATE_EPOCH, target.pool().epoch_header.clone()));
         if attempt > 1 {
-            headers.insert(BOTGATE_ATTEMPT, HeaderValue::from(attempt));
+            also.push((BOTGATE_ATTEMPT, HeaderValue::from(attempt)));
+        }
+        if http2 && self.wants_trailers {
+            also.push((header::TE, HeaderValue::from_static("trailers")));
         }
         if let Some((protocol, _)) = &self.upgrade {
-            headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(http::header::UPGRADE, protocol.clone());
+            also.push((header::CONNECTION, HeaderValue::from_static("upgrade")));
+            also.push((header::UPGRADE, protocol.clone()));
         }
-        *request.headers_mut() = headers;
-        Ok(request)
+        Ok(Outgoing {
+            method: &self.method,
+            target: match http2 {
+                true => backend.origin.target_http2(&self.target)?,
+                false => backend.origin.target_http1(&self.target)?,
+            },
+            origin: &backend.origin,
+            headers: &self.headers,
+            own: &backend.config.headers,
+            also,
+            body: self.body.as_ref().map_or_else(RequestBody::empty, Recording::next_turn),
+        })
     }
 }
 

@@ -174,11 +174,6 @@ impl<S> Recording<S> {
         inner.holding.bytes() as u64 == inner.received
     }
 
-    /// Whether its length was not declared, and is not known yet.
-    pub(super) fn is_open_ended(&self) -> bool {
-        self.total.get().is_none()
-    }
-
     /// Bytes that came from the client so far.
     pub(super) fn received(&self) -> u64 {
         self.inner.borrow().received

@@ -10,10 +10,9 @@ use super::flight::Flight;
 use super::record::Record;
 use super::recording::{Awaited, Recording, RequestBody};
 use super::waits::Wait;
-use crate::upstream::Lease;
+use crate::upstream::{self, ExchangeError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 /// The body of a response: botgate's own, or a backend's.
 pub struct ResponseBody(Kind);
@@ -26,8 +25,7 @@ enum Kind {
 
 /// A backend's body, with all that must happen when it ends.
 pub(super) struct Relay {
-    pub(super) incoming: Incoming,
-    pub(super) lease: Option<Lease<RequestBody>>,
+    pub(super) incoming: upstream::Body<RequestBody>,
     pub(super) request_body: Option<Rc<Recording>>,
     pub(super) flight: Flight,
     pub(super) stream_timeout: Duration,
@@ -42,7 +40,7 @@ pub(super) struct Relay {
 pub enum StreamError {
     /// The backend broke off.
     #[error("the backend broke off its response: {0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[from] ExchangeError),
     /// The backend paused for too long.
     #[error("the backend paused its response for more than {0:?}")]
     Stalled(Duration),
@@ -96,7 +94,7 @@ impl Relay {
 
     fn keep(&mut self, frame: &Frame<Bytes>) {
         self.record = self.record.take().and_then(|record| record.take_in(frame));
-        // hyper stops asking at the last byte of a body whose length it knows.
+        // Nobody asks on after the last byte of a body whose length is known.
         if self.incoming.is_end_stream() {
             self.settle();
         }
@@ -123,7 +121,7 @@ impl Relay {
                 super::trailers::strip(trailers);
             }
             if matches!(&frame, Some(Err(_))) {
-                // Asked once more, hyper says that this was all.
+                // Asked once more, it says that this was all.
                 self.break_off();
             }
             match &frame {
@@ -157,16 +155,13 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.break_off();
-        // hyper stops asking at the last byte of a body whose length it knows.
+        // Nobody asks on after the last byte of a body whose length is known.
         if self.incoming.is_end_stream() {
             self.flight.complete();
         }
         let request_ended = self.request_body.as_ref().is_none_or(|body| body.has_ended());
-        if let Some(lease) = self.lease.take()
-            && self.flight.is_complete()
-            && request_ended
-        {
-            lease.give_back(self.flight.now());
+        if self.flight.is_complete() && request_ended {
+            self.incoming.give_back(self.flight.now());
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use http_body::Body;
 
+use super::failure::SendFailure;
 use super::floor::Standing;
 use super::open::Opened;
+use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
 use super::sender::Sender;
 use crate::model::{BackendId, Moment};
@@ -60,8 +62,7 @@ impl<B> Connection<B> {
 /// A connection lent to one request.
 #[derive(Debug)]
 pub struct Lease<B> {
-    /// Sends the request.
-    pub sender: Sender<B>,
+    pub(super) sender: Sender<B>,
     /// Whether it had been open before: then its failure may only mean that the backend had closed it.
     pub reused: bool,
     made: Made,
@@ -85,30 +86,18 @@ where
         let kept = backends.get_mut(&reach.backend)?;
         let (backend, home) = (reach.backend, Rc::downgrade(self));
         let lease = |sender, made| Lease { sender, reused: true, made, backend, home };
-        let mut cx = Context::from_waker(Waker::noop());
         let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.made));
         if let Some((sender, made)) = shared.find_map(|it| Some((it.sender.share()?, it.made.clone()))) {
             return Some(lease(sender, made));
         }
-        let mut busy = Vec::new();
-        let mut found = None;
-        while let Some(mut connection) = kept.idle.pop() {
-            if !reach.covers(&connection.made) {
-                continue;
-            }
-            match connection.sender.poll_ready(&mut cx) {
-                Poll::Ready(Ok(())) => {
-                    found = Some(connection);
-                    break;
-                }
-                // Closed by the backend.
-                Poll::Ready(Err(_)) => {}
-                // Given back a moment ago: its task has yet to see the end of the last response.
-                Poll::Pending => busy.push(connection),
+        while let Some(Connection { mut sender, made, .. }) = kept.idle.pop() {
+            if !reach.covers(&made) {
+                sender.hang_up();
+            } else if !sender.is_closed() {
+                return Some(lease(sender, made));
             }
         }
-        kept.idle.append(&mut busy);
-        found.map(|connection: Connection<B>| lease(connection.sender, connection.made))
+        None
     }
 
     /// Lends a connection that was just opened; an HTTP/2 one is shared from now on.
@@ -152,7 +141,11 @@ where
                     return false;
                 }
                 it.seen = now;
-                reach.covers(&it.made) && now.since(it.used) < keep_alive
+                let wanted = reach.covers(&it.made) && now.since(it.used) < keep_alive;
+                if !wanted {
+                    it.sender.hang_up();
+                }
+                wanted
             };
             kept.idle.retain_mut(&mut fresh);
             kept.shared.retain_mut(&mut fresh);
@@ -163,12 +156,12 @@ where
 
     /// What stands open to a backend and unused, as the last [`Connections::prune`] and what came since have left it.
     pub fn standing(&self, backend: BackendId, now: Moment) -> Standing {
-        let backends = self.backends.borrow();
-        let Some(kept) = backends.get(&backend) else { return Standing::default() };
+        let mut backends = self.backends.borrow_mut();
+        let Some(kept) = backends.get_mut(&backend) else { return Standing::default() };
         let shared = !kept.shared.is_empty();
-        let all = if shared { &kept.shared } else { &kept.idle };
-        let open = all.iter().filter(|it| !it.sender.is_closed());
-        Standing { idle: open.map(|it| now.since(it.used)).collect(), shared, ended: kept.ended }
+        let all = if shared { &mut kept.shared } else { &mut kept.idle };
+        let open = all.iter_mut().filter_map(|it| (!it.sender.is_closed()).then_some(it.used));
+        Standing { idle: open.map(|used| now.since(used)).collect(), shared, ended: kept.ended }
     }
 
     /// Closes what stands unused to a backend for as long as `fresh_for`, but for the one unused longest: its end shows how
@@ -180,10 +173,14 @@ where
             let unused = |it: &Connection<B>| it.sender.is_unused();
             let oldest = all.iter().filter(|it| unused(it)).map(|it| it.used).min();
             let mut spared = false;
-            all.retain(|it| {
+            all.retain_mut(|it| {
                 let spare = !spared && Some(it.used) == oldest;
                 spared |= spare;
-                spare || !unused(it) || now.since(it.used) < fresh_for
+                let wanted = spare || !unused(it) || now.since(it.used) < fresh_for;
+                if !wanted {
+                    it.sender.hang_up();
+                }
+                wanted
             });
         }
     }
@@ -195,19 +192,38 @@ where
 }
 
 impl<B> Lease<B> {
-    /// Gives the connection back after its response has ended. Only when both bodies were read and written to their end:
-    /// otherwise drop the lease, which closes an HTTP/1.1 connection.
-    pub fn give_back(self, now: Moment) {
+    /// Whether the connection speaks HTTP/2.
+    pub const fn is_http2(&self) -> bool {
+        self.sender.is_http2()
+    }
+
+    /// Gives the connection back after its response has ended.
+    pub(super) fn give_back(mut self, now: Moment) {
         let Some(home) = self.home.upgrade() else { return };
-        if self.sender.is_http2() || self.sender.is_closed() {
+        if !self.sender.settle() {
             return;
         }
         let mut backends = home.backends.borrow_mut();
         let idle = &mut backends.entry(self.backend).or_default().idle;
         if idle.len() >= MOST_IDLE {
-            idle.remove(0);
+            idle.remove(0).sender.hang_up();
         }
         idle.push(Connection::new(self.sender, self.made, now));
+    }
+}
+
+impl<B> Lease<B>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// Sends a request and waits for the head of its response, whose body has the connection from then on.
+    ///
+    /// # Errors
+    /// [`SendFailure`], which says whether the backend can have acted on it.
+    pub async fn send(mut self, request: Outgoing<'_, B>) -> Result<Response<super::Body<B>>, SendFailure> {
+        let (head, incoming) = self.sender.send(request).await?;
+        Ok(head.map(|()| super::Body::new(self, incoming)))
     }
 }
 

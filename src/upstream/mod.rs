@@ -1,24 +1,31 @@
 //! Reaching a backend: resolve its name, dial, TLS, and the connections that one worker owns.
 
+mod body;
 mod connections;
+mod counted;
 mod dial;
+mod failure;
 mod floor;
+mod h1;
 mod metered;
 mod open;
 mod origin;
+mod outgoing;
 mod reach;
 mod resolve;
 mod sender;
 mod strict;
 mod tls;
 
+pub use body::Body;
 pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
+pub use failure::{ExchangeError, SendFailure};
 pub use floor::{Floor, Standing, Wanted};
 pub use open::{Opened, Opening, open};
 pub use origin::{Origin, escaped, unescaped};
+pub use outgoing::Outgoing;
 pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
-pub use sender::{SendFailure, Sender};
 pub use strict::{Questions, Strict};
 pub use tls::{TlsClient, TlsError};

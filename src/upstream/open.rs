@@ -17,7 +17,7 @@ use crate::telemetry::{BackendStats, WorkerId};
 pub struct Opening<'a> {
     /// To whom.
     pub reach: Reach<'a>,
-    /// Offering what. One that offers only HTTP/1.1 may become a tunnel.
+    /// Offering what: a tunnel begins on HTTP/1.1.
     pub alpn: Alpn,
     /// Bounds TCP and TLS together.
     pub timeout: Duration,
@@ -46,8 +46,7 @@ where
     let Opening { reach, alpn, timeout, stats, worker } = opening;
     let dialed = dial(reach.addresses, reach.tls, alpn, timeout).await?;
     let peer: SocketAddr = dialed.peer;
-    let upgradable = alpn == Alpn::Http1;
-    let sender = Sender::start(dialed, upgradable, stats.clone(), worker).await;
+    let sender = Sender::start(dialed, stats.clone(), worker).await;
     let sender = sender.map_err(|error| DialError::Preface { peer, error })?;
     Ok(Opened { sender, made: Made::new(reach, peer) })
 }

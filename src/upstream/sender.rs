@@ -1,27 +1,29 @@
-//! One connection as a request sees it: HTTP/1.1 or HTTP/2, over hyper.
+//! One connection as a request sees it: HTTP/1.1 by hand, HTTP/2 over hyper.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
+use super::counted::Counted;
 use super::dial::Dialed;
+use super::failure::SendFailure;
+use super::h1;
 use super::metered::Metered;
-use super::strict::{Questions, Strict};
+use super::outgoing::Outgoing;
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
 
-/// Octets of header fields that are read of a response, in HTTP/2 each counted with 32 more (RFC 9113, section 6.5.2). In
-/// HTTP/1 also what is read ahead of a client that does not take it.
+/// Octets of header fields that are read of a response, each counted with 32 more (RFC 9113, section 6.5.2).
 const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 
 /// Octets of responses that a backend may send ahead of clients that do not take them, per request and per connection.
@@ -31,22 +33,13 @@ const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
 const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
-/// The sending half of a connection.
+/// A connection, or a share of one.
 #[derive(Debug)]
-pub enum Sender<B> {
+pub(super) enum Sender<B> {
     /// HTTP/1.1: one request at a time.
-    H1(http1::SendRequest<B>, Questions),
+    H1(Box<h1::Connection<B>>),
     /// HTTP/2: a share of a connection. The `Rc` counts the requests under way on it.
     H2(http2::SendRequest<B>, Rc<()>),
-}
-
-/// Why a request has no response head.
-#[derive(Debug)]
-pub struct SendFailure {
-    /// What hyper says.
-    pub error: hyper::Error,
-    /// Whether the backend has not acted on the request: it was never written, or the backend said so.
-    pub unsent: bool,
 }
 
 impl<B> Sender<B>
@@ -54,69 +47,58 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Speaks HTTP over a connection, driven by a task of its own on this worker.
-    ///
-    /// `upgradable` connections may be turned into a tunnel after a 101.
+    /// Speaks HTTP over a connection. HTTP/2 is driven by a task of its own on this worker.
     ///
     /// # Errors
     /// hyper's, when the HTTP/2 preface cannot be written.
-    pub async fn start(
+    pub(super) async fn start(
         dialed: Dialed,
-        upgradable: bool,
-        stats: std::sync::Arc<BackendStats>,
+        stats: Arc<BackendStats>,
         worker: WorkerId,
     ) -> Result<Self, hyper::Error> {
-        let open = Open::new(stats.clone(), worker);
-        if dialed.http2 {
-            let (sender, connection) = http2::Builder::new(LocalExecutor)
-                .timer(TokioTimer::new())
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .keep_alive_interval(Duration::from_secs(15))
-                .keep_alive_timeout(Duration::from_secs(10))
-                .max_header_list_size(MAX_RESPONSE_HEADER)
-                .handshake(TokioIo::new(Metered::new(dialed, MAX_RESPONSE_HEADER, stats, worker)))
-                .await?;
-            open.drive(connection);
-            return Ok(Self::H2(sender, Rc::new(())));
+        let counted = Counted::new(stats.clone(), worker);
+        if !dialed.http2 {
+            return Ok(Self::H1(Box::new(h1::Connection::new(dialed.stream, counted))));
         }
-        let questions = Questions::default();
-        let io = TokioIo::new(Strict::new(dialed.stream, questions.clone()).counted(stats, worker));
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(MAX_RESPONSE_HEADER as usize).handshake(io).await?;
-        if upgradable {
-            open.drive(connection.with_upgrades());
-        } else {
-            open.drive(connection);
-        }
-        Ok(Self::H1(sender, questions))
+        let (sender, connection) = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(Duration::from_secs(15))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .max_header_list_size(MAX_RESPONSE_HEADER)
+            .handshake(TokioIo::new(Metered::new(dialed, MAX_RESPONSE_HEADER, stats, worker)))
+            .await?;
+        spawn_local(async move {
+            // What goes wrong on a connection is told to the requests on it.
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "connection to a backend ended");
+            }
+            drop(counted);
+        });
+        Ok(Self::H2(sender, Rc::new(())))
     }
 
-    /// Sends a request and waits for its response head.
+    /// Sends a request and waits for its response head, and over HTTP/2 for its body.
     ///
     /// # Errors
     /// [`SendFailure`], which says whether the backend can have acted on it.
-    pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendFailure> {
-        let sent = match self {
-            Self::H1(sender, questions) => {
-                questions.ask(&request);
-                sender.try_send_request(request).await
-            }
-            Self::H2(sender, _) => sender.try_send_request(request).await,
+    pub(super) async fn send(
+        &mut self,
+        request: Outgoing<'_, B>,
+    ) -> Result<(Response<()>, Option<Incoming>), SendFailure> {
+        let sender = match self {
+            Self::H1(connection) => return connection.send(request).await.map(|head| (head, None)),
+            Self::H2(sender, _) => sender,
         };
-        sent.map_err(|mut failure| {
+        let sent = sender.try_send_request(request.into_http2()).await;
+        let response = sent.map_err(|mut failure| {
             let unwritten = failure.take_message().is_some();
             let error = failure.into_error();
-            SendFailure { unsent: unwritten || is_disowned(&error), error }
-        })
-    }
-
-    /// Whether another request can be sent now: pending while the last one is still being finished.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        match self {
-            Self::H1(sender, _) => sender.poll_ready(cx),
-            Self::H2(sender, _) => sender.poll_ready(cx),
-        }
+            SendFailure { unsent: unwritten || is_disowned(&error), error: error.into() }
+        })?;
+        let (parts, incoming) = response.into_parts();
+        Ok((Response::from_parts(parts, ()), Some(incoming)))
     }
 
     /// A second handle on the same connection, while it has room for another stream.
@@ -132,7 +114,7 @@ where
 
 impl<B> Sender<B> {
     /// Whether the connection speaks HTTP/2.
-    pub const fn is_http2(&self) -> bool {
+    pub(super) const fn is_http2(&self) -> bool {
         matches!(self, Self::H2(..))
     }
 
@@ -145,10 +127,26 @@ impl<B> Sender<B> {
     }
 
     /// Whether the connection is known to be gone.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&mut self) -> bool {
         match self {
-            Self::H1(sender, _) => sender.is_closed(),
+            Self::H1(connection) => connection.is_closed(),
             Self::H2(sender, _) => sender.is_closed(),
+        }
+    }
+
+    /// Whether the connection, on which nothing of this request is left, can be kept for the next.
+    pub(super) fn settle(&mut self) -> bool {
+        match self {
+            Self::H1(connection) => connection.settle(),
+            // It is kept already, and shared.
+            Self::H2(..) => false,
+        }
+    }
+
+    /// Says goodbye on a connection that is about to be closed unused.
+    pub(super) fn hang_up(&mut self) {
+        if let Self::H1(connection) = self {
+            connection.hang_up();
         }
     }
 }
@@ -165,35 +163,6 @@ fn is_disowned(error: &hyper::Error) -> bool {
     })
 }
 
-/// Counts an open connection for as long as its task lives.
-struct Open {
-    stats: std::sync::Arc<BackendStats>,
-    worker: WorkerId,
-}
-
-impl Open {
-    fn new(stats: std::sync::Arc<BackendStats>, worker: WorkerId) -> Self {
-        stats.cells.of(worker).dialed.increment();
-        Self { stats, worker }
-    }
-
-    fn drive(self, connection: impl Future<Output = Result<(), hyper::Error>> + 'static) {
-        spawn_local(async move {
-            // What goes wrong on a connection is told to the requests on it.
-            if let Err(error) = connection.await {
-                tracing::trace!(%error, "connection to a backend ended");
-            }
-            drop(self);
-        });
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.stats.cells.of(self.worker).hung_up.increment();
-    }
-}
-
 /// Runs hyper's HTTP/2 tasks on the worker's own thread.
 #[derive(Clone, Copy, Debug)]
 struct LocalExecutor;
@@ -207,7 +176,8 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Stream;
+    use crate::upstream::{Origin, Stream};
+    use http::{HeaderMap, Method, Uri};
     use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -220,8 +190,16 @@ mod tests {
         let client = async move {
             let stream = Stream::Plain(TcpStream::connect(peer).await.unwrap());
             let dialed = Dialed { stream, peer, http2: true };
-            let mut sender = Sender::start(dialed, false, BackendStats::new(1), WorkerId(0)).await.unwrap();
-            let request = Request::post("http://backend/").body(Full::new(Bytes::from_static(b"body"))).unwrap();
+            let mut sender = Sender::start(dialed, BackendStats::new(1), WorkerId(0)).await.unwrap();
+            let request = Outgoing {
+                method: &Method::POST,
+                target: Uri::from_static("http://backend/"),
+                origin: &Origin::of("backend"),
+                headers: &HeaderMap::new(),
+                own: &[],
+                also: Vec::new(),
+                body: Full::new(Bytes::from_static(b"body")),
+            };
             sender.send(request).await.unwrap_err()
         };
         let both = async {

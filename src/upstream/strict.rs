@@ -1,4 +1,5 @@
-//! The strict reader between a backend's socket and hyper: a response that could be read in two ways fails.
+//! The strict reader between a backend's socket and hyper, where probes and the like use that: a response that could be read
+//! in two ways fails.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,6 @@ use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Stream;
-use crate::telemetry::{BackendStats, WorkerId};
 use crate::wire::h1::{Asked, Gate, Limits, Reader, Stop};
 
 /// How large the head of a response may be; hyper takes as many fields.
@@ -45,19 +45,12 @@ pub struct Strict {
     questions: Questions,
     /// The question that the reader knows of.
     known: u32,
-    /// Where a fault is counted, and by whom; none once it was, or where nobody counts.
-    counted: Option<(Arc<BackendStats>, WorkerId)>,
 }
 
 impl Strict {
     /// Reads responses to what is asked by way of `questions`.
     pub fn new(stream: Stream, questions: Questions) -> Self {
-        Self { stream, gate: Gate::new(Reader::responses(LIMITS)), questions, known: 0, counted: None }
-    }
-
-    /// The same; a fault is counted there.
-    pub(super) fn counted(self, stats: Arc<BackendStats>, worker: WorkerId) -> Self {
-        Self { counted: Some((stats, worker)), ..self }
+        Self { stream, gate: Gate::new(Reader::responses(LIMITS)), questions, known: 0 }
     }
 }
 
@@ -78,9 +71,6 @@ impl AsyncRead for Strict {
                 return Poll::Ready(Ok(()));
             }
             if let Some(Stop::Head(fault) | Stop::Body(fault)) = this.gate.stop() {
-                if let Some((stats, worker)) = this.counted.take() {
-                    stats.cells.of(worker).malformed.increment();
-                }
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
             }
             let before = buf.filled().len();

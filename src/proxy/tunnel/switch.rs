@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::task::spawn_local;
 
 use super::end::End;
@@ -14,17 +13,19 @@ use crate::model::TunnelEnd;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::flight::Flight;
 use crate::proxy::headers::prepare_response;
+use crate::proxy::recording::RequestBody;
 use crate::proxy::refuse::Refusal;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::target::Target;
 use crate::proxy::worker::Worker;
+use crate::upstream;
 
 /// Passes a 101 on to the client, and joins both connections behind it.
 pub(in crate::proxy) fn switch(
     worker: &Rc<Worker>,
     exchange: &mut Exchange,
     target: &Target,
-    mut response: Response<Incoming>,
+    mut response: Response<upstream::Body<RequestBody>>,
     mut flight: Flight,
 ) -> Response<ResponseBody> {
     let Some((_, client)) = exchange.upgrade.take() else {
@@ -32,23 +33,19 @@ pub(in crate::proxy) fn switch(
         flight.broken();
         return Refusal::Broken.into_response(Some(&exchange.request_id), true);
     };
-    let backend = hyper::upgrade::on(&mut response);
     let protocol = response.headers_mut().remove(UPGRADE);
     let websocket = protocol.as_ref().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let (worker, target) = (worker.clone(), target.clone());
-    spawn_local(async move {
-        // Each side is ready once its 101 was written or read; one that never comes ends the other.
-        let (client, backend) = match tokio::join!(client, backend) {
-            (Ok(client), Ok(backend)) => (client, End::hyper(backend)),
-            (_, Err(_)) => return flight.broken(),
-            // The client left before it had its 101: nothing that its backend did.
-            (Err(_), Ok(_)) => return,
-        };
-        Open::begin(worker, target, flight, websocket, client, backend).run().await;
-    });
     let version = response.version();
     prepare_response(response.headers_mut(), version, &exchange.request_id);
-    let (parts, _) = response.into_parts();
+    let (parts, body) = response.into_parts();
+    let (worker, target) = (worker.clone(), target.clone());
+    spawn_local(async move {
+        // The client's side is ready once its 101 was written. One that left before that: nothing that its backend did.
+        let Ok(client) = client.await else { return };
+        let Some((backend, ahead)) = body.switch() else { return flight.broken() };
+        let backend = End::new(Box::new(backend), ahead);
+        Open::begin(worker, target, flight, websocket, client, backend).run().await;
+    });
     let mut switched = Response::new(ResponseBody::empty());
     *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *switched.headers_mut() = parts.headers;

@@ -44,6 +44,19 @@ impl Origin {
         }
     }
 
+    /// Of a backend that is nothing but this host.
+    #[cfg(test)]
+    pub(super) fn of(host: &'static str) -> Self {
+        Self {
+            host: HeaderValue::from_static(host),
+            authority: Some(Authority::from_static(host)),
+            scheme: Scheme::HTTP,
+            base_path: String::new(),
+            rewrite: Vec::new(),
+            question: QuestionConfig::default(),
+        }
+    }
+
     /// The `Host` to send.
     pub fn host(&self) -> &HeaderValue {
         &self.host
@@ -71,19 +84,20 @@ impl Origin {
         Ok(Uri::from_parts(parts)?)
     }
 
-    /// Takes a client's own credentials out of a request to a backend that has a key: they are nobody's business there.
-    /// Names are compared as CGI servers read them, to which `_` and `-` are the same.
-    pub fn strip_credentials(&self, headers: &mut HeaderMap) {
+    /// Whether a client's field of this name is kept from a backend that has a key: its own credentials are nobody's
+    /// business there. Names are compared as CGI servers read them, to which `_` and `-` are the same.
+    pub fn withholds(&self, name: &HeaderName) -> bool {
         if !self.question.keyed {
-            return;
+            return false;
         }
-        headers.remove(AUTHORIZATION);
-        headers.remove(COOKIE);
-        let shows = |name: &&HeaderName| {
-            let name = name.as_str();
-            KEYS.iter().any(|key| name == *key || name.contains('_') && name.replace('_', "-") == *key)
-        };
-        while let Some(name) = headers.keys().find(shows).cloned() {
+        let text = name.as_str();
+        [AUTHORIZATION, COOKIE].contains(name)
+            || KEYS.iter().any(|key| text == *key || text.contains('_') && text.replace('_', "-") == *key)
+    }
+
+    /// Takes what is kept from the backend out of a request.
+    pub fn strip_credentials(&self, headers: &mut HeaderMap) {
+        while let Some(name) = headers.keys().find(|name| self.withholds(name)).cloned() {
             headers.remove(name);
         }
     }

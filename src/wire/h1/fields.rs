@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::lines::is_tchar;
+use super::start::Version;
 
 /// Name and value of a field line; the value with the white space around it.
 pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
@@ -20,6 +21,10 @@ pub(super) struct Framing {
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
     pub(super) upgrade: bool,
+    /// `Connection` says `close`.
+    pub(super) close: bool,
+    /// `Connection` says `keep-alive`.
+    pub(super) keep_alive: bool,
 }
 
 impl Framing {
@@ -27,6 +32,12 @@ impl Framing {
     pub(super) fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         match name.len() {
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if self.length.is_some() {
                     return Err(Fault::Lengths);
@@ -42,6 +53,13 @@ impl Framing {
             _ => return Ok(()),
         }
         if self.chunked && self.length.is_some() { Err(Fault::LengthAndCoding) } else { Ok(()) }
+    }
+}
+
+impl Framing {
+    /// Whether another message may follow on the connection (RFC 9112, section 9.3).
+    pub(super) fn is_persistent(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
     }
 }
 

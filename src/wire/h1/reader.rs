@@ -3,8 +3,10 @@
 use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
 use super::fault::Fault;
 use super::fields::{Framing, split};
+use super::heading::{Field, Heading};
 use super::lines::Lines;
 use super::start::{Version, request_line, status_line};
+use super::step::{Rest, Step};
 
 /// Interim responses (1xx) that one request may have.
 const MOST_INTERIMS: u32 = 16;
@@ -55,6 +57,8 @@ pub struct Reader {
     lines: Lines,
     heads: u64,
     role: Role,
+    /// What the last head said; none where nobody asks.
+    heading: Option<Heading>,
 }
 
 #[derive(Debug)]
@@ -101,14 +105,6 @@ struct Start {
     status: u16,
 }
 
-/// What a step did.
-enum Step {
-    /// So many bytes pass.
-    Pass(usize),
-    /// More bytes are needed before any can pass.
-    More,
-}
-
 impl Reader {
     /// Reads the requests of a client.
     pub fn requests(limits: Limits) -> Self {
@@ -121,7 +117,29 @@ impl Reader {
     }
 
     fn new(limits: Limits, role: Role) -> Self {
-        Self { limits, state: State::Head(Head::default()), lines: Lines::default(), heads: 0, role }
+        Self { limits, state: State::Head(Head::default()), lines: Lines::default(), heads: 0, role, heading: None }
+    }
+
+    /// The same; what each head says is found in [`Reader::heading`].
+    pub fn telling(self) -> Self {
+        Self { heading: Some(Heading::default()), ..self }
+    }
+
+    /// What the head, or the trailer section, that passed last says; none unless this reader is [`Reader::telling`].
+    pub const fn heading(&self) -> Option<&Heading> {
+        self.heading.as_ref()
+    }
+
+    /// What is to come of the message whose head passed last.
+    pub const fn rest(&self) -> Rest {
+        match self.state {
+            State::Head(_) | State::Stopped(_) => Rest::Nothing,
+            State::Length { left, .. } => Rest::Length(left),
+            State::Open => Rest::All,
+            State::ChunkLine { .. } | State::Chunk { .. } | State::ChunkEnd { .. } | State::Trailers { .. } => {
+                Rest::Chunks
+            }
+        }
     }
 
     /// A request was sent: one final response may come. Without it any byte is a fault.
@@ -149,22 +167,33 @@ impl Reader {
     pub fn read(&mut self, bytes: &[u8]) -> Read {
         let mut passed = 0;
         loop {
-            let rest = &bytes[passed..];
-            if let State::Stopped(stop) = self.state {
-                return Read { passed, stop: Some(stop) };
-            }
-            if rest.is_empty() {
-                return Read { passed, stop: None };
-            }
-            let within_head = matches!(self.state, State::Head(_));
-            match self.step(rest) {
-                Ok(Step::Pass(length)) => passed += length,
+            match self.next(&bytes[passed..]) {
                 Ok(Step::More) => return Read { passed, stop: None },
-                Err(fault) => {
-                    self.state = State::Stopped(if within_head { Stop::Head(fault) } else { Stop::Body(fault) });
+                Ok(Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) => {
+                    passed += length;
                 }
+                Err(stop) => return Read { passed, stop: Some(stop) },
             }
         }
+    }
+
+    /// The same, no further than to the end of the part that comes next.
+    ///
+    /// # Errors
+    /// Why nothing more may pass.
+    pub fn next(&mut self, bytes: &[u8]) -> Result<Step, Stop> {
+        if let State::Stopped(stop) = self.state {
+            return Err(stop);
+        }
+        if bytes.is_empty() {
+            return Ok(Step::More);
+        }
+        let within_head = matches!(self.state, State::Head(_));
+        self.step(bytes).map_err(|fault| {
+            let stop = if within_head { Stop::Head(fault) } else { Stop::Body(fault) };
+            self.state = State::Stopped(stop);
+            stop
+        })
     }
 
     fn step(&mut self, rest: &[u8]) -> Result<Step, Fault> {
@@ -173,7 +202,7 @@ impl Reader {
             State::Length { left, upgrade } => {
                 let (now, left) = of(left, rest);
                 self.state = if left == 0 { after(upgrade) } else { State::Length { left, upgrade } };
-                Ok(Step::Pass(now))
+                Ok(Step::Data(now))
             }
             State::ChunkLine { extensions, upgrade } => self.chunk_line(rest, extensions, upgrade),
             State::Chunk { left, extensions, upgrade } => {
@@ -182,18 +211,18 @@ impl Reader {
                     0 => State::ChunkEnd { extensions, upgrade },
                     _ => State::Chunk { left, extensions, upgrade },
                 };
-                Ok(Step::Pass(now))
+                Ok(Step::Data(now))
             }
             State::ChunkEnd { extensions, upgrade } => match rest {
                 [b'\r', b'\n', ..] => {
                     self.state = State::ChunkLine { extensions, upgrade };
-                    Ok(Step::Pass(2))
+                    Ok(Step::Framing(2))
                 }
                 [b'\r'] => Ok(Step::More),
                 _ => Err(Fault::ChunkEnd),
             },
             State::Trailers { count, upgrade } => self.trailers(rest, count, upgrade),
-            State::Open | State::Stopped(_) => Ok(Step::Pass(rest.len())),
+            State::Open | State::Stopped(_) => Ok(Step::Data(rest.len())),
         }
     }
 
@@ -208,7 +237,7 @@ impl Reader {
         };
         let fits = &rest[..rest.len().min(self.limits.head)];
         while let Some(line) = self.lines.next(fits)? {
-            let line = &rest[line];
+            let (from, line) = (line.start, &rest[line]);
             let Some(start) = head.start else {
                 if line.is_empty() && matches!(self.role, Role::Server) {
                     // One is forgiven (RFC 9112, section 2.2).
@@ -224,6 +253,9 @@ impl Reader {
                     }
                     Role::Client { .. } => status_line(line).map(|(version, status)| Start { version, status })?,
                 });
+                if let Some(heading) = &mut self.heading {
+                    heading.fields.clear();
+                }
                 continue;
             };
             if line.is_empty() {
@@ -231,7 +263,11 @@ impl Reader {
                 self.lines = Lines::default();
                 self.state = self.after_head(start, head.framing)?;
                 self.heads += 1;
-                return Ok(Step::Pass(length));
+                if let Some(heading) = &mut self.heading {
+                    (heading.version, heading.status) = (start.version, start.status);
+                    heading.persistent = head.framing.is_persistent(start.version);
+                }
+                return Ok(Step::Head(length));
             }
             head.fields += 1;
             if head.fields > self.limits.fields {
@@ -239,6 +275,9 @@ impl Reader {
             }
             let (name, value) = split(line)?;
             head.framing.take(name, value)?;
+            if let Some(heading) = &mut self.heading {
+                heading.fields.push(Field::new(from, name, value));
+            }
         }
         if rest.len() > self.limits.head {
             return Err(too_large(&head));
@@ -282,26 +321,33 @@ impl Reader {
             0 => State::Trailers { count: 0, upgrade },
             left => State::Chunk { left, extensions, upgrade },
         };
-        Ok(Step::Pass(passed))
+        Ok(Step::Framing(passed))
     }
 
     /// The lines of a trailer section; it passes as a whole.
     fn trailers(&mut self, rest: &[u8], mut count: usize, upgrade: bool) -> Result<Step, Fault> {
         let fits = &rest[..rest.len().min(MOST_TRAILER_BYTES)];
+        if let Some(heading) = self.heading.as_mut().filter(|_| count == 0) {
+            heading.fields.clear();
+        }
         while let Some(line) = self.lines.next(fits)? {
             if line.is_empty() {
                 let passed = self.lines.start();
                 self.lines = Lines::default();
                 self.state = after(upgrade);
-                return Ok(Step::Pass(passed));
+                return Ok(Step::Trailers(passed));
             }
             count += 1;
-            let (name, _) = split(&rest[line])?;
+            let (from, line) = (line.start, &rest[line]);
+            let (name, value) = split(line)?;
             if !may_trail(name) {
                 return Err(Fault::Trailer);
             }
             if count > MOST_TRAILERS {
                 return Err(Fault::TooManyTrailers);
+            }
+            if let Some(heading) = &mut self.heading {
+                heading.fields.push(Field::new(from, name, value));
             }
         }
         if rest.len() > MOST_TRAILER_BYTES {

@@ -282,3 +282,51 @@ proptest! {
         prop_assert_eq!(in_parts(reader(), &bytes, &every), whole(reader(), &bytes));
     }
 }
+
+#[test]
+fn what_a_head_says_is_found_where_it_stands_however_it_comes_in() {
+    let text = b"HTTP/1.0 404 No\r\nX-Name:  a value\t\r\nx-empty:\r\nset-cookie: a\r\nset-cookie:b\r\nConnection: x, Keep-Alive\r\n\r\nbody";
+    let head = text.len() - "body".len();
+    for cut in 1..head {
+        let mut reader = Reader::responses(LIMITS).telling();
+        reader.asked(Asked::default());
+        assert_eq!(reader.next(&text[..cut]), Ok(Step::More), "{cut}");
+        assert_eq!(reader.next(text), Ok(Step::Head(head)));
+        assert_eq!(reader.rest(), Rest::All);
+        let heading = reader.heading().unwrap();
+        assert_eq!((heading.version(), heading.status(), heading.is_persistent()), (http::Version::HTTP_10, 404, true));
+        let fields = heading.fields(&bytes::Bytes::from_static(&text[..head]), 0).unwrap();
+        let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let expected: [(&str, &[u8]); 5] = [
+            ("x-name", b"a value"),
+            ("x-empty", b""),
+            ("set-cookie", b"a"),
+            ("set-cookie", b"b"),
+            ("connection", b"x, Keep-Alive"),
+        ];
+        assert_eq!(fields, expected, "{cut}");
+    }
+}
+
+#[test]
+fn a_message_comes_in_parts() {
+    let mut text = &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n"[..];
+    let mut reader = Reader::responses(LIMITS).telling();
+    reader.asked(Asked::default());
+    let mut parts = Vec::new();
+    while reader.rest() != Rest::Nothing || parts.is_empty() {
+        let part = reader.next(text).unwrap();
+        let (Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) = part else {
+            panic!("more than {text:?}");
+        };
+        if matches!(part, Step::Trailers(_)) {
+            let trailers = reader.heading().unwrap().fields(&bytes::Bytes::copy_from_slice(text), 0).unwrap();
+            assert_eq!((trailers.len(), trailers["x-sum"].as_bytes()), (1, &b"7"[..]));
+        }
+        parts.push(part);
+        text = &text[length..];
+    }
+    let expected =
+        [Step::Head(47), Step::Framing(5), Step::Data(5), Step::Framing(2), Step::Framing(3), Step::Trailers(12)];
+    assert_eq!((&parts[..], text), (&expected[..], &b""[..]));
+}

@@ -1,0 +1,77 @@
+//! A request head, and the framing of its body, as bytes.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName};
+use http_body::Body;
+
+use crate::upstream::outgoing::Outgoing;
+
+/// How a body is framed.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// So many bytes are to come.
+    Length(u64),
+    /// In chunks; the trailers that the head announces may follow (RFC 9110, section 6.5.2).
+    Chunks(Vec<HeaderName>),
+}
+
+/// Writes a head, and says how its body is framed.
+pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut Vec<u8>) -> Framing {
+    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    let target = request.target.path_and_query().map_or("/", |target| target.as_str());
+    put(&[request.method.as_str().as_bytes(), b" ", target.as_bytes(), b" HTTP/1.1\r\n"]);
+    // A backend's own fields may name another; one Host comes first (RFC 9110, section 7.2).
+    let own = request.own.iter().rfind(|(name, _)| *name == HOST).map(|(_, host)| host);
+    put(&[b"host: ", own.unwrap_or(request.origin.host()).as_bytes(), b"\r\n"]);
+    let mut length = None;
+    let mut announced = Vec::new();
+    for (name, value) in request.fields() {
+        if *name == TRANSFER_ENCODING || *name == HOST {
+            continue;
+        }
+        if *name == CONTENT_LENGTH {
+            length = value.to_str().ok().and_then(|length| length.parse::<u64>().ok());
+        } else if *name == TRAILER {
+            announced.extend(value.as_bytes().split(|byte| *byte == b',').filter_map(named));
+        }
+        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    let framing = match (length, request.body.size_hint().exact()) {
+        _ if request.body.is_end_stream() => Framing::Length(0),
+        (Some(length), _) => Framing::Length(length),
+        (None, Some(length)) => {
+            // Writing to memory does not fail.
+            let _ = write!(out, "content-length: {length}\r\n");
+            Framing::Length(length)
+        }
+        (None, None) => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            Framing::Chunks(announced)
+        }
+    };
+    out.extend_from_slice(b"\r\n");
+    framing
+}
+
+fn named(item: &[u8]) -> Option<HeaderName> {
+    HeaderName::from_bytes(item.trim_ascii()).ok()
+}
+
+/// The line before a chunk.
+pub(super) fn chunk(size: usize, out: &mut Vec<u8>) {
+    let _ = write!(out, "{size:x}\r\n");
+}
+
+/// What ends a body in chunks. Of the trailers those pass that were announced.
+pub(super) fn last_chunk(announced: &[HeaderName], trailers: Option<&HeaderMap>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| announced.contains(name)) {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,228 @@
+//! The response on its way in.
+
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use http::{Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use tokio::io::AsyncReadExt;
+
+use crate::upstream::dial::Stream;
+use crate::upstream::failure::ExchangeError;
+use crate::wire::h1::{Asked, Fault, Limits, Reader, Rest, Step, Stop};
+
+use bytes::Bytes;
+
+/// How large the head of a response may be.
+const LIMITS: Limits = Limits { head: 64 * 1024, fields: 100 };
+/// Fields that are put into a response's head on its way to the client.
+const SPARE_FIELDS: usize = 3;
+/// Bytes that are read at once: at first, and at most, when they keep coming faster.
+const APPETITE: (usize, usize) = (4 * 1024, 64 * 1024);
+
+/// What is read of a response.
+#[derive(Debug)]
+pub(super) struct Reading {
+    reader: Reader,
+    /// Bytes that came and are yet to be passed on; not allocated while there are none.
+    buffer: BytesMut,
+    /// Bytes to read next.
+    appetite: usize,
+    /// A part of the body that was found while its end was looked for.
+    next: Option<Frame<Bytes>>,
+    stage: Stage,
+    /// Whether the backend lets another exchange follow.
+    persistent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Body,
+    /// The response is whole.
+    Over,
+    /// It never will be, and that was told.
+    Broken,
+}
+
+impl Reading {
+    /// Nothing was asked yet.
+    pub(super) fn new() -> Self {
+        Self {
+            reader: Reader::responses(LIMITS).telling(),
+            buffer: BytesMut::new(),
+            appetite: APPETITE.0,
+            next: None,
+            stage: Stage::Over,
+            persistent: true,
+        }
+    }
+
+    /// A request is about to be sent.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        self.reader.asked(asked);
+        (self.stage, self.appetite) = (Stage::Head, APPETITE.0);
+    }
+
+    /// Whether the whole response was passed on.
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Over && self.next.is_none()
+    }
+
+    /// Whether another exchange may follow this response.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.is_over() && self.persistent
+    }
+
+    /// Bytes that came after the response.
+    pub(super) fn beyond(&mut self) -> BytesMut {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Reads up to the end of the head of the final response, or of a 101.
+    pub(super) fn poll_head(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<()>, ExchangeError>> {
+        loop {
+            match self.reader.next(&self.buffer).map_err(malformed)? {
+                Step::Head(length) => {
+                    let head = self.buffer.split_to(length).freeze();
+                    if let Some(response) = self.head(&head)? {
+                        return Poll::Ready(Ok(response));
+                    }
+                }
+                _ => {
+                    if ready!(self.poll_fill(stream, cx))? == 0 {
+                        return Poll::Ready(Err(ExchangeError::Closed));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The head that has passed; none for an interim one.
+    fn head(&mut self, head: &Bytes) -> Result<Option<Response<()>>, ExchangeError> {
+        let Some(heading) = self.reader.heading() else { return Ok(None) };
+        let status = StatusCode::from_u16(heading.status()).map_err(|_| ExchangeError::Malformed(Fault::StatusLine))?;
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(None);
+        }
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.version_mut() = heading.version();
+        *response.headers_mut() = heading.fields(head, SPARE_FIELDS).map_err(ExchangeError::Malformed)?;
+        let rest = self.reader.rest();
+        self.persistent = heading.is_persistent() && rest != Rest::All;
+        self.stage = if rest == Rest::Nothing { Stage::Over } else { Stage::Body };
+        Ok(Some(response))
+    }
+
+    /// The next part of the body.
+    pub(super) fn poll_frame(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
+        loop {
+            let frame = match self.next.take() {
+                None => self.step(),
+                next => Ok(next),
+            };
+            let error = match frame {
+                Ok(Some(frame)) => {
+                    if self.reader.rest() == Rest::Chunks {
+                        // The end may be there too. A fault is told when the next part is asked for.
+                        self.next = self.step().unwrap_or_default();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(None) if self.stage != Stage::Body => return Poll::Ready(None),
+                Ok(None) => match ready!(self.poll_fill(stream, cx)) {
+                    Ok(1..) => continue,
+                    Ok(0) if self.reader.rest() == Rest::All => {
+                        self.stage = Stage::Over;
+                        return Poll::Ready(None);
+                    }
+                    Ok(0) => ExchangeError::Closed,
+                    Err(error) => error.into(),
+                },
+                Err(stop) => malformed(stop),
+            };
+            self.give_up();
+            return Poll::Ready(Some(Err(error)));
+        }
+    }
+
+    /// Nothing more is read of this response, and that was told.
+    pub(super) fn give_up(&mut self) {
+        (self.stage, self.next, self.buffer) = (Stage::Broken, None, BytesMut::new());
+    }
+
+    /// The next part of the body that has come; none when more must come, or it is over.
+    fn step(&mut self) -> Result<Option<Frame<Bytes>>, Stop> {
+        while self.stage == Stage::Body {
+            let found = match self.reader.next(&self.buffer)? {
+                Step::Data(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
+                Step::Trailers(length) => {
+                    let section = self.buffer.split_to(length).freeze();
+                    let trailers = self.reader.heading().filter(|trailers| !trailers.is_empty());
+                    trailers.and_then(|trailers| trailers.fields(&section, 0).ok()).map(Frame::trailers)
+                }
+                Step::Framing(length) | Step::Head(length) => {
+                    self.buffer.advance(length);
+                    None
+                }
+                Step::More => return Ok(None),
+            };
+            if self.reader.rest() == Rest::Nothing {
+                self.stage = Stage::Over;
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is known of the length of what is to come of the body.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match (self.stage, self.reader.rest()) {
+            (Stage::Body, Rest::Length(left)) => SizeHint::with_exact(left),
+            (Stage::Body, _) => SizeHint::default(),
+            _ if self.next.is_some() => SizeHint::default(),
+            _ => SizeHint::with_exact(0),
+        }
+    }
+
+    fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let wanted = match self.reader.rest() {
+            Rest::Length(left) => self.appetite.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            _ => self.appetite,
+        };
+        self.buffer.reserve(wanted);
+        let Poll::Ready(read) = pin!(stream.read_buf(&mut self.buffer)).poll(cx) else {
+            if self.buffer.is_empty() {
+                self.buffer = BytesMut::new();
+            }
+            return Poll::Pending;
+        };
+        let read = read?;
+        if read >= self.appetite {
+            self.appetite = (2 * self.appetite).min(APPETITE.1);
+        } else if read < self.appetite / 4 {
+            self.appetite = (self.appetite / 2).max(APPETITE.0);
+        }
+        Poll::Ready(Ok(read))
+    }
+}
+
+const fn malformed(stop: Stop) -> ExchangeError {
+    match stop {
+        Stop::Head(fault) | Stop::Body(fault) => ExchangeError::Malformed(fault),
+        // Only requests ask for one.
+        Stop::Upgrade => ExchangeError::Closed,
+    }
+}
