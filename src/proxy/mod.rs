@@ -9,7 +9,7 @@
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
 //! | `headers` | what changes in headers on the way through |
 //! | `exchange` | one request, and what its attempts share |
-//! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
+//! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
 //! | `attempts`, `plan` | which backend, and what after a failure: the loop, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
@@ -40,6 +40,7 @@ mod gateway;
 mod guard;
 mod head;
 mod headers;
+mod http2_body;
 mod limits;
 mod log;
 mod plan;
@@ -62,6 +63,7 @@ pub use client::{Client, ClientCertificate};
 pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
 pub use client_upgrade::{ClientUpgrade, NotUpgraded};
 pub use gateway::Gateway;
+pub use http2_body::Http2Body;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
 pub use tunnel::{ByteStream, End};

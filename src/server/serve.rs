@@ -16,7 +16,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Answers requests on one worker. Cloned per connection, so a clone is a reference count or two.
 pub trait Serve: Clone + 'static {
     /// The body of its responses.
-    type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;
+    type Body: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + 'static;
 
     /// Answers one request. Dropped when the client goes away before the response head.
     ///

@@ -3,7 +3,6 @@
 mod drive;
 mod h1;
 mod h2;
-mod metered;
 mod strict;
 
 use std::convert::Infallible;
