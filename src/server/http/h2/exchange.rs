@@ -8,14 +8,11 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::Response;
-use http::header::{CONTENT_LENGTH, DATE, HeaderName};
+use http::header::{CONTENT_LENGTH, DATE};
 
 use super::super::ResponseBody;
 use super::date;
-
-/// Tells one response from all others: a value that never comes again, and would only drive others out of the table of
-/// header fields that both sides keep (RFC 7541, section 6.2.3).
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use super::novel::Novel;
 
 /// A request under way.
 pub(super) enum Exchange<F, B> {
@@ -39,7 +36,7 @@ where
     B: ResponseBody + Unpin,
 {
     /// Goes on as far as it can; ready when nothing is left to be done.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, novel: &mut Novel, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Asked { handler, respond } = self {
             let Poll::Ready(answered) = handler.as_mut().poll(cx) else {
                 // A client that takes its request back is not worked for.
@@ -49,7 +46,7 @@ where
                 respond.send_reset(Reason::INTERNAL_ERROR);
                 return Poll::Ready(());
             };
-            match answer(respond, response) {
+            match answer(respond, response, novel) {
                 Some(sending) => *self = Self::Answered(sending),
                 None => return Poll::Ready(()),
             }
@@ -62,11 +59,12 @@ where
 }
 
 /// Sends the head. None when there is no body, or nobody to send it to.
-fn answer<B: ResponseBody>(respond: &mut SendResponse<Bytes>, response: Response<B>) -> Option<Sending<B>> {
+fn answer<B: ResponseBody>(
+    respond: &mut SendResponse<Bytes>,
+    response: Response<B>,
+    novel: &mut Novel,
+) -> Option<Sending<B>> {
     let (mut head, body) = response.into_parts();
-    if let Some(id) = head.headers.get_mut(REQUEST_ID) {
-        id.set_sensitive(true);
-    }
     if !head.headers.contains_key(DATE)
         && let Some(now) = date::now()
     {
@@ -79,6 +77,7 @@ fn answer<B: ResponseBody>(respond: &mut SendResponse<Bytes>, response: Response
     {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
+    novel.mark(&mut head.headers);
     match respond.send_response(Response::from_parts(head, ()), over) {
         Ok(_) if over => None,
         Ok(stream) => Some(Sending { body, stream, waiting: None }),

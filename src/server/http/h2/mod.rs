@@ -7,6 +7,7 @@
 //! | `ready` | which parts of a connection can go on: only those are polled |
 //! | `requests`, `exchange` | the requests under way; one request and its response on their stream |
 //! | `metered`, `gauge` | the bytes on their way to the library, metered; what the layers tell each other |
+//! | `novel` | header fields that are not worth a place in the table of the encoder |
 //! | `pulse`, `windows` | PINGs; how much a client may send ahead |
 //! | `date` | the `Date` of responses that have none |
 
@@ -16,6 +17,7 @@ mod drive;
 mod exchange;
 mod gauge;
 mod metered;
+mod novel;
 mod pulse;
 mod ready;
 mod requests;

@@ -11,6 +11,7 @@ use http::Response;
 
 use super::super::ResponseBody;
 use super::exchange::Exchange;
+use super::novel::Novel;
 use super::ready::{Handle, Ready};
 
 /// Places that stay when nothing is under way.
@@ -23,6 +24,7 @@ pub(super) struct Requests<F, B> {
     first: u32,
     places: Vec<Place<F, B>>,
     free: Vec<u32>,
+    novel: Novel,
 }
 
 struct Place<F, B> {
@@ -36,7 +38,7 @@ pub(super) struct Panicked;
 impl<F, B> Requests<F, B> {
     /// None yet; their places are woken by numbers from `first` on.
     pub(super) fn new(ready: &Arc<Ready>, first: u32) -> Self {
-        Self { ready: ready.clone(), first, places: Vec::new(), free: Vec::new() }
+        Self { ready: ready.clone(), first, places: Vec::new(), free: Vec::new(), novel: Novel::default() }
     }
 
     /// Begins a request: it is polled when its turn comes.
@@ -69,7 +71,8 @@ where
         place.handle.polled();
         let Some(exchange) = &mut place.exchange else { return Ok(()) };
         let mut cx = Context::from_waker(&place.handle.waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| exchange.poll(&mut cx)));
+        let novel = &mut self.novel;
+        let polled = catch_unwind(AssertUnwindSafe(|| exchange.poll(novel, &mut cx)));
         if matches!(polled, Ok(Poll::Pending)) {
             return Ok(());
         }
