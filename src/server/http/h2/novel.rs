@@ -28,16 +28,16 @@ impl Novel {
     pub(super) fn mark(&mut self, headers: &mut HeaderMap) {
         for (name, value) in headers.iter_mut() {
             let print = print(value);
-            match self.0.iter_mut().find(|seen| seen.name == *name) {
-                Some(seen) => {
-                    seen.changes = if seen.print == print { 0 } else { seen.changes.saturating_add(1) };
-                    seen.print = print;
-                    if seen.changes >= CHANGES {
-                        value.set_sensitive(true);
-                    }
+            let Some(seen) = self.0.iter_mut().find(|seen| seen.name == *name) else {
+                if self.0.len() < MOST {
+                    self.0.push(Seen { name: name.clone(), print, changes: 0 });
                 }
-                None if self.0.len() < MOST => self.0.push(Seen { name: name.clone(), print, changes: 0 }),
-                None => {}
+                continue;
+            };
+            seen.changes = if seen.print == print { 0 } else { seen.changes.saturating_add(1) };
+            seen.print = print;
+            if seen.changes >= CHANGES {
+                value.set_sensitive(true);
             }
         }
     }
