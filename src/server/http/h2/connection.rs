@@ -46,7 +46,6 @@ where
     ends: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one")]
 enum Stage<I> {
     Begins(Handshake<Metered<I>, Bytes>),
     Goes { connection: server::Connection<Metered<I>, Bytes>, pulse: Option<Pulse> },

@@ -15,7 +15,7 @@ thread_local! {
 pub(super) fn now() -> Option<HeaderValue> {
     let second = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
     LATEST.with_borrow_mut(|latest| {
-        if !latest.as_ref().is_some_and(|(of, _)| *of == second) {
+        if latest.as_ref().is_none_or(|(of, _)| *of != second) {
             *latest = text(second).map(|text| (second, text));
         }
         latest.as_ref().map(|(_, text)| text.clone())
