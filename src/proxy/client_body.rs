@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::client_upgrade::ClientUpgrade;
+use super::http2_body::Http2Body;
 
 /// The body of a client's request.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum ClientBody {
     Empty,
     /// It comes over an HTTP/1 connection.
     Http1(Http1Body),
+    /// It comes over an HTTP/2 connection.
+    Http2(Http2Body),
     /// hyper reads it.
     Hyper(Incoming),
 }
@@ -74,7 +77,7 @@ impl ClientBody {
         match self {
             Self::Http1(body) => body.source.upgrade(body.request),
             Self::Hyper(_) => extensions.remove::<OnUpgrade>().map(ClientUpgrade::hyper),
-            Self::Empty => None,
+            Self::Http2(_) | Self::Empty => None,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Body for ClientBody {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Http1(body) => body.source.poll_part(body.request, cx),
+            Self::Http2(body) => body.poll_frame(cx),
             Self::Hyper(body) => {
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|_| BrokenBody)))
             }
@@ -103,6 +107,7 @@ impl Body for ClientBody {
         match self {
             Self::Empty => true,
             Self::Http1(body) => body.source.has_ended(body.request),
+            Self::Http2(body) => body.is_end_stream(),
             Self::Hyper(body) => body.is_end_stream(),
         }
     }
@@ -111,6 +116,7 @@ impl Body for ClientBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Http1(body) => body.source.size_hint(body.request),
+            Self::Http2(body) => body.size_hint(),
             Self::Hyper(body) => body.size_hint(),
         }
     }

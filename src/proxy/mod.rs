@@ -10,7 +10,7 @@
 //! | `survey` | one look at the fields of a head: which of those that matter are there |
 //! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
-//! | `client_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
+//! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
 //! | `attempts`, `tried`, `plan` | which backend, and what after a failure: the loop, where it has been, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
@@ -42,6 +42,7 @@ mod gateway;
 mod guard;
 mod head;
 mod headers;
+mod http2_body;
 mod limits;
 mod log;
 mod plan;
@@ -68,6 +69,7 @@ pub use client_body::{BrokenBody, ClientBody, Http1Body, Http1Source};
 pub use client_upgrade::{ClientUpgrade, NotUpgraded};
 pub use forwarding::Told;
 pub use gateway::Gateway;
+pub use http2_body::Http2Body;
 pub use refuse::refused_head;
 pub use response::{ResponseBody, StreamError};
 pub use tunnel::{ByteStream, End};

@@ -31,7 +31,7 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("nix", &["src/app"]),
     ("hickory_resolver", &["src/upstream/resolve"]),
     ("hickory_proto", &["src/upstream/resolve"]),
-    ("h2", &["src/upstream/sender", "src/server/http/h2"]),
+    ("h2", &["src/upstream/sender", "src/server/http/h2", "src/proxy/http2_body"]),
     // In tls/ and server/ for what a reload swaps in a listener: its certificates, its realm and its limits.
     ("arc_swap", &["src/snapshot/", "src/tls/set", "src/tls/certificate", "src/server/listener"]),
     ("metrics", &["src/telemetry/"]),

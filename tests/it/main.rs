@@ -29,6 +29,7 @@ mod h2_stalls;
 mod import;
 mod journal;
 mod layers;
+mod long_wires;
 mod machine_limits;
 mod machine_privileges;
 mod machine_signals;

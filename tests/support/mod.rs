@@ -21,6 +21,7 @@ pub mod h2raw;
 pub mod issuer;
 pub mod listening;
 pub mod load;
+pub mod long_wire;
 pub mod messages;
 #[path = "../../src/pki/ocsp/fixture.rs"]
 pub mod ocsp;

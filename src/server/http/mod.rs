@@ -1,13 +1,13 @@
-//! HTTP on an established connection: HTTP/1, or HTTP/2 by hyper, held to its deadlines.
+//! HTTP on an established connection: HTTP/1, or HTTP/2, held to its deadlines.
 
-mod drive;
+mod date;
 mod h1;
 mod h2;
-mod metered;
 
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,6 +27,9 @@ use super::limits::{Outflow, Pace};
 use super::serve::BoxError;
 use crate::config::ListenerConfig;
 use crate::proxy::ClientBody;
+
+/// How long a connection that was told to end may take for its farewell once nothing is under way.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A client's byte stream, encrypted or not.
 pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}

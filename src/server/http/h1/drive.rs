@@ -13,7 +13,7 @@ use super::connection::{Connection, Ended};
 use crate::config::ListenerConfig;
 use crate::server::activity::{Activity, Deadlines, Due};
 use crate::server::drain::{Stop, linger};
-use crate::server::http::drive::FAREWELL;
+use crate::server::http::FAREWELL;
 use crate::server::http::{Handle, Io, ResponseBody};
 use crate::server::limits::{Outflow, Pace};
 

@@ -3,7 +3,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::date;
+use crate::server::http::date;
 
 /// What a response must know of its request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,13 +93,10 @@ pub(super) fn head(
     } else if asked.http10 && !switches {
         out.extend_from_slice(b"connection: keep-alive\r\n");
     }
-    if dated {
-        out.extend_from_slice(b"\r\n");
-    } else {
-        out.extend_from_slice(b"date: ");
-        date::append(out);
-        out.extend_from_slice(b"\r\n\r\n");
+    if !dated && let Some(now) = date::now() {
+        field(out, &http::header::DATE, &now);
     }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {

@@ -13,7 +13,6 @@
 
 mod body;
 mod connection;
-mod date;
 mod drive;
 mod encode;
 mod out;

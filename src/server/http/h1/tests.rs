@@ -30,6 +30,7 @@ fn edge() -> Rc<Shared> {
     let client = Client {
         peer: address,
         local: address,
+        told: Default::default(),
         tls: false,
         server_name: None,
         certificate_names: Arc::default(),

@@ -1,6 +1,5 @@
 //! A client's HTTP/2 bytes on their way to the library: metered, and ended with a GOAWAY when the client overdoes it.
 
-use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,17 +7,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
+use super::gauge::Gauge;
 use crate::model::Excess;
 use crate::server::linger::Linger;
 use crate::wire::h2::{Limits, Meter, enhance_your_calm};
 
 /// How long a client may take to be told why its connection ends.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a connection was ended for; none while it goes on.
-pub(super) type Verdict = Rc<Cell<Option<Excess>>>;
 
 /// A stream whose frames are metered in both directions.
 ///
@@ -27,8 +24,9 @@ pub(super) type Verdict = Rc<Cell<Option<Excess>>>;
 pub(super) struct Metered<S> {
     inner: S,
     meter: Meter,
-    since: Instant,
-    verdict: Verdict,
+    gauge: Rc<Gauge>,
+    /// Whether anything was written since the last flush.
+    unflushed: bool,
     farewell: Option<Box<Farewell>>,
 }
 
@@ -50,24 +48,19 @@ enum Step {
 }
 
 impl<S> Metered<S> {
-    pub(super) fn new(inner: S, limits: Limits, verdict: Verdict) -> Self {
-        Self { inner, meter: Meter::of_client(limits), since: Instant::now(), verdict, farewell: None }
-    }
-
-    fn now(&self) -> u32 {
-        // Only differences count: it may wrap around.
-        self.since.elapsed().as_millis() as u32
+    pub(super) fn new(inner: S, limits: Limits, gauge: Rc<Gauge>) -> Self {
+        Self { inner, meter: Meter::of_client(limits), gauge, unflushed: false, farewell: None }
     }
 
     fn end(&mut self, excess: Excess) {
-        self.verdict.set(Some(excess));
+        self.gauge.verdict.set(Some(excess));
         let goaway = enhance_your_calm(self.meter.newest(), excess);
         let patience = Box::pin(sleep(PATIENCE));
         self.farewell = Some(Box::new(Farewell { goaway, told: 0, step: Step::Tell, patience }));
     }
 
     fn wrote(&mut self, bytes: &[u8]) {
-        if let Err(excess) = self.meter.sent(bytes, self.now())
+        if let Err(excess) = self.meter.sent(bytes, self.gauge.now.get())
             && self.farewell.is_none()
         {
             self.end(excess);
@@ -131,14 +124,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Metered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.farewell.is_none() {
+            if this.gauge.dry.get() {
+                return Poll::Pending;
+            }
             if this.meter.is_crowded() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let before = buf.filled().len();
-            ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
-            let now = this.now();
-            match this.meter.received(&buf.filled()[before..], now) {
+            let Poll::Ready(read) = Pin::new(&mut this.inner).poll_read(cx, buf) else {
+                this.gauge.dry.set(true);
+                return Poll::Pending;
+            };
+            read?;
+            let fresh = &buf.filled()[before..];
+            this.gauge.heard(fresh.len());
+            match this.meter.received(fresh, this.gauge.now.get()) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(excess) => {
                     buf.set_filled(before);
@@ -156,6 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let Some(due) = this.due(bytes) else { return Poll::Ready(Ok(bytes.len())) };
+        this.unflushed = true;
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, due))?;
         this.wrote(&due[..written]);
         if this.farewell.is_some() {
@@ -170,7 +172,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         if self.farewell.is_some() && self.meter.at_border() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.inner).poll_flush(cx)
+        // The library flushes after every look, whatever it has written.
+        if self.unflushed {
+            ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,6 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
             return self.poll_write(cx, first);
         }
         let this = &mut *self;
+        this.unflushed = true;
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, slices))?;
         let mut left = written;
         for slice in slices {
