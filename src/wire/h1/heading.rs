@@ -1,9 +1,10 @@
 //! What stands where in a head. The pass that judges a head finds it, so that nobody has to read it a second time.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::fault::Fault;
+use super::names;
 use super::start::Version;
 
 /// The last head, or trailer section, that a [`Reader`](super::Reader) let pass.
@@ -72,7 +73,7 @@ impl Heading {
         let mut map = HeaderMap::with_capacity(self.fields.len() + spare);
         for Field { name, value } in &self.fields {
             let name = head.get(name.0 as usize..name.1 as usize).ok_or(Fault::FieldName)?;
-            let name = HeaderName::from_bytes(name).map_err(|_| Fault::FieldName)?;
+            let name = names::name(name)?;
             let (from, to) = (value.0 as usize, value.1 as usize);
             if to > head.len() {
                 return Err(Fault::Control);

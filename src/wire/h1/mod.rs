@@ -12,6 +12,7 @@
 //! | `lines` | lines that end in CR LF and hold no control character |
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
+//! | `names` | names of fields, as they were read before |
 //! | `chunks` | lines of chunk framing; trailers |
 //! | `request` | the head of a request, read once and made into one |
 //! | `body` | a body, told apart from its framing |
@@ -27,6 +28,7 @@ mod fields;
 mod gate;
 mod heading;
 mod lines;
+mod names;
 mod reader;
 mod request;
 mod start;

@@ -1,13 +1,14 @@
 //! The head of a request, read once: checked line by line while it comes in, and made into a [`Request`] when it is whole.
 
 use bytes::Bytes;
-use http::header::{self, HeaderName};
+use http::header;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::body::BodyReader;
 use super::fault::Fault;
 use super::fields::{Framing, split};
 use super::lines::Lines;
+use super::names;
 use super::reader::Limits;
 use super::start::{RequestLine, request_line};
 
@@ -124,8 +125,7 @@ impl RequestReader {
         let (mut close, mut keep, mut expects, mut trailers) = (false, false, false, false);
         let mut headers = HeaderMap::with_capacity(whole.fields.len() + ADDED);
         for field in &whole.fields {
-            let name = HeaderName::from_bytes(&head[field.start as usize..field.colon as usize])
-                .map_err(|_| Fault::FieldName)?;
+            let name = names::name(&head[field.start as usize..field.colon as usize])?;
             let value = trimmed(head, field.colon as usize + 1, field.end as usize);
             let value = HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| Fault::Control)?;
             if name == header::CONNECTION {
