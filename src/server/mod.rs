@@ -10,6 +10,7 @@ mod bind;
 mod connection;
 mod drain;
 mod edge;
+mod encrypted;
 #[cfg(debug_assertions)]
 mod fault;
 #[cfg(test)]

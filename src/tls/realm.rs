@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{NoServerSessionStorage, ProducesTickets, ServerConnection};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::{CommonState, ServerConfig};
 
 use super::clients::{ClientError, ClientVerifier};
 use super::provider::{VERSIONS, provider};
@@ -72,6 +72,8 @@ impl Realm {
         config.ticketer = if clients.is_some() { aws_lc_rs::Ticketer::new()? } else { shared.0.clone() };
         // Every client here is a server or a browser of today, with AES in hardware: the order is ours, and known.
         config.ignore_client_order = true;
+        // After the handshake the records are ours: see `session`.
+        config.enable_secret_extraction = true;
         // Tickets carry the sessions: nothing is kept here per client.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(Self { config: Arc::new(config), clients }))
@@ -93,7 +95,7 @@ impl Realm {
     ///
     /// # Errors
     /// Its certificate is no longer accepted: the connection is to be closed.
-    pub fn identify(&self, connection: &ServerConnection) -> Result<Option<(Identity, Vec<u8>)>, rustls::Error> {
+    pub fn identify(&self, connection: &CommonState) -> Result<Option<(Identity, Vec<u8>)>, rustls::Error> {
         let Some(clients) = &self.clients else { return Ok(None) };
         match connection.peer_certificates() {
             Some(chain @ [leaf, ..]) => Ok(Some((clients.identify(chain)?, leaf.to_vec()))),

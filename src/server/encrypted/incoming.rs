@@ -1,0 +1,106 @@
+//! What has come and was not yet read: opened data, and behind it records that are still sealed.
+
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::spare::{self, READ};
+use crate::tls::session::{Meaning, Opened};
+
+/// Bytes that are moved to a buffer of their own rather than kept in a large one.
+const FEW: usize = 1024;
+
+#[derive(Default)]
+pub(super) struct Incoming {
+    buffer: Vec<u8>,
+    data: Range<usize>,
+    sealed: Range<usize>,
+}
+
+impl Incoming {
+    /// Begins with these sealed bytes.
+    pub(super) fn of(buffer: Vec<u8>) -> Self {
+        Self { data: 0..0, sealed: 0..buffer.len(), buffer }
+    }
+
+    /// Gives opened data to the reader, as much as it has room for.
+    pub(super) fn hand_over(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = self.data.len().min(buf.remaining());
+        if length > 0 {
+            buf.put_slice(&self.buffer[self.data.start..self.data.start + length]);
+            self.data.start += length;
+        }
+    }
+
+    /// The records that are still sealed.
+    pub(super) fn sealed(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.sealed.clone()]
+    }
+
+    /// The first of them was opened.
+    pub(super) fn opened(&mut self, opened: &Opened) {
+        let begin = self.sealed.start;
+        self.data = match &opened.meaning {
+            Meaning::Data(place) => begin + place.start..begin + place.end,
+            Meaning::Nothing | Meaning::Goodbye => begin..begin,
+        };
+        self.sealed.start += opened.length;
+    }
+
+    /// Reads from the socket, behind a record that is not there whole. How many bytes; none at the end of the stream.
+    pub(super) fn poll_fill(
+        &mut self,
+        io: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.buffer.len() == READ {
+            if self.sealed.start > 0 {
+                self.buffer.copy_within(self.sealed.clone(), 0);
+            }
+        } else {
+            let mut large = spare::for_reading();
+            // What was left of a handshake may be longer than what is read at once.
+            let wanted = self.sealed.len().saturating_add(READ / 2);
+            if large.len() < wanted {
+                large.resize(wanted, 0);
+            }
+            large[..self.sealed.len()].copy_from_slice(&self.buffer[self.sealed.clone()]);
+            self.buffer = large;
+        }
+        self.sealed = 0..self.sealed.len();
+        self.data = 0..0;
+        let mut room = ReadBuf::new(&mut self.buffer[self.sealed.end..]);
+        ready!(Pin::new(io).poll_read(cx, &mut room))?;
+        let length = room.filled().len();
+        self.sealed.end += length;
+        Poll::Ready(Ok(length))
+    }
+
+    /// Nothing comes at present: gives the large buffer back.
+    pub(super) fn park(&mut self) {
+        if self.sealed.is_empty() {
+            self.clear();
+        } else if self.buffer.len() == READ {
+            let few = self.sealed().to_vec();
+            self.sealed = 0..few.len();
+            self.data = 0..0;
+            spare::give_back(std::mem::replace(&mut self.buffer, few));
+        }
+    }
+
+    /// The reader has something to do: gives the large buffer back where little or nothing is left in it.
+    pub(super) fn tidy(&mut self) {
+        if self.data.is_empty() && self.sealed.len() <= FEW {
+            self.park();
+        }
+    }
+
+    /// Nothing of it is read any more.
+    pub(super) fn clear(&mut self) {
+        (self.data, self.sealed) = (0..0, 0..0);
+        spare::give_back(std::mem::take(&mut self.buffer));
+    }
+}

@@ -1,0 +1,170 @@
+//! A client's TLS connection as a byte stream.
+//!
+//! Records are opened in place in a large buffer and sealed straight into another one. A thread has one of each to lend
+//! (`spare`): a connection keeps a buffer only while there is something in it that waits, so an idle one has none.
+
+mod accept;
+mod incoming;
+mod outgoing;
+mod spare;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(super) use accept::{AcceptError, accept};
+
+use self::incoming::Incoming;
+use self::outgoing::Outgoing;
+use crate::tls::session::{Fault, Meaning, Session};
+
+/// A byte stream within TLS.
+pub(super) struct Encrypted<S> {
+    io: S,
+    session: Session,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    end: End,
+}
+
+/// How the client's side has ended.
+enum End {
+    No,
+    /// It said goodbye: what came before is all there is.
+    Goodbye,
+    /// To be told once; then nothing more is read.
+    Fault(Fault),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
+    fn new(io: S, session: Session, came: Vec<u8>) -> Self {
+        Self { io, session, incoming: Incoming::of(came), outgoing: Outgoing::default(), end: End::No }
+    }
+
+    /// Opens records as long as there are whole ones and room for their data.
+    fn open(&mut self, buf: &mut ReadBuf<'_>) {
+        while matches!(self.end, End::No) {
+            self.incoming.hand_over(buf);
+            if buf.remaining() == 0 {
+                return;
+            }
+            match self.session.open(self.incoming.sealed(), self.outgoing.behind()) {
+                Ok(Some(opened)) => {
+                    if opened.meaning == Meaning::Goodbye {
+                        self.end = End::Goodbye;
+                    }
+                    self.incoming.opened(&opened);
+                }
+                Ok(None) => return,
+                Err(fault) => {
+                    self.session.refuse(fault, self.outgoing.behind());
+                    self.end = End::Fault(fault);
+                }
+            }
+        }
+    }
+
+    /// Writes what waits, of answers that nobody waits for.
+    fn try_write(&mut self, cx: &mut Context<'_>) {
+        if !self.outgoing.is_empty() {
+            // Whoever writes next meets the same error.
+            let _ = self.outgoing.poll(&mut self.io, cx);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        loop {
+            this.open(buf);
+            this.try_write(cx);
+            if buf.filled().len() > before || buf.remaining() == 0 {
+                this.incoming.tidy();
+                return Poll::Ready(Ok(()));
+            }
+            match this.end {
+                End::No => {}
+                End::Goodbye => {
+                    this.incoming.clear();
+                    return Poll::Ready(Ok(()));
+                }
+                End::Fault(fault) => {
+                    this.incoming.clear();
+                    this.end = End::Goodbye;
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+                }
+            }
+            match this.incoming.poll_fill(&mut this.io, cx) {
+                Poll::Ready(Ok(0)) => {
+                    // Whether all has come, nobody can say.
+                    this.incoming.clear();
+                    this.end = End::Goodbye;
+                    let error = "the client closed its connection without saying goodbye (TLS close_notify)";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    this.incoming.clear();
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Pending => {
+                    this.incoming.park();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        ready!(this.outgoing.poll(&mut this.io, cx))?;
+        let taken = match this.outgoing.fill(|room| this.session.seal(slices, room)) {
+            Ok(taken) => taken,
+            Err(fault) => {
+                this.session.refuse(fault, this.outgoing.behind());
+                this.try_write(cx);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, fault)));
+            }
+        };
+        // The bytes are taken, wherever their records are.
+        match this.outgoing.poll(&mut this.io, cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(taken)),
+            Poll::Pending => {
+                this.outgoing.park();
+                Poll::Ready(Ok(taken))
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        ready!(this.outgoing.poll(&mut this.io, cx))?;
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.session.close(this.outgoing.behind()).map_err(io::Error::other)?;
+        ready!(this.outgoing.poll(&mut this.io, cx))?;
+        Pin::new(&mut this.io).poll_shutdown(cx)
+    }
+}
