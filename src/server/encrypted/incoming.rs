@@ -98,6 +98,12 @@ impl Incoming {
         }
     }
 
+    /// Bytes that are taken from the others.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Nothing of it is read any more.
     pub(super) fn clear(&mut self) {
         (self.data, self.sealed) = (0..0, 0..0);

@@ -7,6 +7,8 @@ mod accept;
 mod incoming;
 mod outgoing;
 mod spare;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -66,9 +68,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
         }
     }
 
-    /// Writes what waits, of answers that nobody waits for.
+    /// Writes the answer to something that was read. Data that wait are left to who wrote them, and is woken for them.
     fn try_write(&mut self, cx: &mut Context<'_>) {
-        if !self.outgoing.is_empty() {
+        if self.outgoing.owes() {
             // Whoever writes next meets the same error.
             let _ = self.outgoing.poll(&mut self.io, cx);
         }

@@ -20,8 +20,9 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn is_empty(&self) -> bool {
-        self.unwritten.is_empty() && self.short.is_empty()
+    /// Whether a short message waits, for which nobody else will come.
+    pub(super) fn owes(&self) -> bool {
+        !self.short.is_empty()
     }
 
     /// Where short messages are added.
@@ -64,6 +65,12 @@ impl Outgoing {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that are taken from the others.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.records.capacity() + self.short.capacity()
     }
 
     /// The socket takes no more at present: gives the large buffer back where less than half of it waits.

@@ -60,15 +60,19 @@ impl Handshake {
         loop {
             let UnbufferedStatus { discard, state } = self.connection.process_tls_records(&mut came[..self.seen]);
             let look = match state {
-                Ok(state) => step(state, out)?,
-                Err(error) => {
-                    self.tell(out);
-                    return Err(error.into());
-                }
+                Ok(state) => step(state, out).map_err(HandshakeFault::from),
+                Err(error) => Err(error.into()),
             };
             self.name = asked::take().or_else(|| self.name.take());
             came.drain(..discard);
             self.seen = self.seen.saturating_sub(discard);
+            let look = match look {
+                Ok(look) => look,
+                Err(fault) => {
+                    self.tell(came, out);
+                    return Err(fault);
+                }
+            };
             if matches!(look, Look::Again) {
                 continue;
             }
@@ -111,19 +115,22 @@ impl Handshake {
         Ok(Session::new(tls13, secrets, schedule)?)
     }
 
-    /// Writes the alert of a handshake that failed.
-    fn tell(&mut self, out: &mut Vec<u8>) {
+    /// Writes the alert of a handshake that failed. The library is shown what it has seen, and holds places in it.
+    fn tell(&mut self, came: &mut Vec<u8>, out: &mut Vec<u8>) {
         // A handful of messages at most are waiting to be written.
         for _ in 0..8 {
-            match self.connection.process_tls_records(&mut []).state.map(|state| step(state, out)) {
-                Ok(Ok(Look::Again)) => {}
-                _ => return,
+            let UnbufferedStatus { discard, state } = self.connection.process_tls_records(&mut came[..self.seen]);
+            let more = state.is_ok_and(|state| matches!(step(state, out), Ok(Look::Again)));
+            came.drain(..discard);
+            self.seen = self.seen.saturating_sub(discard);
+            if !more {
+                return;
             }
         }
     }
 }
 
-fn step<D>(state: ConnectionState<'_, '_, D>, out: &mut Vec<u8>) -> Result<Look, HandshakeFault> {
+fn step<D>(state: ConnectionState<'_, '_, D>, out: &mut Vec<u8>) -> Result<Look, Fault> {
     match state {
         ConnectionState::EncodeTlsData(mut data) => {
             let begin = out.len();
@@ -133,7 +140,7 @@ fn step<D>(state: ConnectionState<'_, '_, D>, out: &mut Vec<u8>) -> Result<Look,
                     out.resize(begin + short.required_size, 0);
                     data.encode(&mut out[begin..]).map_err(|_| Fault::Crypto)?;
                 }
-                Err(EncodeError::AlreadyEncoded) => return Err(Fault::Crypto.into()),
+                Err(EncodeError::AlreadyEncoded) => return Err(Fault::Crypto),
             }
             Ok(Look::Again)
         }
@@ -144,6 +151,6 @@ fn step<D>(state: ConnectionState<'_, '_, D>, out: &mut Vec<u8>) -> Result<Look,
         }
         ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => Ok(Look::Rest),
         // No data is accepted before the handshake is done, and nobody ends well within it.
-        _ => Err(Fault::Unexpected.into()),
+        _ => Err(Fault::Unexpected),
     }
 }
