@@ -4,8 +4,9 @@ use std::cell::Cell;
 
 use crate::tls::session::MAX_RECORD;
 
-/// What is read at once: two whole records, so that one that is cut off seldom has to be moved.
-pub(super) const READ: usize = 2 * MAX_RECORD;
+/// What is read at once: several whole records, so that one that is cut off seldom has to be moved, and what goes on to a
+/// backend does so in large pieces.
+pub(super) const READ: usize = 4 * MAX_RECORD;
 /// What is written at once: four full records with what sealing adds to them.
 pub(super) const WRITE: usize = 4 * ((1 << 14) + 64);
 

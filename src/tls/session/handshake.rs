@@ -69,7 +69,7 @@ impl Handshake {
             let look = match look {
                 Ok(look) => look,
                 Err(fault) => {
-                    self.tell(came, out);
+                    self.tell(out);
                     return Err(fault);
                 }
             };
@@ -115,15 +115,11 @@ impl Handshake {
         Ok(Session::new(tls13, secrets, schedule)?)
     }
 
-    /// Writes the alert of a handshake that failed. The library is shown what it has seen, and holds places in it.
-    fn tell(&mut self, came: &mut Vec<u8>, out: &mut Vec<u8>) {
-        // A handful of messages at most are waiting to be written.
-        for _ in 0..8 {
-            let UnbufferedStatus { discard, state } = self.connection.process_tls_records(&mut came[..self.seen]);
-            let more = state.is_ok_and(|state| matches!(step(state, out), Ok(Look::Again)));
-            came.drain(..discard);
-            self.seen = self.seen.saturating_sub(discard);
-            if !more {
+    /// Writes the alert of a handshake that failed. The library gives what it has to say before it looks at anything again.
+    fn tell(&mut self, out: &mut Vec<u8>) {
+        while self.connection.wants_write() {
+            let state = self.connection.process_tls_records(&mut []).state;
+            if !state.is_ok_and(|state| step(state, out).is_ok()) {
                 return;
             }
         }
