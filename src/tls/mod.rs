@@ -8,7 +8,7 @@
 //! | `clients` | client certificates: whose are accepted, and which were revoked |
 //! | `realm` | all of a listener's TLS; who may resume a session, and where |
 //! | `asked` | the name that a client asked for, told to who drives its handshake |
-//! | `session` | a connection: the handshake driven, then its records opened and sealed |
+//! | `session` | a connection without its socket: what came and what goes out, in buffers that are given |
 //! | `book` | every certificate that this process shows, for control to look after |
 
 mod asked;

@@ -11,18 +11,16 @@ pub(super) static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::
 
 /// All of them encrypt with authentication (AEAD), and no key that is stolen later opens what was recorded (ephemeral
 /// Diffie-Hellman). In the order in which they are taken, whatever the
-/// client prefers; within TLS 1.2 the certificate decides between ECDSA and RSA. AES-128 comes first, as browsers and the
-/// guides have it: nobody breaks it sooner than the key exchange, and its SHA-256 is in the hardware where SHA-384 is not,
-/// which was 7 % of a handshake.
+/// client prefers; within TLS 1.2 the certificate decides between ECDSA and RSA.
 static SUITES: [SupportedCipherSuite; 9] = [
-    suite::TLS13_AES_128_GCM_SHA256,
     suite::TLS13_AES_256_GCM_SHA384,
+    suite::TLS13_AES_128_GCM_SHA256,
     suite::TLS13_CHACHA20_POLY1305_SHA256,
-    suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 ];
 

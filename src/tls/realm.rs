@@ -72,8 +72,6 @@ impl Realm {
         config.ticketer = if clients.is_some() { aws_lc_rs::Ticketer::new()? } else { shared.0.clone() };
         // Every client here is a server or a browser of today, with AES in hardware: the order is ours, and known.
         config.ignore_client_order = true;
-        // After the handshake the records are ours: see `session`.
-        config.enable_secret_extraction = true;
         // Tickets carry the sessions: nothing is kept here per client.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(Self { config: Arc::new(config), clients }))

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::Encrypted;
-use crate::tls::session::{Handshake, HandshakeFault};
+use super::incoming::Incoming;
+use super::{Encrypted, End};
+use crate::tls::session::{Fault, Progress, Session};
 
 /// Room for a client's first message with a post-quantum key.
 const HELLO: usize = 2048;
@@ -25,7 +26,7 @@ pub(in crate::server) struct Accepted<S> {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::server) enum AcceptError<E> {
     #[error(transparent)]
-    Handshake(#[from] HandshakeFault),
+    Handshake(#[from] Fault),
     #[error("{0}")]
     Socket(#[from] io::Error),
     /// Its certificate, shown in a session that is resumed, is not accepted any more.
@@ -45,10 +46,10 @@ pub(in crate::server) async fn accept<S, T, E>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut handshake = Handshake::new(config)?;
-    let (mut came, mut out) = (Vec::with_capacity(HELLO), Vec::new());
-    loop {
-        let advanced = handshake.advance(&mut came, &mut out);
+    let mut session = Session::new(config)?;
+    let (mut came, mut data, mut out) = (Vec::with_capacity(HELLO), Vec::new(), Vec::new());
+    let end = loop {
+        let advanced = session.advance(&mut came, &mut |bytes| data.extend_from_slice(bytes), &mut out);
         if !out.is_empty() {
             let written = io.write_all(&out).await;
             // What is wrong with the handshake says more than that nobody hears it.
@@ -57,18 +58,22 @@ where
             }
             out.clear();
         }
-        if advanced? {
-            break;
+        let (taken, progress) = advanced?;
+        came.drain(..taken);
+        match progress {
+            Progress::Goodbye => break End::Goodbye,
+            _ if !session.is_handshaking() => break End::No,
+            _ => {}
         }
         if io.read_buf(&mut came).await? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-    }
-    let judged = judge(handshake.agreed()).map_err(AcceptError::Refused)?;
-    let server_name = handshake.server_name().map(str::to_owned);
-    let http2 = handshake.agreed().alpn_protocol() == Some(b"h2");
+    };
+    let judged = judge(session.agreed()).map_err(AcceptError::Refused)?;
+    let server_name = session.take_server_name();
+    let http2 = session.agreed().alpn_protocol() == Some(b"h2");
     // Not larger than what is in it: it may wait for long.
     came.shrink_to_fit();
-    let stream = Encrypted::new(io, handshake.finish()?, came);
+    let stream = Encrypted::new(io, session, Incoming::of(came, data), end);
     Ok((Accepted { stream, server_name, http2 }, judged))
 }

@@ -1,4 +1,4 @@
-//! What has come and was not yet read: opened data, and behind it records that are still sealed.
+//! What has come and was not yet read: what is left of a record that was opened, and records that are still sealed.
 
 use std::io;
 use std::ops::Range;
@@ -8,31 +8,42 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::spare::{self, READ};
-use crate::tls::session::{Meaning, Opened};
 
 /// Bytes that are moved to a buffer of their own rather than kept in a large one.
 const FEW: usize = 1024;
 
 #[derive(Default)]
 pub(super) struct Incoming {
+    /// Opened data that the reader had no room for: less than a record.
+    data: Vec<u8>,
+    /// Bytes of it that were read.
+    read: usize,
     buffer: Vec<u8>,
-    data: Range<usize>,
     sealed: Range<usize>,
 }
 
 impl Incoming {
-    /// Begins with these sealed bytes.
-    pub(super) fn of(buffer: Vec<u8>) -> Self {
-        Self { data: 0..0, sealed: 0..buffer.len(), buffer }
+    /// Begins with these opened data, and sealed bytes.
+    pub(super) fn of(buffer: Vec<u8>, data: Vec<u8>) -> Self {
+        Self { data, read: 0, sealed: 0..buffer.len(), buffer }
     }
 
-    /// Gives opened data to the reader, as much as it has room for.
+    /// Gives opened data that are left to the reader, as much as it has room for.
     pub(super) fn hand_over(&mut self, buf: &mut ReadBuf<'_>) {
-        let length = self.data.len().min(buf.remaining());
+        let left = &self.data[self.read..];
+        let length = left.len().min(buf.remaining());
         if length > 0 {
-            buf.put_slice(&self.buffer[self.data.start..self.data.start + length]);
-            self.data.start += length;
+            buf.put_slice(&left[..length]);
+            self.read += length;
+            if self.read == self.data.len() {
+                (self.data, self.read) = (Vec::new(), 0);
+            }
         }
+    }
+
+    /// The records that are still sealed; and where a record's data go that the reader has no room for.
+    pub(super) fn open(&mut self) -> (&mut [u8], &mut Vec<u8>) {
+        (&mut self.buffer[self.sealed.clone()], &mut self.data)
     }
 
     /// The records that are still sealed.
@@ -40,14 +51,9 @@ impl Incoming {
         &mut self.buffer[self.sealed.clone()]
     }
 
-    /// The first of them was opened.
-    pub(super) fn opened(&mut self, opened: &Opened) {
-        let begin = self.sealed.start;
-        self.data = match &opened.meaning {
-            Meaning::Data(place) => begin + place.start..begin + place.end,
-            Meaning::Nothing | Meaning::Goodbye => begin..begin,
-        };
-        self.sealed.start += opened.length;
+    /// So many bytes of them are not needed any more.
+    pub(super) fn opened(&mut self, length: usize) {
+        self.sealed.start += length;
     }
 
     /// Reads from the socket, behind a record that is not there whole. How many bytes; none at the end of the stream.
@@ -71,7 +77,6 @@ impl Incoming {
             self.buffer = large;
         }
         self.sealed = 0..self.sealed.len();
-        self.data = 0..0;
         let mut room = ReadBuf::new(&mut self.buffer[self.sealed.end..]);
         ready!(Pin::new(io).poll_read(cx, &mut room))?;
         let length = room.filled().len();
@@ -82,18 +87,17 @@ impl Incoming {
     /// Nothing comes at present: gives the large buffer back.
     pub(super) fn park(&mut self) {
         if self.sealed.is_empty() {
-            self.clear();
+            self.drop_sealed();
         } else if self.buffer.len() == READ {
             let few = self.sealed().to_vec();
             self.sealed = 0..few.len();
-            self.data = 0..0;
             spare::give_back(std::mem::replace(&mut self.buffer, few));
         }
     }
 
     /// The reader has something to do: gives the large buffer back where little or nothing is left in it.
     pub(super) fn tidy(&mut self) {
-        if self.data.is_empty() && self.sealed.len() <= FEW {
+        if self.sealed.len() <= FEW {
             self.park();
         }
     }
@@ -101,12 +105,17 @@ impl Incoming {
     /// Bytes that are taken from the others.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.capacity() + self.data.capacity()
     }
 
     /// Nothing of it is read any more.
     pub(super) fn clear(&mut self) {
-        (self.data, self.sealed) = (0..0, 0..0);
+        (self.data, self.read) = (Vec::new(), 0);
+        self.drop_sealed();
+    }
+
+    fn drop_sealed(&mut self) {
+        self.sealed = 0..0;
         spare::give_back(std::mem::take(&mut self.buffer));
     }
 }

@@ -1,7 +1,8 @@
 //! A client's TLS connection as a byte stream.
 //!
-//! Records are opened in place in a large buffer and sealed straight into another one. A thread has one of each to lend
-//! (`spare`): a connection keeps a buffer only while there is something in it that waits, so an idle one has none.
+//! The library opens records in the large buffer they were read into, and seals several into another one, to be written at
+//! once. A thread has one of each to lend (`spare`): a connection keeps a buffer only while there is something in it that
+//! waits, so an idle one has none.
 
 mod accept;
 mod incoming;
@@ -20,7 +21,7 @@ pub(super) use accept::{AcceptError, accept};
 
 use self::incoming::Incoming;
 use self::outgoing::Outgoing;
-use crate::tls::session::{Fault, Meaning, Session};
+use crate::tls::session::{Fault, Progress, Session};
 
 /// A byte stream within TLS.
 pub(super) struct Encrypted<S> {
@@ -41,29 +42,30 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
-    fn new(io: S, session: Session, came: Vec<u8>) -> Self {
-        Self { io, session, incoming: Incoming::of(came), outgoing: Outgoing::default(), end: End::No }
+    fn new(io: S, session: Session, incoming: Incoming, end: End) -> Self {
+        Self { io, session, incoming, outgoing: Outgoing::default(), end }
     }
 
     /// Opens records as long as there are whole ones and room for their data.
     fn open(&mut self, buf: &mut ReadBuf<'_>) {
-        while matches!(self.end, End::No) {
-            self.incoming.hand_over(buf);
-            if buf.remaining() == 0 {
-                return;
-            }
-            match self.session.open(self.incoming.sealed(), self.outgoing.behind()) {
-                Ok(Some(opened)) => {
-                    if opened.meaning == Meaning::Goodbye {
-                        self.end = End::Goodbye;
+        self.incoming.hand_over(buf);
+        while matches!(self.end, End::No) && buf.remaining() > 0 {
+            let (sealed, left) = self.incoming.open();
+            let mut take = |data: &[u8]| {
+                let (now, later) = data.split_at(data.len().min(buf.remaining()));
+                buf.put_slice(now);
+                left.extend_from_slice(later);
+            };
+            match self.session.advance(sealed, &mut take, self.outgoing.behind()) {
+                Ok((taken, progress)) => {
+                    self.incoming.opened(taken);
+                    match progress {
+                        Progress::Data => {}
+                        Progress::Rest => return,
+                        Progress::Goodbye => self.end = End::Goodbye,
                     }
-                    self.incoming.opened(&opened);
                 }
-                Ok(None) => return,
-                Err(fault) => {
-                    self.session.refuse(fault, self.outgoing.behind());
-                    self.end = End::Fault(fault);
-                }
+                Err(fault) => self.end = End::Fault(fault),
             }
         }
     }
@@ -88,29 +90,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
                 this.incoming.tidy();
                 return Poll::Ready(Ok(()));
             }
-            match this.end {
+            match &this.end {
                 End::No => {}
                 End::Goodbye => {
                     this.incoming.clear();
                     return Poll::Ready(Ok(()));
                 }
                 End::Fault(fault) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, fault.clone());
                     this.incoming.clear();
                     this.end = End::Goodbye;
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+                    return Poll::Ready(Err(error));
                 }
             }
             match this.incoming.poll_fill(&mut this.io, cx) {
                 Poll::Ready(Ok(0)) => {
-                    // Whether all has come, nobody can say.
-                    this.incoming.clear();
+                    // Whether all has come, nobody can say. Who writes may go on.
+                    this.incoming.park();
                     this.end = End::Goodbye;
                     let error = "the client closed its connection without saying goodbye (TLS close_notify)";
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)));
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
-                    this.incoming.clear();
+                    this.incoming.park();
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {
@@ -133,13 +136,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        ready!(this.outgoing.poll(&mut this.io, cx))?;
-        let taken = match this.outgoing.fill(|room| this.session.seal(slices, room)) {
-            Ok(taken) => taken,
-            Err(fault) => {
-                this.session.refuse(fault, this.outgoing.behind());
-                this.try_write(cx);
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, fault)));
+        let taken = loop {
+            ready!(this.outgoing.poll(&mut this.io, cx))?;
+            let came = this.incoming.sealed();
+            match this.outgoing.fill(|room| this.session.seal(came, slices, room)) {
+                // The library had something else to say, and now there is room.
+                Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {}
+                Ok(taken) => break taken,
+                Err(fault) => {
+                    if fault != Fault::Ended {
+                        this.session.fail(this.outgoing.behind());
+                        this.try_write(cx);
+                    }
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, fault)));
+                }
             }
         };
         // The bytes are taken, wherever their records are.
@@ -165,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.session.close(this.outgoing.behind()).map_err(io::Error::other)?;
+        this.session.close(this.incoming.sealed(), this.outgoing.behind()).map_err(io::Error::other)?;
         ready!(this.outgoing.poll(&mut this.io, cx))?;
         Pin::new(&mut this.io).poll_shutdown(cx)
     }

@@ -33,7 +33,7 @@ impl Outgoing {
     /// Has records written into a large buffer, once there is nothing that waits.
     pub(super) fn fill(
         &mut self,
-        seal: impl FnOnce(&mut [u8]) -> Result<(usize, usize), Fault>,
+        seal: impl FnOnce(&mut Vec<u8>) -> Result<(usize, usize), Fault>,
     ) -> Result<usize, Fault> {
         let mut large = spare::for_writing();
         match seal(&mut large) {

@@ -184,6 +184,21 @@ async fn an_end_without_goodbye_is_an_error_once_and_one_with_it_is_an_end() {
 }
 
 #[tokio::test]
+async fn within_a_record_that_never_ends_the_other_direction_goes_on() {
+    let (mut client, mut server) = pair(1 << 16).await;
+    client.get_mut().0.write_all(&[23, 3, 3, 1, 0, 7, 7]).await.unwrap();
+    client.get_mut().0.shutdown().await.unwrap();
+    assert_eq!(server.read(&mut [0; 9]).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    server.write_all(b"still here").await.unwrap();
+    server.shutdown().await.unwrap();
+    let mut back = Vec::new();
+    client.read_to_end(&mut back).await.unwrap();
+    assert_eq!(back, b"still here");
+    assert!(server.write(b"more").await.is_err());
+    assert_eq!(server.read(&mut [0; 9]).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn what_came_whole_is_read_before_the_error_of_what_follows_it() {
     let (mut client, mut server) = pair(1 << 16).await;
     client.write_all(b"good").await.unwrap();

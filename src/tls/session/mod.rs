@@ -1,28 +1,29 @@
-//! An established TLS connection without its socket: records opened in place, and sealed straight from where the bytes lie.
+//! A connection's TLS without its socket: the library's unbuffered form, driven from the first byte to the last.
 //!
-//! The handshake is the library's, from the first byte to the last ticket ([`Handshake`]). What it agreed on is then taken
-//! over ([`Session`]), and the library's state, its buffers and its copies are dropped: an idle connection keeps two keys.
-//! The cryptography stays that of aws-lc.
+//! The cryptography, the records and the protocol are the library's: keys and their updates, limits, alerts, both versions.
+//! Here is only where its bytes come from and go to: what came is shown to it in the buffer it was read into, and what is
+//! to be sent is written into a buffer that is given. So a connection that is idle has none.
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `handshake` | drives the library until both sides have finished, and not one record further |
-//! | `frame` | where a record ends |
-//! | `protection` | one direction's key: a record opened, a record sealed |
-//! | `control` | what a peer may say after the handshake besides data: alerts, key updates, a renegotiation that is declined |
-//! | `established` | both directions, and the rules between them |
-//! | `fault` | what a peer does wrong, and the alert it is told |
+//! | `connection` | shows the library what came, and says what was in it |
+//! | `writing` | data, and the goodbye behind them, on their way out |
+//! | `fault` | why a connection cannot go on |
 
-mod control;
-mod established;
+mod connection;
 mod fault;
-mod frame;
-mod handshake;
-mod protection;
 #[cfg(test)]
 mod tests;
+mod writing;
 
-pub use established::{Meaning, Opened, Session};
+pub use connection::{Progress, Session};
 pub use fault::Fault;
-pub use frame::{MAX_PLAINTEXT, MAX_RECORD};
-pub use handshake::{Handshake, HandshakeFault};
+
+/// Most bytes of data in one record (RFC 8446, section 5.1).
+pub const MAX_PLAINTEXT: usize = 1 << 14;
+/// Most bytes that a record takes, with its header and what encryption may add: the larger limit of the two versions, TLS
+/// 1.2's (RFC 5246, section 6.2.3).
+pub const MAX_RECORD: usize = 5 + MAX_PLAINTEXT + 2048;
+/// Most bytes that are held of a message that is not there whole: the longest that the library takes, and what its records
+/// add where they are not made to be tiny.
+pub const MOST_HELD: usize = (1 << 16) + 4096;
