@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
             match &this.end {
                 End::No => {}
                 End::Goodbye => {
-                    this.incoming.clear();
+                    this.incoming.park();
                     return Poll::Ready(Ok(()));
                 }
                 End::Fault(fault) => {

@@ -189,6 +189,7 @@ async fn within_a_record_that_never_ends_the_other_direction_goes_on() {
     client.get_mut().0.write_all(&[23, 3, 3, 1, 0, 7, 7]).await.unwrap();
     client.get_mut().0.shutdown().await.unwrap();
     assert_eq!(server.read(&mut [0; 9]).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(server.read(&mut [0; 9]).await.unwrap(), 0);
     server.write_all(b"still here").await.unwrap();
     server.shutdown().await.unwrap();
     let mut back = Vec::new();

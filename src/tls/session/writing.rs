@@ -87,7 +87,7 @@ impl Session {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => return act(&mut traffic, out, at),
                 Ok(_) => return Err(Fault::Unexpected),
                 Err(error) => {
-                    self.failed = true;
+                    (self.failed, self.ended) = (true, true);
                     return Err(error.into());
                 }
             }
