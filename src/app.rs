@@ -1,6 +1,7 @@
 //! Wires the parts, starts and stops them; nothing else knows all of them.
 
 mod descriptors;
+mod memory;
 mod notify;
 mod privileges;
 mod threads;

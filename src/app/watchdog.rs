@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::memory;
 use super::notify::Notify;
 use crate::server::Running;
 use crate::telemetry::{Condition, Heartbeats, Part};
@@ -23,6 +24,7 @@ impl Watchdog {
     /// One look; to be repeated every second.
     pub(super) fn look(&mut self, running: &mut Running) {
         self.hearts.keep_watch();
+        memory::give_back();
         // What is told below has been acted upon: one that gets stuck in between is told of in a second.
         let conditions: Vec<_> = self.hearts.parts().map(|part| (part, self.hearts.condition(part))).collect();
         running.bypass_the_stuck();

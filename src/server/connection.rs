@@ -8,12 +8,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::HeaderValue;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower::ServiceBuilder;
 
 use super::activity::Activity;
 use super::edge::{EdgeLayer, Shared};
+use super::encrypted::{AcceptError, Encrypted, accept};
 use super::http::{Session, serve_http1, serve_http2};
 use super::limits::{Outflow, Pace};
 use super::listener::{Crowded, Listener};
@@ -78,13 +77,13 @@ pub(super) async fn run<S: Serve>(worker: Rc<Worker<S>>, io: TcpStream, peer: So
     let session = Session { service, activity, shared, config, outflow, pace, drain, tracker, stop };
     match stream {
         Transport::Plain(stream) => Box::pin(serve_http1(stream, session)).await,
-        Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            let overdone = Box::pin(serve_http2(*stream, session)).await;
+        Transport::Http2(stream) => {
+            let overdone = Box::pin(serve_http2(stream, session)).await;
             if let (Some(source), true) = (source, overdone.is_some_and(Excess::is_flood)) {
                 listener.addresses.bar(source, Instant::now());
             }
         }
-        Transport::Tls(stream) => Box::pin(serve_http1(*stream, session)).await,
+        Transport::Tls(stream) => Box::pin(serve_http1(stream, session)).await,
     }
 }
 
@@ -97,17 +96,16 @@ struct Established {
 
 enum Transport {
     Plain(Stream),
-    Tls(Box<TlsStream<Stream>>),
+    Tls(Encrypted<Stream>),
+    Http2(Encrypted<Stream>),
 }
 
 #[derive(Debug, thiserror::Error)]
 enum HandshakeError {
     #[error(transparent)]
     Header(#[from] HeaderError),
-    #[error("{0}")]
-    Tls(std::io::Error),
-    #[error("the certificate of a resumed session: {0}")]
-    Certificate(rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] AcceptError<rustls::Error>),
     #[error("the socket has no address: {0}")]
     Address(std::io::Error),
     #[error(transparent)]
@@ -137,15 +135,13 @@ async fn establish(
         None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let realm = tls.realm();
-            let acceptor = TlsAcceptor::from(realm.config());
-            let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
-            let connection = stream.get_ref().1;
-            let name = connection.server_name().map(str::to_ascii_lowercase);
-            let shown = realm.identify(connection).map_err(HandshakeError::Certificate)?;
+            let (accepted, shown) = accept(stream, realm.config(), |agreed| realm.identify(agreed)).await?;
             let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
             certificate = shown.map(Box::new);
+            let name = accepted.server_name;
             let borne = tls.store.borne(name.as_deref());
-            (Transport::Tls(Box::new(stream)), name, borne)
+            let transport = if accepted.http2 { Transport::Http2 } else { Transport::Tls };
+            (transport(accepted.stream), name, borne)
         }
     };
     let (peer, local) = (canonical(addresses.0), canonical(addresses.1));

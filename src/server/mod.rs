@@ -1,7 +1,7 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
 //! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept`, and `balance` says by which worker → a place under the cap
-//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake, both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
+//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake (`encrypted`), both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
 //! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
@@ -11,6 +11,7 @@ mod bind;
 mod connection;
 mod drain;
 mod edge;
+mod encrypted;
 #[cfg(debug_assertions)]
 mod fault;
 #[cfg(test)]

@@ -7,8 +7,11 @@
 //! | `set` | the certificates of a listener, picked by SNI |
 //! | `clients` | client certificates: whose are accepted, and which were revoked |
 //! | `realm` | all of a listener's TLS; who may resume a session, and where |
+//! | `asked` | the name that a client asked for, told to who drives its handshake |
+//! | `session` | a connection without its socket: what came and what goes out, in buffers that are given |
 //! | `book` | every certificate that this process shows, for control to look after |
 
+mod asked;
 mod book;
 mod certificate;
 mod clients;
@@ -16,6 +19,7 @@ mod clients;
 pub(crate) mod fixture;
 mod provider;
 mod realm;
+pub mod session;
 mod set;
 
 pub use book::{CertificateBook, Shown, StapleFault};

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{NoServerSessionStorage, ProducesTickets, ServerConnection};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::{CommonState, ServerConfig};
 
 use super::clients::{ClientError, ClientVerifier};
 use super::provider::{VERSIONS, provider};
@@ -93,7 +93,7 @@ impl Realm {
     ///
     /// # Errors
     /// Its certificate is no longer accepted: the connection is to be closed.
-    pub fn identify(&self, connection: &ServerConnection) -> Result<Option<(Identity, Vec<u8>)>, rustls::Error> {
+    pub fn identify(&self, connection: &CommonState) -> Result<Option<(Identity, Vec<u8>)>, rustls::Error> {
         let Some(clients) = &self.clients else { return Ok(None) };
         match connection.peer_certificates() {
             Some(chain @ [leaf, ..]) => Ok(Some((clients.identify(chain)?, leaf.to_vec()))),

@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::asked;
 use super::certificate::Certificate;
 use crate::config::CertificateConfig;
 
@@ -122,6 +123,7 @@ impl CertificateStore {
 impl ResolvesServerCert for CertificateStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().map(str::to_ascii_lowercase);
+        asked::note(name.as_deref());
         let set = self.0.load();
         Some(set.pick(name.as_deref(), hello.signature_schemes())?.shown(UnixTime::now()))
     }

@@ -59,6 +59,7 @@ async fn a_crowd_of_idle_connections_costs_what_is_documented() -> Outcome<()> {
     }
     println!("\n{:<14} {:>12} {:>12} {:>14} {:>12}", "", "connections", "RSS before", "RSS held", "each");
     let (mut roles, mut broken) = (Vec::new(), Vec::new());
+    let before_all = gateway.process.resident_kib();
     for (protocol, body, most) in KINDS {
         let (before, began) = (gateway.process.resident_kib(), Instant::now());
         let mut left = crowd / KINDS.len();
@@ -91,9 +92,14 @@ async fn a_crowd_of_idle_connections_costs_what_is_documented() -> Outcome<()> {
         slowest = slowest.max(began.elapsed());
     }
     println!("slowest of 50 requests beside them: {slowest:?}");
+    let held_by_all = gateway.process.resident_kib().saturating_sub(before_all);
     drop(roles);
     wait_within("all are closed", Duration::from_secs(60), async || {
         gateway.metric("botgate_connections", &["side=\"client\""]).await <= 1.0
+    })
+    .await;
+    wait_within("what they cost in memory is given back", Duration::from_secs(60), async || {
+        gateway.process.resident_kib().saturating_sub(before_all) * 4 <= held_by_all
     })
     .await;
     println!("RSS once they have gone: {} KiB", gateway.process.resident_kib());

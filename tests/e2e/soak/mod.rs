@@ -90,6 +90,10 @@ async fn who_behaves_notices_nothing_and_nothing_grows_while_everything_goes_wro
         Vitals::of(&gateway).descriptors <= still + vitals::KEPT
     })
     .await;
+    wait_within("what they cost in memory is given back", Duration::from_secs(60), async || {
+        vitals.is_quiet(Vitals::of(&gateway))
+    })
+    .await;
     assert_eq!(gateway.metric("botgate_panics_total", &[]).await, 0.0, "a request panicked");
     let log = gateway.process.stderr();
     assert!(!log.contains("panicked"), "something panicked:\n{log}");

@@ -1,0 +1,88 @@
+//! Records that were sealed and are not yet written.
+
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use super::spare::{self, WRITE};
+use crate::tls::session::Fault;
+
+#[derive(Default)]
+pub(super) struct Outgoing {
+    /// Records of data. Nothing is sealed before they are written.
+    records: Vec<u8>,
+    unwritten: Range<usize>,
+    /// Short messages, to be written behind them.
+    short: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Whether a short message waits, for which nobody else will come.
+    pub(super) fn owes(&self) -> bool {
+        !self.short.is_empty()
+    }
+
+    /// Where short messages are added.
+    pub(super) fn behind(&mut self) -> &mut Vec<u8> {
+        &mut self.short
+    }
+
+    /// Has records written into a large buffer, once there is nothing that waits.
+    pub(super) fn fill(
+        &mut self,
+        seal: impl FnOnce(&mut Vec<u8>) -> Result<(usize, usize), Fault>,
+    ) -> Result<usize, Fault> {
+        let mut large = spare::for_writing();
+        match seal(&mut large) {
+            Ok((taken, length)) => {
+                (self.records, self.unwritten) = (large, 0..length);
+                Ok(taken)
+            }
+            Err(fault) => {
+                spare::give_back(large);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Writes what waits. Ready when there is nothing more.
+    pub(super) fn poll(&mut self, io: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unwritten.is_empty() {
+            let bytes = &self.records[self.unwritten.clone()];
+            self.unwritten.start += written(ready!(Pin::new(&mut *io).poll_write(cx, bytes))?)?;
+        }
+        if !self.records.is_empty() {
+            spare::give_back(std::mem::take(&mut self.records));
+        }
+        while !self.short.is_empty() {
+            let length = written(ready!(Pin::new(&mut *io).poll_write(cx, &self.short))?)?;
+            self.short.drain(..length);
+            if self.short.is_empty() {
+                self.short = Vec::new();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that are taken from the others.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.records.capacity() + self.short.capacity()
+    }
+
+    /// The socket takes no more at present: gives the large buffer back where less than half of it waits.
+    pub(super) fn park(&mut self) {
+        if self.unwritten.len() <= WRITE / 2 && self.records.len() == WRITE {
+            let few = self.records[self.unwritten.clone()].to_vec();
+            self.unwritten = 0..few.len();
+            spare::give_back(std::mem::replace(&mut self.records, few));
+        }
+    }
+}
+
+fn written(length: usize) -> io::Result<usize> {
+    if length == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(length) }
+}
