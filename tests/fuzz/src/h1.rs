@@ -20,7 +20,10 @@ pub fn target(data: &[u8]) {
         let made = made(std::iter::once(bytes));
         assert_eq!(made, self::made(crate::parts(bytes, choice)), "cut otherwise, other requests are made of it");
         // A target can be printable and be none.
-        assert!(made.1 == Some(Stop::Head(Fault::Target)) || made == (passed, stop, heads), "requests of what did not pass");
+        assert!(
+            made.1 == Some(Stop::Head(Fault::Target)) || made == (passed, stop, heads),
+            "requests of what did not pass"
+        );
     }
 }
 
