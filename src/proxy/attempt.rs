@@ -100,9 +100,17 @@ pub(super) async fn attempt(
     };
     let wait = worker.waits.watch(terms, exchange.body.clone(), worker.clock.now());
     let mut exchanged = pin!(exchange_once(worker, exchange, target, manner, &wait));
-    let outcome = poll_fn(|cx| match exchanged.as_mut().poll(cx) {
-        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-        Poll::Pending => wait.poll(cx).map(Err),
+    let outcome = poll_fn(|cx| {
+        // Nothing is sent any more to a backend that was given up while it was dialed.
+        if wait.phase() < AttemptPhase::Send
+            && let Poll::Ready(verdict) = wait.poll(cx)
+        {
+            return Poll::Ready(Err(verdict));
+        }
+        match exchanged.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            Poll::Pending => wait.poll(cx).map(Err),
+        }
     });
     match outcome.await {
         Ok(outcome) => outcome,

@@ -72,6 +72,13 @@ pub(super) async fn run(
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
+        if next != Next::GiveUp
+            && let Some(body) = &exchange.body
+        {
+            // From here on the attempt before reads nothing more of the body: what it let go would be missing for the next,
+            // which may have to dial first.
+            drop(body.next_turn());
+        }
         if let Some(failed) = outcome.as_ref().err().filter(|failed| failed.failure.fate == Fate::Ambiguous) {
             ambiguous = Some(failed.refusal);
             if next != Next::GiveUp {

@@ -25,6 +25,9 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
         // The library lets several through that say the same; two lines of HTTP/1 are for each server to judge.
         return Err(Refusal::BadRequest("several Content-Length headers"));
     }
+    if parts.headers.get(CONTENT_LENGTH).is_some_and(|length| !is_plain_number(length.as_bytes())) {
+        return Err(Refusal::BadRequest("a Content-Length that is not a plain number"));
+    }
     let blank = |octet: Option<&u8>| octet.is_some_and(|octet| matches!(octet, b' ' | b'\t'));
     if parts.headers.values().any(|value| blank(value.as_bytes().first()) || blank(value.as_bytes().last())) {
         return Err(Refusal::BadRequest("white space around the value of a header field"));
@@ -37,6 +40,11 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
         None | Some("http" | "https") => Ok(()),
         Some(_) => Err(Refusal::BadRequest("a scheme other than http and https")),
     }
+}
+
+/// A number without sign and leading zero, as HTTP/1 is held to: empty ones and `007` pass the library.
+fn is_plain_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit) && (text == b"0" || text.first().is_some_and(|first| *first != b'0'))
 }
 
 #[cfg(test)]
@@ -52,6 +60,16 @@ mod tests {
             request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         check(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_length_is_a_plain_number() {
+        for good in ["0", "7", "1234567890"] {
+            assert_eq!(checked("https://a/", &[("content-length", good)]), Ok(()), "{good}");
+        }
+        for bad in ["", "007", "00", "+1", "1x", "0x1"] {
+            assert!(checked("https://a/", &[("content-length", bad)]).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

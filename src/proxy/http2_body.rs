@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
@@ -36,13 +36,15 @@ impl Http2Body {
                     self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Some(Err(error)) => return Poll::Ready(broken(&error)),
+                // Whatever the reason says: only a server may take back a stream whose body it does not need (RFC 9113,
+                // section 8.1). A client that does has broken off, and half a body is never whole.
+                Some(Err(_)) => return Poll::Ready(Some(Err(BrokenBody))),
                 None => self.trailing = true,
             }
         }
         match ready!(self.stream.poll_trailers(cx)) {
             Ok(trailers) => Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers)))),
-            Err(error) => Poll::Ready(broken(&error)),
+            Err(_) => Poll::Ready(Some(Err(BrokenBody))),
         }
     }
 
@@ -53,11 +55,6 @@ impl Http2Body {
     pub(super) fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
-}
-
-/// A stream that is reset without an error needs no more of its body (RFC 9113, section 8.1).
-fn broken(error: &h2::Error) -> Option<Result<Frame<Bytes>, BrokenBody>> {
-    (error.reason() != Some(Reason::NO_ERROR)).then_some(Err(BrokenBody))
 }
 
 /// The length that all of its fields agree on.

@@ -1,7 +1,7 @@
 //! What a connection is doing, and until when it may.
 //!
-//! One coarse timer per connection serves the head deadline, the idle deadline and the drain: hyper's own head timer
-//! would be made and dropped once per request, and hyper has no idle timer at all.
+//! One coarse timer per connection serves the head deadline, the idle deadline and the drain: a timer of its own for
+//! each head would be made and dropped once per request.
 
 use std::cell::Cell;
 use std::rc::Rc;

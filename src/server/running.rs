@@ -142,7 +142,9 @@ impl Running {
             }
             Err(error) => {
                 tracing::error!(worker = worker.0, %error, "no other thread can take the place of the worker");
-                spare.assignment = None;
+                if let Some(assignment) = spare.assignment.take() {
+                    assignment.balance.pass_over(worker);
+                }
                 false
             }
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::support::backend::{Backend, Seen};
 use crate::support::client::{Protocol, full};
 use crate::support::h2raw::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, H2Client, HEADERS, PADDED, WHOLE, frame, headers, hpack, request,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, H2Client, HEADERS, PADDED, RST_STREAM, WHOLE, frame, headers,
+    hpack, request,
 };
 use crate::support::raw::Raw;
 use crate::support::site::{PROBE, Site};
@@ -234,6 +235,28 @@ async fn a_body_that_is_not_as_long_as_declared_is_never_whole_at_the_backend() 
         assert_eq!(gateway.client(&site, Protocol::H2).await.get("/after").await?.status, 200, "{what}");
         assert!(backend.log().all().iter().all(|seen| seen.target != "/smuggled"), "{what}: smuggled");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_taken_back_without_an_error_is_never_whole_at_the_backend() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let (gateway, backend) = stage(&site).await;
+    for code in [0, 8] {
+        let mut client = H2Client::open(gateway.address(), &site).await;
+        let frames = [
+            headers(END_HEADERS, 1, &request("POST", "/half", &[])),
+            frame(DATA, 0, 1, b"half of what"),
+            frame(RST_STREAM, 0, 1, &[0, 0, 0, code]),
+        ];
+        client.write(frames.concat()).await;
+        // The next request of the same connection is served, so those frames were read.
+        client.write(headers(WHOLE, 3, &request("GET", "/after", &[]))).await;
+        assert_eq!(client.fate(3, SOON).await, Fate::Status(200));
+    }
+    let halves = || backend.log().all().into_iter().filter(|seen| seen.target == "/half").collect::<Vec<_>>();
+    assert!(halves().iter().all(|seen| !seen.complete), "{:?}", halves());
     Ok(())
 }
 

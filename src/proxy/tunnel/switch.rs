@@ -33,6 +33,11 @@ pub(in crate::proxy) fn switch(
         flight.broken();
         return Refusal::Broken.into_response(Some(&exchange.request_id), true);
     };
+    if exchange.body.as_ref().is_some_and(|body| !body.has_ended()) {
+        // The rest of the body would run on into the tunnel, without what was read of it.
+        flight.broken();
+        return Refusal::Broken.into_response(Some(&exchange.request_id), true);
+    }
     let protocol = response.headers_mut().remove(UPGRADE);
     let websocket = protocol.as_ref().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let version = response.version();

@@ -33,25 +33,27 @@ pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut V
             continue;
         }
         if *name == CONTENT_LENGTH {
+            // Written below, once, as the number that the body is held to.
             length = value.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-        } else if *name == TRAILER {
+            continue;
+        }
+        if *name == TRAILER {
             announced.extend(value.as_bytes().split(|byte| *byte == b',').filter_map(named));
         }
         put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
     }
     let framing = match (length, request.body.size_hint().exact()) {
         _ if request.body.is_end_stream() => Framing::Length(0),
-        (Some(length), _) => Framing::Length(length),
-        (None, Some(length)) => {
-            // Writing to memory does not fail.
-            let _ = write!(out, "content-length: {length}\r\n");
-            Framing::Length(length)
-        }
-        (None, None) => {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Framing::Chunks(announced)
-        }
+        (Some(length), _) | (None, Some(length)) => Framing::Length(length),
+        (None, None) => Framing::Chunks(announced),
     };
+    match &framing {
+        // Of a request without a body it is told only where its client has told it.
+        Framing::Length(0) if length.is_none() => {}
+        // Writing to memory does not fail.
+        Framing::Length(length) => drop(write!(out, "content-length: {length}\r\n")),
+        Framing::Chunks(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
     out.extend_from_slice(b"\r\n");
     framing
 }

@@ -82,7 +82,11 @@ where
                 finishing = Some(now);
             }
             let due = match finishing {
-                Some(_) if activity.busy() => Due::Never,
+                Some(_) if activity.busy() => {
+                    // The farewell is what comes after the last response: it may take its time as any other.
+                    finishing = Some(now);
+                    Due::Never
+                }
                 Some(since) if now.duration_since(since) >= FAREWELL => return Poll::Ready(End::Cut),
                 Some(since) => Due::At(since + FAREWELL),
                 None => activity.due(&deadlines),

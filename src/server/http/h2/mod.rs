@@ -9,7 +9,6 @@
 //! | `metered`, `gauge` | the bytes on their way to the library, metered; what the layers tell each other |
 //! | `novel` | header fields that are not worth a place in the table of the encoder |
 //! | `pulse`, `windows` | PINGs; how much a client may send ahead |
-//! | `date` | the `Date` of responses that have none |
 
 mod connection;
 mod drive;

@@ -2,7 +2,7 @@
 //!
 //! A window bounds the throughput of an upload to its size per round trip, and the memory that a client can have filled. It
 //! is small at first, and grows while a client shows that it sends a window full within one round trip. What connections have
-//! beyond their first windows comes from one budget of their worker, and goes back to it with them.
+//! beyond their first windows comes from one budget of their worker, and goes back to it when they end.
 
 use std::cell::Cell;
 
@@ -52,11 +52,13 @@ impl Size {
 #[derive(Debug)]
 pub(super) struct Windows {
     size: Size,
+    /// Octets of the budget that it has, until it ends: what a client was once allowed to send cannot be taken back.
+    granted: u64,
 }
 
 impl Windows {
     pub(super) const fn new() -> Self {
-        Self { size: FIRST }
+        Self { size: FIRST, granted: 0 }
     }
 
     /// Octets after which a round trip is measured: early in a burst that fills a window, or the most of it is missed.
@@ -72,21 +74,21 @@ impl Windows {
     /// The next larger size, where the budget of the worker has room for it.
     pub(super) fn grow(&mut self) -> Option<Size> {
         let next = self.size.next()?;
-        let granted = GRANTED.get() + next.beyond_first() - self.size.beyond_first();
-        if granted > BUDGET {
+        let wanted = next.beyond_first().saturating_sub(self.granted);
+        if GRANTED.get() + wanted > BUDGET {
             return None;
         }
-        GRANTED.set(granted);
+        GRANTED.set(GRANTED.get() + wanted);
+        self.granted += wanted;
         self.size = next;
         Some(next)
     }
 
-    /// Back to the first size; none when that is what it is.
+    /// Back to the first size, once the client has used up what it was allowed; none when that is what it is.
     pub(super) fn shrink(&mut self) -> Option<Size> {
         if self.size == FIRST {
             return None;
         }
-        GRANTED.set(GRANTED.get().saturating_sub(self.size.beyond_first()));
         self.size = FIRST;
         Some(FIRST)
     }
@@ -94,7 +96,7 @@ impl Windows {
 
 impl Drop for Windows {
     fn drop(&mut self) {
-        self.shrink();
+        GRANTED.set(GRANTED.get().saturating_sub(self.granted));
     }
 }
 
@@ -123,6 +125,11 @@ mod tests {
         drop(all);
         assert_eq!(GRANTED.get(), 0);
         let mut one = grown();
-        assert_eq!((one.shrink(), one.shrink(), GRANTED.get()), (Some(FIRST), None, 0));
+        let all = one.size.beyond_first();
+        assert_eq!((one.shrink(), one.shrink(), GRANTED.get()), (Some(FIRST), None, all), "it may still be sent");
+        while one.grow().is_some() {}
+        assert_eq!(GRANTED.get(), all, "asked for once");
+        drop(one);
+        assert_eq!(GRANTED.get(), 0);
     }
 }
