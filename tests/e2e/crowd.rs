@@ -24,10 +24,10 @@ use super::support::{Gateway, Outcome};
 /// The kinds of connections: the protocol, how many bytes each has sent and got back before it fell idle, and what README
 /// promises of it, in KiB of resident memory.
 const KINDS: [(Protocol, usize, f64); 4] = [
-    (Protocol::H1, 0, 64.0),
-    (Protocol::H2, 0, 64.0),
-    (Protocol::H1, 256 << 10, 256.0),
-    (Protocol::H2, 256 << 10, 128.0),
+    (Protocol::H1, 0, 24.0),
+    (Protocol::H2, 0, 24.0),
+    (Protocol::H1, 256 << 10, 96.0),
+    (Protocol::H2, 256 << 10, 96.0),
 ];
 
 /// Connections of one holder: each needs descriptors of its own.
