@@ -142,12 +142,11 @@ impl fmt::Display for History {
 mod tests {
     use super::*;
 
-    /// 90 MiB, between 0 and 40 more by who is connected, and a leak of so many KiB a second.
+    /// 90 MiB, between 0 and 40 more by who is connected just then, seldom many, and a leak of so many KiB a second.
     fn run(seconds: u64, leak: u64, seed: u64) -> History {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut connected = 0.5;
         let one = |second| {
-            connected = (connected + rng.f64() / 2.0 - 0.25_f64).clamp(0.0, 1.0);
+            let connected = rng.f64().powi(2);
             let resident = 90 * 1024 + (connected * 40.0 * 1024.0) as u64 + leak * second;
             Vitals { resident, descriptors: 100 }
         };
