@@ -1,13 +1,12 @@
 //! What stands where in a head. The pass that judges a head finds it, so that nobody has to read it a second time.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::fault::Fault;
 use super::names;
-use super::start::Version;
 
-/// The last head, or trailer section, that a [`Reader`](super::Reader) let pass.
+/// The last head, or trailer section, that a [`ResponseReader`](super::ResponseReader) let pass.
 #[derive(Debug)]
 pub struct Heading {
     pub(super) version: Version,
@@ -37,20 +36,17 @@ impl Field {
 
 impl Default for Heading {
     fn default() -> Self {
-        Self { version: Version::Http11, status: 0, persistent: false, fields: Vec::new() }
+        Self { version: Version::HTTP_11, status: 0, persistent: false, fields: Vec::new() }
     }
 }
 
 impl Heading {
     /// HTTP/1.0 or HTTP/1.1.
-    pub const fn version(&self) -> http::Version {
-        match self.version {
-            Version::Http10 => http::Version::HTTP_10,
-            Version::Http11 => http::Version::HTTP_11,
-        }
+    pub const fn version(&self) -> Version {
+        self.version
     }
 
-    /// The status of a response, 100 to 999; 0 for a request.
+    /// The status, 100 to 999.
     pub const fn status(&self) -> u16 {
         self.status
     }

@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use super::body::BodyReader;
 use super::fault::Fault;
 use super::fields::{Framing, split};
+use super::limits::Limits;
 use super::lines::Lines;
 use super::names;
-use super::reader::Limits;
 use super::start::{RequestLine, request_line};
 
 /// Fields that are added to a usual request on its way: room that is made at once.
@@ -122,16 +122,13 @@ impl RequestReader {
             Uri::from_maybe_shared(head.slice(target..target + line.target)).map_err(|_| Fault::Target)?;
         *request.version_mut() = line.version;
         let http11 = line.version == Version::HTTP_11;
-        let (mut close, mut keep, mut expects, mut trailers) = (false, false, false, false);
+        let (mut expects, mut trailers) = (false, false);
         let mut headers = HeaderMap::with_capacity(whole.fields.len() + ADDED);
         for field in &whole.fields {
             let name = names::name(&head[field.start as usize..field.colon as usize])?;
             let value = trimmed(head, field.colon as usize + 1, field.end as usize);
             let value = HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| Fault::Control)?;
-            if name == header::CONNECTION {
-                close |= lists(&value, b"close");
-                keep |= lists(&value, b"keep-alive");
-            } else if name == header::EXPECT {
+            if name == header::EXPECT {
                 expects = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
             } else if name == header::TE {
                 trailers |= lists(&value, b"trailers");
@@ -147,7 +144,7 @@ impl RequestReader {
         Ok(RequestHead {
             request,
             body,
-            keeps: !close && (http11 || keep),
+            keeps: framing.is_persistent(line.version),
             expects: expects && http11,
             upgrade: framing.upgrade && http11,
             trailers,
