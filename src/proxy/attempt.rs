@@ -48,7 +48,7 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn backend(phase: AttemptPhase, fate: Fate, refusal: Refusal) -> Self {
+    pub(super) fn backend(phase: AttemptPhase, fate: Fate, refusal: Refusal) -> Self {
         let failure = Failure { side: Side::Backend, phase, fate };
         Self { failure, refusal, reused: false, rescued: false }
     }

@@ -20,9 +20,9 @@ use super::tried::Tried;
 use super::tunnel;
 use super::worker::Worker;
 use crate::config::EvidenceConfig;
-use crate::model::{EvidenceKind, Fate};
+use crate::model::{EvidenceKind, Fate, Moment};
 use crate::steering::Rounds;
-use crate::telemetry::Counter;
+use crate::telemetry::{Counter, WorkerId};
 
 /// Most bytes read of a refused response so that its connection can be used again.
 const MOST_DRAINED: usize = 64 * 1024;
@@ -49,7 +49,7 @@ pub(super) async fn run(
     loop {
         limits::has_room(&target, worker.id, worker.clock.now()).map_err(|busy| busy.after(ambiguous))?;
         tried.push(target.backend().id);
-        manner.rescuable = !rounds.is_last() || another(worker, &pool, &tried).is_some();
+        manner.rescuable = !rounds.is_last() || another(&pool, &tried, worker.id, worker.clock.now()).is_some();
         if let Some(log) = &mut exchange.log {
             log.attempt(manner.number);
         }
@@ -68,7 +68,8 @@ pub(super) async fn run(
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
         let left = exchange.deadline.since(worker.clock.now());
         let again = rounds.another(fate(&outcome), left);
-        let next = match next(exchange, &outcome, manner, again || another(worker, &pool, &tried).is_some()) {
+        let left_to_try = again || another(&pool, &tried, worker.id, worker.clock.now()).is_some();
+        let next = match next(exchange, &outcome, manner, left_to_try) {
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
         };
@@ -85,7 +86,7 @@ pub(super) async fn run(
                 pool.get().stats.cells.of(worker.id).replayed.increment();
             }
         }
-        match (next, another(worker, &pool, &tried)) {
+        match (next, another(&pool, &tried, worker.id, worker.clock.now())) {
             (Next::Redial, _) => {
                 tried.pop();
                 manner.fresh = true;
@@ -129,9 +130,8 @@ pub(super) async fn run(
 }
 
 /// The next backend that may be tried: one that has as many requests as it may take is left alone.
-fn another(worker: &Worker, pool: &PoolRef, tried: &Tried) -> Option<Target> {
-    let (id, now) = (worker.id, worker.clock.now());
-    pool.choose(|backend| tried.contains(backend.id) || limits::is_full(pool.get(), backend, id, now))
+pub(super) fn another(pool: &PoolRef, tried: &Tried, worker: WorkerId, now: Moment) -> Option<Target> {
+    pool.choose(|backend| tried.contains(backend.id) || limits::is_full(pool.get(), backend, worker, now))
 }
 
 fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, another: bool) -> Next {
@@ -149,7 +149,7 @@ fn next(exchange: &Exchange, outcome: &Result<Answer, Failed>, manner: Manner, a
 }
 
 /// What is known of the backend after an attempt that is no answer yet.
-fn fate(outcome: &Result<Answer, Failed>) -> Fate {
+pub(super) fn fate<A>(outcome: &Result<A, Failed>) -> Fate {
     outcome.as_ref().err().map_or(Fate::Refused, |failed| failed.failure.fate)
 }
 
@@ -157,7 +157,8 @@ fn fate(outcome: &Result<Answer, Failed>) -> Fate {
 fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<Answer, Failed>) {
     let cell = target.backend().stats.cells.of(worker.id);
     let config = &target.pool().config;
-    if let Some(kind) = evidence(&config.evidence, exchange.authentic, outcome) {
+    let status = outcome.as_ref().map(|answer| answer.response.status());
+    if let Some(kind) = evidence(&config.evidence, exchange.authentic, status) {
         worker.tell(target, kind);
     }
     let counter: &Counter = match outcome {
@@ -171,12 +172,13 @@ fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<
 }
 
 /// What an attempt says against its backend: the table of README, "What counts as evidence".
-fn evidence(rules: &EvidenceConfig, authentic: bool, outcome: &Result<Answer, Failed>) -> Option<EvidenceKind> {
-    match outcome {
-        Ok(answer) => {
-            let status = answer.response.status().as_u16();
-            (authentic && rules.status.contains(status)).then_some(EvidenceKind::Status(status))
-        }
+pub(super) fn evidence(
+    rules: &EvidenceConfig,
+    authentic: bool,
+    outcome: Result<StatusCode, &Failed>,
+) -> Option<EvidenceKind> {
+    match outcome.map(|status| status.as_u16()) {
+        Ok(status) => (authentic && rules.status.contains(status)).then_some(EvidenceKind::Status(status)),
         Err(failed) => failed.sign().filter(|sign| rules.counts(*sign, authentic)).map(EvidenceKind::Failed),
     }
 }

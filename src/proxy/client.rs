@@ -87,10 +87,10 @@ impl Client {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Client {
-    /// One over TLS, that is not believed.
-    pub(super) fn stranger() -> Self {
+    /// One over TLS, that is not believed: what tests and benchmarks begin from.
+    pub fn stranger() -> Self {
         Self {
             peer: SocketAddr::from(([192, 0, 2, 7], 1234)),
             local: SocketAddr::from(([198, 51, 100, 1], 8443)),

@@ -7,34 +7,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
+use super::attempt::Failed;
 use super::client::Client;
 use super::forwarding::Told;
+use super::plan::{self, Next, Situation};
+use super::refuse::Refusal;
 use super::survey::Survey;
+use super::target::PoolRef;
+use super::tried::Tried;
 use super::waits::{Terms, Wait, Waits};
-use super::{head, headers};
-use crate::config::MinRate;
-use crate::model::{AttemptPhase, BackendId, Moment, Side};
+use super::{attempts, head, headers, limits};
+use crate::config::PoolConfig;
+use crate::model::{AttemptPhase, BackendId, EvidenceKind, Fate, Moment, Side};
+use crate::snapshot::{SnapshotCell, SnapshotReader};
+use crate::telemetry::WorkerId;
 
 pub use super::tunnel::WebSocketFrames;
 
 /// A client at that address.
 pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> Client {
-    Client {
-        peer,
-        local,
-        tls,
-        server_name: None,
-        certificate_names: Arc::default(),
-        trusted,
-        networks: Vec::new(),
-        listener: 0,
-        body_timeout: Duration::from_secs(1),
-        certificate: None,
-        body_rate: MinRate::NONE,
-        told: Told::default(),
-    }
+    Client { peer, local, tls, trusted, ..Client::stranger() }
 }
 
 /// Makes a client's headers fit to be forwarded.
@@ -85,6 +79,71 @@ impl Waiting {
     /// All of them are looked at; how many backends have become suspects.
     pub fn sweep(&self, now: Moment) -> usize {
         self.waits.sweep(now).len()
+    }
+}
+
+/// The choice of a backend out of the snapshot, as every request makes it.
+pub struct Selection {
+    reader: SnapshotReader,
+    worker: WorkerId,
+    pool: usize,
+}
+
+impl Selection {
+    /// For the first worker, in the pool that the snapshot numbers so.
+    pub fn new(cell: &Arc<SnapshotCell>, pool: usize) -> Self {
+        Self { reader: cell.reader(), worker: WorkerId(0), pool }
+    }
+
+    /// The backend that a request goes to first; none when all are down, or it has as many as it may.
+    pub fn first(&mut self, now: Moment) -> Option<BackendId> {
+        let target = PoolRef::new(self.reader.load(), self.pool).choose(|_| false)?;
+        limits::has_room(&target, self.worker, now).ok()?;
+        Some(target.backend().id)
+    }
+
+    /// The one that it goes to when the attempt at the first failed, by the snapshot that holds then.
+    pub fn after_the_first(&mut self, now: Moment) -> Option<BackendId> {
+        let (pool, mut tried) = (PoolRef::new(self.reader.load(), self.pool), Tried::default());
+        tried.push(pool.choose(|_| false)?.backend().id);
+        let pool = pool.in_view(self.reader.load());
+        Some(attempts::another(&pool, &tried, self.worker, now)?.backend().id)
+    }
+}
+
+/// How an attempt ended.
+pub struct Outcome(Result<StatusCode, Failed>);
+
+impl Outcome {
+    /// With this answer.
+    pub fn answered(status: StatusCode) -> Self {
+        Self(Ok(status))
+    }
+
+    /// The connection was refused: the backend has seen nothing.
+    pub fn unreachable() -> Self {
+        Self(Err(Failed::backend(AttemptPhase::Dial, Fate::Unsent, Refusal::Unreachable)))
+    }
+
+    /// The connection broke before the answer: the backend may have acted.
+    pub fn broken() -> Self {
+        Self(Err(Failed::backend(AttemptPhase::Wait, Fate::Ambiguous, Refusal::Broken)))
+    }
+
+    /// What it says against the backend, and whether the request goes elsewhere, which may be replayed.
+    pub fn classify(&self, pool: &PoolConfig) -> (Option<EvidenceKind>, bool) {
+        let evidence = attempts::evidence(&pool.evidence, true, self.0.as_ref().map(|status| *status));
+        if self.0.as_ref().is_ok_and(|status| !pool.retry.status.contains(status.as_u16())) {
+            return (evidence, false);
+        }
+        let next = plan::next(Situation {
+            fate: attempts::fate(&self.0),
+            may_replay: true,
+            body_is_whole: true,
+            reused: false,
+            another: true,
+        });
+        (evidence, next == Next::Elsewhere)
     }
 }
 

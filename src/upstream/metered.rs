@@ -37,9 +37,9 @@ impl Metered {
         self.since.elapsed().as_millis() as u32
     }
 
-    fn sent(&mut self, bytes: &[u8]) {
+    fn sent<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, bytes: usize) {
         // Nothing that is sent to a backend is its excess.
-        let _ = self.meter.sent(bytes, self.now());
+        let _ = self.meter.sent_of(parts, bytes, self.now());
     }
 }
 
@@ -67,7 +67,7 @@ impl AsyncRead for Metered {
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
-        self.sent(&bytes[..written]);
+        self.sent(std::iter::once(bytes), written);
         Poll::Ready(Ok(written))
     }
 
@@ -85,12 +85,7 @@ impl AsyncWrite for Metered {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, slices))?;
-        let mut left = written;
-        for slice in slices {
-            let part = &slice[..left.min(slice.len())];
-            left -= part.len();
-            self.sent(part);
-        }
+        self.sent(slices.iter().map(|slice| &**slice), written);
         Poll::Ready(Ok(written))
     }
 

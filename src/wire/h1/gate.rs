@@ -4,7 +4,8 @@ use bytes::{Buf, BytesMut};
 
 use super::response::{Asked, ResponseReader, Stop};
 
-/// A [`ResponseReader`] with the bytes that it does not let pass yet: at most one head or line of framing, and what came with it.
+/// A [`ResponseReader`] with the bytes that it does not let pass yet: at most one head or line of framing, and what came
+/// with it.
 #[derive(Debug)]
 pub struct Gate {
     reader: ResponseReader,

@@ -3,11 +3,11 @@
 //! Requests: a [`RequestReader`] checks a head while it comes in, and makes the request of it when it is whole; a
 //! [`BodyReader`] tells what follows apart from its framing.
 //!
-//! Responses: a [`ResponseReader`] follows them: heads, bodies by length, in chunks or up to the end of the connection, trailers. It
-//! says how many bytes may be passed on, and stops before the response, or the part of a body, that breaks a rule. A head, a
-//! line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as they come. Who wants
-//! the responses themselves asks for one [`Step`] after the other; what a head says is in its [`Heading`]. Who has a library
-//! read them lets it see what passes a [`Gate`], which keeps what may not pass yet.
+//! Responses: a [`ResponseReader`] follows them: heads, bodies by length, in chunks or up to the end of the connection,
+//! trailers. It says how many bytes may be passed on, and stops before the response, or the part of a body, that breaks a
+//! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
+//! they come. Who wants the responses themselves asks for one [`Step`] after the other; what a head says is in its
+//! [`Heading`]. Who has a library read them lets it see what passes a [`Gate`], which keeps what may not pass yet.
 //!
 //! | file | its one idea |
 //! |---|---|

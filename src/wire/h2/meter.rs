@@ -148,6 +148,20 @@ impl Meter {
         verdict
     }
 
+    /// The same of so many bytes of these parts, which were sent in one go.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn sent_of<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, bytes: usize, now: u32) -> Result<(), Excess> {
+        let (mut left, mut verdict) = (bytes, Ok(()));
+        for part in parts {
+            let part = &part[..left.min(part.len())];
+            left -= part.len();
+            verdict = verdict.and(self.sent(part, now));
+        }
+        verdict
+    }
+
     /// Whether so many DATA frames came since this was last asked that their readers should have a turn.
     ///
     /// The library ends a connection that holds a few thousand small ones unread, and a single read can bring more than a

@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -15,7 +13,6 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::connection::{Connection, Ended};
-use crate::config::MinRate;
 use crate::proxy::{Client, ClientBody};
 use crate::server::activity::Activity;
 use crate::server::edge::Shared;
@@ -27,20 +24,7 @@ type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 fn edge() -> Rc<Shared> {
     let address = "127.0.0.1:1".parse().unwrap();
-    let client = Client {
-        peer: address,
-        local: address,
-        told: Default::default(),
-        tls: false,
-        server_name: None,
-        certificate_names: Arc::default(),
-        trusted: false,
-        networks: Vec::new(),
-        listener: 0,
-        body_timeout: Duration::from_secs(1),
-        certificate: None,
-        body_rate: MinRate::NONE,
-    };
+    let client = Client { peer: address, local: address, tls: false, ..Client::stranger() };
     let (activity, stats) = (Activity::new(), ListenerStats::new(1));
     Rc::new(Shared { client: Rc::new(client), activity, stats, worker: WorkerId(0), hsts: None })
 }

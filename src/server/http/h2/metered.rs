@@ -59,8 +59,9 @@ impl<S> Metered<S> {
         self.farewell = Some(Box::new(Farewell { goaway, told: 0, step: Step::Tell, patience }));
     }
 
-    fn wrote(&mut self, bytes: &[u8]) {
-        if let Err(excess) = self.meter.sent(bytes, self.gauge.now.get())
+    fn wrote<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, bytes: usize) {
+        // Followed to the end also after an excess, so that the border is known.
+        if let Err(excess) = self.meter.sent_of(parts, bytes, self.gauge.now.get())
             && self.farewell.is_none()
         {
             self.end(excess);
@@ -159,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         let Some(due) = this.due(bytes) else { return Poll::Ready(Ok(bytes.len())) };
         this.unflushed = true;
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, due))?;
-        this.wrote(&due[..written]);
+        this.wrote(std::iter::once(due), written);
         if this.farewell.is_some() {
             // The reader takes it from here.
             cx.waker().wake_by_ref();
@@ -199,13 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         let this = &mut *self;
         this.unflushed = true;
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, slices))?;
-        let mut left = written;
-        for slice in slices {
-            let part = &slice[..left.min(slice.len())];
-            left -= part.len();
-            // Followed to the end also after an excess, so that the border is known.
-            this.wrote(part);
-        }
+        this.wrote(slices.iter().map(|slice| &**slice), written);
         if this.farewell.is_some() {
             cx.waker().wake_by_ref();
         }
