@@ -135,7 +135,7 @@ fn listener(
 fn header_size(place: &Place<'_>, raw: &RawListener) -> usize {
     let place = place.key("max_header_size");
     let bytes = size(&place, raw.max_header_size.as_ref(), 32 << 10);
-    // hyper's smallest read buffer; and heads are held in memory, once per connection.
+    // What honest clients send fits into the least; heads are held in memory, one per connection.
     if !(8 << 10..=1 << 20).contains(&bytes) {
         place.error(format!("{bytes} bytes is out of range"), "from 8KiB to 1MiB");
     }

@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `gateway` | a request from its head to its response |
 //! | `worker`, `worker_clock` | what the requests of one worker share; its clock, read once in a poll |
+//! | `client` | who is at the other end of a connection |
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
+//! | `fields`, `trailers` | what HTTP/2 may say that HTTP/1 could not; what no trailer may say |
 //! | `survey` | one look at the fields of a head: which of those that matter are there |
 //! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
 //! | `recording` | a request body, passed on as it comes and held for a replay while it is small |
+//! | `target` | a pool, or a backend, of the snapshot that a request read |
 //! | `attempts`, `tried`, `plan` | which backend, and what after a failure: the loop, where it has been, and its pure decision |
 //! | `attempt` | one try at one backend: connection, send, wait for the head |
 //! | `waits`, `background` | deadlines and rescues of all that waits, by one timer per worker |

@@ -1,4 +1,4 @@
-//! A backend in a snapshot.
+//! A pool, or a backend, of the snapshot that a request read.
 
 use crate::model::PoolName;
 use crate::snapshot::{Backend, Pool, Snapshot, View};

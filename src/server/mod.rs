@@ -1,8 +1,9 @@
 //! Listeners, TLS termination, workers, connection limits, draining.
 //!
-//! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept`, and `balance` says by which worker → a place under the cap
-//! (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake (`encrypted`), both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN,
-//! held to its deadlines by `activity` → `edge` → [`Serve`], the handler. `drain` says how all of this ends.
+//! The life of a connection: [`bind`] made the sockets, one per listener and worker → `accept`, and `balance` says by which
+//! worker → a place under the cap (`stream`) and that of its address (`limits`) → `connection`: PROXY header, TLS handshake
+//! (`encrypted`), both under one deadline → `http`: HTTP/1 or HTTP/2 by ALPN, held to its deadlines by `activity` → `edge` →
+//! [`Serve`], the handler. `drain` says how all of this ends.
 
 mod accept;
 mod activity;

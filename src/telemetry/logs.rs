@@ -96,7 +96,7 @@ impl LogFormat {
 }
 
 fn filter(text: Option<String>) -> Result<EnvFilter, LogError> {
-    // hyper warns of what clients do; that is no news for who runs a public endpoint.
+    // The libraries warn of what clients do; that is no news for who runs a public endpoint.
     let text = text.unwrap_or_else(|| "info,hyper=error,h2=error,rustls=error".to_owned());
     EnvFilter::builder().parse(&text).map_err(|source| LogError::Filter { text, source })
 }

@@ -13,7 +13,7 @@
 //! | `import` | Azure Resource Manager JSON | what is written is a config that `botgate check` takes |
 //! | `websocket` | WebSocket frames | however the bytes are cut; borders are where frames end |
 //! | `journal` | rows of a journal | what can be read is written and read again as the same |
-//! | `h1` | HTTP/1 requests and responses | however the bytes are cut; what passes has one framing |
+//! | `h1` | HTTP/1 requests and responses | however the bytes are cut; what passes has one framing, and requests say what came |
 //! | `h2` | HTTP/2 frames | however the bytes are cut; frames are where they are |
 
 pub mod activity;
