@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::spare::{READ, WRITE};
 use super::*;
+use crate::config::CipherOrder;
 use crate::server::fixture::certificate_files;
 use crate::tls::{CertificateSet, CertificateStore, Realm, Tickets};
 
@@ -56,14 +57,14 @@ async fn dribbling(pipe: usize, most: usize) -> (TlsStream<DuplexStream>, Encryp
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&files.chain).unwrap()).unwrap();
     let set = CertificateSet::load(&[files]).unwrap();
-    let realm = Realm::new(CertificateStore::new(Arc::new(set)), None, &Tickets::new().unwrap(), &[b"h2"]).unwrap();
+    let realm = Realm::new(CertificateStore::new(Arc::new(set)), None, CipherOrder::Fast, &Tickets::new().unwrap(), &[b"h2"]).unwrap();
     let client = ClientConfig::builder_with_provider(crate::tls::provider()).with_safe_default_protocol_versions();
     let mut client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
     client.alpn_protocols = vec![b"h2".to_vec()];
     let (ours, theirs) = duplex(pipe);
     let connector = TlsConnector::from(Arc::new(client));
     let connecting = connector.connect(ServerName::try_from("bot.test").unwrap(), theirs);
-    let accepting = accept(Dribble(ours, most), realm.config(), |_: &CommonState| Ok::<_, Infallible>(()));
+    let accepting = accept(Dribble(ours, most), &realm, |_: &CommonState| Ok::<_, Infallible>(()));
     let (client, accepted) = tokio::join!(connecting, accepting);
     let (accepted, ()) = accepted.unwrap();
     assert!(accepted.http2 && accepted.server_name.as_deref() == Some("bot.test"));
