@@ -94,7 +94,8 @@ pub(super) fn in_order(ciphers: [Cipher; 3]) -> Arc<CryptoProvider> {
 
 /// aws-lc-rs with our suites and groups.
 pub fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| in_order(Cipher::order(CipherOrder::Fast, false)));
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| in_order(Cipher::order(CipherOrder::Fast, false)));
     PROVIDER.clone()
 }
 
@@ -122,6 +123,26 @@ mod tests {
                 assert_eq!(suite.kx, KeyExchangeAlgorithm::ECDHE);
             }
         }
-        assert_eq!(provider().cipher_suites.len(), 9);
+    }
+
+    #[test]
+    fn every_order_has_every_suite_and_chacha20_first_for_who_puts_it_first() {
+        let mut all: Vec<_> = provider().cipher_suites.iter().map(|suite| suite.suite()).collect();
+        all.sort_by_key(|suite| u16::from(*suite));
+        assert_eq!(all.len(), 9);
+        for (order, first) in [
+            (CipherOrder::Fast, Cipher::Aes128),
+            (CipherOrder::Strong, Cipher::Aes256),
+            (CipherOrder::Client, Cipher::Aes128),
+        ] {
+            for (chacha20, first) in [(false, first), (true, Cipher::ChaCha20)] {
+                let ciphers = Cipher::order(order, chacha20);
+                assert_eq!(ciphers[0], first, "{order:?}");
+                let suites = in_order(ciphers).cipher_suites.clone();
+                let mut suites: Vec<_> = suites.iter().map(|suite| suite.suite()).collect();
+                suites.sort_by_key(|suite| u16::from(*suite));
+                assert_eq!(suites, all, "{order:?}");
+            }
+        }
     }
 }

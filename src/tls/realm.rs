@@ -129,9 +129,13 @@ mod tests {
     use crate::tls::set::CertificateSet;
 
     fn realm(clients: Option<&ClientAuthConfig>, shared: &Tickets) -> Arc<Realm> {
+        ordered(clients, CipherOrder::Fast, shared)
+    }
+
+    fn ordered(clients: Option<&ClientAuthConfig>, order: CipherOrder, shared: &Tickets) -> Arc<Realm> {
         let folder = tempfile::tempdir().unwrap();
         let set = CertificateSet::load(&[certificate_files(folder.path(), &["bot.test"])]).unwrap();
-        Realm::new(CertificateStore::new(Arc::new(set)), clients, CipherOrder::Fast, shared, &[b"h2"]).unwrap()
+        Realm::new(CertificateStore::new(Arc::new(set)), clients, order, shared, &[b"h2"]).unwrap()
     }
 
     #[test]
@@ -150,6 +154,8 @@ mod tests {
         assert!(one.is_same(&two) && !one.is_same(&open));
         let request = realm(Some(&ClientAuthConfig { required: false, ..clients }), &shared);
         assert!(!request.is_same(&one), "another mode is another realm");
+        let strong = ordered(None, CipherOrder::Strong, &shared);
+        assert!(!strong.is_same(&open) && opens(&strong, &ticket(&open)), "another order is, but tickets stay good");
     }
 
     #[test]
@@ -159,6 +165,7 @@ mod tests {
         assert!(realm.config.ticketer.lifetime() <= 12 * 3600);
         assert_eq!(realm.config.max_early_data_size, 0);
         assert!(realm.config.ignore_client_order);
+        assert_eq!((realm.config.send_tls13_tickets, realm.config.max_tls13_tickets), (1, MOST_TICKETS));
         assert!(!realm.config.session_storage.can_cache());
     }
 }

@@ -61,7 +61,10 @@ where
         let advanced = session.advance(&mut came, &mut |bytes| data.extend_from_slice(bytes), &mut out);
         // A client that has gone on to its first request gets its tickets with the response.
         let goes_on = advanced.as_ref().is_ok_and(|(taken, _)| *taken < came.len() || !data.is_empty());
-        let waits = goes_on && out.len() <= FEW && !session.is_handshaking() && session.agreed().protocol_version() == Some(TLSv1_3);
+        let waits = goes_on
+            && out.len() <= FEW
+            && !session.is_handshaking()
+            && session.agreed().protocol_version() == Some(TLSv1_3);
         if !out.is_empty() && !waits {
             let written = io.write_all(&out).await;
             // What is wrong with the handshake says more than that nobody hears it.
@@ -84,6 +87,7 @@ where
     let http2 = session.agreed().alpn_protocol() == Some(b"h2");
     // Not larger than what is in it: it may wait for long.
     came.shrink_to_fit();
+    out.shrink_to_fit();
     let stream = Encrypted::new(io, session, Incoming::of(came, data), Outgoing::of(out), end);
     Ok((Accepted { stream, server_name, http2 }, judged))
 }

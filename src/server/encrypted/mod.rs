@@ -83,9 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
         }
     }
 
-    /// Writes the answer to something that was read. Data that wait are left to who wrote them, and is woken for them.
+    /// Writes the answer to something that was read. Where data wait, it is left to who wrote them: a socket wakes
+    /// only the last one that asked it for room.
     fn try_write(&mut self, cx: &mut Context<'_>) {
-        if self.outgoing.owes() {
+        if self.outgoing.owes() && !self.outgoing.is_awaited() {
             // Whoever writes next meets the same error.
             let _ = self.outgoing.poll(&mut self.io, cx);
         }

@@ -32,6 +32,11 @@ impl Outgoing {
         self.short.len() > self.patient
     }
 
+    /// Whether records of data wait: who wrote them is woken for them, and writes what is behind them too.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     /// Where short messages are added.
     pub(super) fn behind(&mut self) -> &mut Vec<u8> {
         &mut self.short
@@ -65,7 +70,11 @@ impl Outgoing {
     }
 
     /// Writes all that waits.
-    pub(super) fn poll_all(&mut self, io: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_all(
+        &mut self,
+        io: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         self.patient = 0;
         self.poll(io, cx)
     }

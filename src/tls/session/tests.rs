@@ -21,7 +21,9 @@ fn configs(suite: SupportedCipherSuite) -> (Arc<ServerConfig>, Arc<ClientConfig>
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&files.chain).unwrap()).unwrap();
     let set = CertificateSet::load(&[files]).unwrap();
-    let realm = Realm::new(CertificateStore::new(Arc::new(set)), None, CipherOrder::Fast, &Tickets::new().unwrap(), &[b"h2"]).unwrap();
+    let realm =
+        Realm::new(CertificateStore::new(Arc::new(set)), None, CipherOrder::Fast, &Tickets::new().unwrap(), &[b"h2"])
+            .unwrap();
     let provider = CryptoProvider { cipher_suites: vec![suite], ..aws_lc_rs::default_provider() };
     let client = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[suite.version()]);
     let mut client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
@@ -339,4 +341,19 @@ fn a_room_that_is_too_small_takes_as_much_as_fits() {
         sent += taken;
     }
     assert_eq!(whole, bytes);
+}
+
+#[test]
+fn a_room_for_four_records_takes_four_full_ones_and_no_crumb() {
+    let (mut client, mut session, _) = pair(&configs(suites()[0]), usize::MAX, b"");
+    let (bytes, mut out) = (text(100_000), vec![0; 4 * (MAX_PLAINTEXT + 64)]);
+    let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes)], &mut out, 0).unwrap();
+    assert_eq!(taken, 4 * MAX_PLAINTEXT);
+    assert_eq!(heard(&mut client, &out[..length]).unwrap(), bytes[..taken]);
+    // Behind what is there already, three full ones and as much as there is room for, or the end.
+    for left in [100_000, 60_000] {
+        let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes[..left])], &mut out, 500).unwrap();
+        assert!(taken == left || (3 * MAX_PLAINTEXT..4 * MAX_PLAINTEXT).contains(&taken), "{taken}");
+        assert_eq!(heard(&mut client, &out[500..length]).unwrap(), bytes[..taken]);
+    }
 }

@@ -48,11 +48,7 @@ impl<B: ResponseBody> Outgoing<B> {
     ///
     /// # Errors
     /// The client is gone, or the body has no end.
-    pub(super) fn poll<I: Io>(
-        &mut self,
-        shared: &Shared<I>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll<I: Io>(&mut self, shared: &Shared<I>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let starved = self.poll_gather(shared, cx)?.is_pending();
             if self.closes && self.body.is_none() {
