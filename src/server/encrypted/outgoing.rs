@@ -1,6 +1,6 @@
 //! Records that were sealed and are not yet written.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -81,11 +81,22 @@ impl Outgoing {
 
     fn poll_records(&mut self, io: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unwritten.is_empty() {
-            let bytes = &self.records[self.unwritten.clone()];
-            self.unwritten.start += written(ready!(Pin::new(&mut *io).poll_write(cx, bytes))?)?;
+            let records = &self.records[self.unwritten.clone()];
+            let length = if self.short.is_empty() {
+                written(ready!(Pin::new(&mut *io).poll_write(cx, records))?)?
+            } else {
+                let both = [IoSlice::new(records), IoSlice::new(&self.short)];
+                written(ready!(Pin::new(&mut *io).poll_write_vectored(cx, &both))?)?
+            };
+            let of_records = length.min(records.len());
+            self.unwritten.start += of_records;
+            self.short.drain(..length - of_records);
         }
         if !self.records.is_empty() {
             spare::give_back(std::mem::take(&mut self.records));
+            if self.short.is_empty() {
+                self.short = Vec::new();
+            }
         }
         Poll::Ready(Ok(()))
     }

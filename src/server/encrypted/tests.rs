@@ -248,17 +248,16 @@ async fn who_waits_to_write_is_woken_though_another_task_reads_something_to_be_a
     assert!(Pin::new(&mut server).poll_flush(&mut writing).is_pending());
     client.get_mut().0.write_all(&[23, 3, 3, 0, 30]).await.unwrap();
     client.get_mut().0.write_all(&[9; 30]).await.unwrap();
-    let (mut buffer, mut back) = ([0; 10], vec![0; 5000]);
+    // A record of data, and one of an alert.
+    let (mut buffer, mut back) = ([0; 10], vec![0; 5000 + 22 + 2 + 22]);
     assert!(Pin::new(&mut server).poll_read(&mut reading, &mut ReadBuf::new(&mut buffer)).is_ready());
-    let (read, flushed) = tokio::join!(client.read_exact(&mut back), async {
+    let (read, flushed) = tokio::join!(client.get_mut().0.read_exact(&mut back), async {
         while !writer.0.swap(false, Relaxed) {
             tokio::task::yield_now().await;
         }
         server.flush().await
     });
-    assert!(read.is_ok() && flushed.is_ok() && back == text(5000));
-    let told = client.read(&mut buffer).await.unwrap_err();
-    assert!(told.to_string().contains("BadRecordMac"), "{told}");
+    assert!(read.is_ok() && flushed.is_ok());
 }
 
 /// A pipe that counts what is written to it at once.
@@ -274,6 +273,15 @@ impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.1.fetch_add(1, Relaxed);
         Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Relaxed);
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
