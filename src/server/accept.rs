@@ -103,9 +103,7 @@ fn take<S: Serve>(worker: &Rc<Worker<S>>, handed: Handed) {
 
 /// Takes a connection, or hands it to a worker that has fewer.
 fn assign<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStream, peer: SocketAddr) {
-    let Some(other) = worker.balance.better_than(worker.id, &mut worker.churn.borrow_mut()) else {
-        return admit(worker, listener, io, peer);
-    };
+    let Some(other) = worker.balance.better_than(worker.id) else { return admit(worker, listener, io, peer) };
     let Ok(io) = io.into_std() else { return };
     match worker.balance.hand(other, Handed { listener: listener.clone(), io, peer }) {
         Ok(()) => worker.stats.cells.of(worker.id).handed_over.increment(),

@@ -4,15 +4,11 @@
 //! long, one worker may have twice as many as another, and a load test or a channel has no more than its own core's worth
 //! of botgate. So a worker that has more than its share hands what it accepts to the one that has fewest. What nobody has
 //! taken yet is held here, not by its worker: when that is stuck or dead, another can have it.
-//!
-//! Where connections come and go all the time, whoever has more now has fewer in a moment, and handing over would only cost:
-//! a difference of as many as have ended of late is let be.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -29,34 +25,6 @@ pub(super) struct Handed {
     /// Non-blocking, and not registered with any runtime.
     pub(super) io: TcpStream,
     pub(super) peer: SocketAddr,
-}
-
-/// For how long, and up to twice as long, the end of a connection is of late.
-const LATELY: Duration = Duration::from_millis(10);
-
-/// How many connections of one worker have ended of late.
-pub(super) struct Churn {
-    since: Instant,
-    /// Ended by then; and by the time before.
-    ended: u64,
-    before: u64,
-}
-
-impl Churn {
-    /// None have.
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { since: now, ended: 0, before: 0 }
-    }
-
-    /// How many have, when so many have ended ever.
-    fn of_late(&mut self, ended: u64, now: Instant) -> usize {
-        let passed = now.saturating_duration_since(self.since);
-        if passed >= LATELY {
-            self.before = if passed < 2 * LATELY { self.ended } else { ended };
-            (self.since, self.ended) = (now, ended);
-        }
-        usize::try_from(ended.saturating_sub(self.before)).unwrap_or(usize::MAX)
-    }
 }
 
 /// What the workers know of each other.
@@ -88,16 +56,10 @@ impl Balance {
     }
 
     /// The worker that a connection which `own` has just accepted had better go to; none when it may stay.
-    pub(super) fn better_than(&self, own: WorkerId, churn: &mut Churn) -> Option<WorkerId> {
+    pub(super) fn better_than(&self, own: WorkerId) -> Option<WorkerId> {
         let others = (0..self.desks.len()).filter(|other| *other != own.0 && !self.desks[*other].shut.load(Relaxed));
         let (least, id) = others.map(|other| (self.load(other), other)).min()?;
-        let load = self.load(own.0);
-        if !has_too_many(load, least, 0) {
-            return None;
-        }
-        // The clock is looked at only where it matters.
-        let ended = self.stats.cells.of(own).closed.get();
-        has_too_many(load, least, churn.of_late(ended, Instant::now())).then_some(WorkerId(id))
+        has_too_many(self.load(own.0), least).then_some(WorkerId(id))
     }
 
     /// Lays a connection before a worker.
@@ -168,10 +130,9 @@ impl Desk {
 }
 
 /// Whether a worker with `own` connections, the one just accepted not among them, should give that one to a worker with
-/// `least`, where so many have ended of late. Handing over costs a wake-up and two system calls: a difference of a sixteenth
-/// is let be.
-const fn has_too_many(own: usize, least: usize, ended: usize) -> bool {
-    own > (least + least / 16).saturating_add(ended)
+/// `least`. Handing over costs a wake-up and two system calls: a difference of a sixteenth is let be.
+fn has_too_many(own: usize, least: usize) -> bool {
+    own > least + least / 16
 }
 
 #[cfg(test)]
@@ -180,48 +141,25 @@ mod tests {
 
     #[test]
     fn few_connections_are_spread_one_by_one_and_many_to_a_sixteenth() {
-        let has_too_many = |own, least| has_too_many(own, least, 0);
         assert!(!has_too_many(0, 0) && has_too_many(1, 0) && !has_too_many(1, 1) && has_too_many(6, 5));
         assert!(!has_too_many(1700, 1600) && has_too_many(1701, 1600));
         assert!(!has_too_many(3, 1000));
     }
 
     #[test]
-    fn where_connections_come_and_go_a_difference_is_let_be_and_soon_after_it_is_not() {
-        assert!(!has_too_many(6, 2, 4) && has_too_many(7, 2, 4));
-        let start = Instant::now();
-        let mut churn = Churn::new(start);
-        let after = |span: u32| start + LATELY * span / 10;
-        assert_eq!(churn.of_late(5, after(5)), 5);
-        assert_eq!(churn.of_late(20, after(11)), 20);
-        assert_eq!(churn.of_late(26, after(20)), 26);
-        assert_eq!(churn.of_late(30, after(22)), 10, "what ended in the span before, and in this one");
-        assert_eq!(churn.of_late(30, after(33)), 0);
-        assert_eq!(churn.of_late(31, after(34)), 1);
-        assert_eq!(churn.of_late(90, after(80)), 0, "when they ended, nobody has seen");
-    }
-
-    #[test]
     fn who_has_more_than_another_gives_to_the_one_with_fewest_that_takes_any() {
         let stats = ListenerStats::new(3);
         let balance = Balance::new(3, stats.clone());
-        let better_than = |own| balance.better_than(own, &mut Churn::new(Instant::now()));
-        assert_eq!(better_than(WorkerId(0)), None, "all have none");
+        assert_eq!(balance.better_than(WorkerId(0)), None, "all have none");
         for (worker, open) in [(0, 9), (1, 4), (2, 2)] {
             (0..open).for_each(|_| stats.cells.of(WorkerId(worker)).accepted.increment());
         }
-        assert_eq!(better_than(WorkerId(0)), Some(WorkerId(2)));
-        assert_eq!(better_than(WorkerId(2)), None);
+        assert_eq!(balance.better_than(WorkerId(0)), Some(WorkerId(2)));
+        assert_eq!(balance.better_than(WorkerId(2)), None);
         assert!(balance.shut(WorkerId(2)).is_empty());
-        assert_eq!(better_than(WorkerId(0)), Some(WorkerId(1)));
+        assert_eq!(balance.better_than(WorkerId(0)), Some(WorkerId(1)));
         balance.open(WorkerId(2));
         (0..3).for_each(|_| stats.cells.of(WorkerId(1)).closed.increment());
-        assert_eq!(better_than(WorkerId(0)), Some(WorkerId(1)), "what was closed counts no more");
-        (0..7).for_each(|_| stats.cells.of(WorkerId(0)).accepted.increment());
-        (0..7).for_each(|_| stats.cells.of(WorkerId(0)).closed.increment());
-        assert_eq!(better_than(WorkerId(0)), Some(WorkerId(1)), "9 are more than 1 and 7 that have just ended");
-        stats.cells.of(WorkerId(0)).accepted.increment();
-        (0..2).for_each(|_| stats.cells.of(WorkerId(0)).closed.increment());
-        assert_eq!(better_than(WorkerId(0)), None);
+        assert_eq!(balance.better_than(WorkerId(0)), Some(WorkerId(1)), "what was closed counts no more");
     }
 }

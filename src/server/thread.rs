@@ -1,11 +1,9 @@
 //! The thread of a worker: a runtime, listening sockets and connections of its own.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use socket2::SockRef;
 use tokio::runtime::{Builder, LocalOptions};
@@ -15,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::{accept, take_in};
-use super::balance::{Balance, Churn};
+use super::balance::Balance;
 use super::drain::Stop;
 use super::listener::Listener;
 use super::serve::Serve;
@@ -87,8 +85,7 @@ async fn work<S: Serve>(
     // To its very end: a worker that drains is not stuck.
     let mut beating = tokio::task::spawn_local(beat(hearts, id));
     let (drain, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let churn = RefCell::new(Churn::new(Instant::now()));
-    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, balance, churn, drain, tracker });
+    let worker = Rc::new(Worker { id, serve: make(id), stats, stop, balance, drain, tracker });
     let background = worker.clone();
     let mut background = tokio::task::spawn_local(async move { background.serve.background().await });
 
