@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::server::ServerConnection;
 
-use crate::config::AdminTls;
+use crate::config::{AdminTls, CipherOrder};
 use crate::pki::Identity;
 use crate::tls::{CertificateSet, CertificateStore, Realm, Tickets};
 
@@ -31,7 +31,7 @@ impl Tls {
         let set = Arc::new(set);
         let tickets = Tickets::new().map_err(|error| error.to_string())?;
         let store = CertificateStore::new(set.clone());
-        let realm = Realm::new(store, config.client_auth.as_ref(), &tickets, &[b"http/1.1"]);
+        let realm = Realm::new(store, config.client_auth.as_ref(), CipherOrder::Fast, &tickets, &[b"http/1.1"]);
         Ok(Self { set, realm: realm.map_err(|error| error.to_string())? })
     }
 

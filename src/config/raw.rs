@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::admin::RawAdmin;
 use super::raw_guard::RawGuard;
 use super::raw_pool::RawPool;
-use super::raw_tls::{RawClientAuth, RawHsts, RawOcsp};
+use super::raw_tls::{RawCipherOrder, RawClientAuth, RawHsts, RawOcsp};
 use super::raw_values::{RawCertificate, RawDuration, RawSize};
 
 /// The configuration of botgate.
@@ -97,6 +97,9 @@ pub(super) struct RawListener {
     pub(super) client_auth: Option<RawClientAuth>,
     /// Whether backends are told the client's certificate by the header Client-Cert (RFC 9440). Default false.
     pub(super) client_header: Option<bool>,
+    /// "fast" (default): AES-128 before AES-256. "strong": keys of 256 bits first. Both put ChaCha20 first for who puts it
+    /// first. "client": the client's order.
+    pub(super) cipher_order: Option<RawCipherOrder>,
     /// "fetch": OCSP responses are fetched in the background and stapled. Default "off".
     pub(super) ocsp: Option<RawOcsp>,
     /// Strict-Transport-Security on every response: "365d", or { max_age, subdomains, preload }. Default: none.

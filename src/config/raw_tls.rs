@@ -1,4 +1,4 @@
-//! What is written about client certificates, stapling and HSTS.
+//! What is written about client certificates, ciphers, stapling and HSTS.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +15,20 @@ pub(super) enum RawClientAuth {
     Require,
     /// It is served; only who shows a bad certificate is not.
     Request,
+}
+
+/// In which order suites are taken, of those that a client offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "CipherOrder")]
+pub(super) enum RawCipherOrder {
+    /// AES-128 first, which costs least; ChaCha20 for who puts that first, having no AES in hardware.
+    #[default]
+    Fast,
+    /// Keys of 256 bits first: AES-256, or ChaCha20 for who puts that first.
+    Strong,
+    /// As the client would have it.
+    Client,
 }
 
 /// Whether OCSP responses are fetched from the certificates' issuers.

@@ -1,12 +1,12 @@
-//! What a listener does beyond showing a certificate: client certificates, stapling, HSTS.
+//! What a listener does beyond showing a certificate: client certificates, ciphers, stapling, HSTS.
 
 use std::time::Duration;
 
 use super::findings::Place;
 use super::raw::RawListener;
-use super::raw_tls::{RawClientAuth, RawHsts, RawHstsTable, RawOcsp};
+use super::raw_tls::{RawCipherOrder, RawClientAuth, RawHsts, RawHstsTable, RawOcsp};
 use super::resolve::Outside;
-use super::types_tls::{ClientAuthConfig, HstsConfig};
+use super::types_tls::{CipherOrder, ClientAuthConfig, HstsConfig};
 use super::values;
 
 /// Shorter, and a browser that comes once a month is never protected.
@@ -19,6 +19,7 @@ const PRELOAD: Duration = Duration::from_secs(365 * 86_400);
 pub(super) struct Tls {
     pub(super) client_auth: Option<ClientAuthConfig>,
     pub(super) client_header: bool,
+    pub(super) cipher_order: CipherOrder,
     pub(super) ocsp_fetch: bool,
     pub(super) hsts: Option<HstsConfig>,
 }
@@ -30,6 +31,7 @@ pub(super) fn listener(place: &Place<'_>, raw: &RawListener, tls: bool, outside:
         ("client_crl", raw.client_crl.is_some()),
         ("client_auth", raw.client_auth.is_some()),
         ("client_header", raw.client_header.is_some()),
+        ("cipher_order", raw.cipher_order.is_some()),
         ("ocsp", raw.ocsp.is_some()),
         ("hsts", raw.hsts.is_some()),
     ];
@@ -47,6 +49,11 @@ pub(super) fn listener(place: &Place<'_>, raw: &RawListener, tls: bool, outside:
     Tls {
         client_auth,
         client_header,
+        cipher_order: match raw.cipher_order.unwrap_or_default() {
+            RawCipherOrder::Fast => CipherOrder::Fast,
+            RawCipherOrder::Strong => CipherOrder::Strong,
+            RawCipherOrder::Client => CipherOrder::Client,
+        },
         ocsp_fetch: raw.ocsp.unwrap_or_default() == RawOcsp::Fetch,
         hsts: raw.hsts.as_ref().and_then(|raw| hsts(&place.key("hsts"), raw)),
     }

@@ -9,7 +9,7 @@ use super::certificate::CertificateConfig;
 use super::types_guard::GuardConfig;
 use super::types_limits::ListenerLimits;
 use super::types_pool::PoolConfig;
-use super::types_tls::{ClientAuthConfig, HstsConfig};
+use super::types_tls::{CipherOrder, ClientAuthConfig, HstsConfig};
 use crate::model::PoolName;
 
 /// A whole config, with every default filled in.
@@ -92,6 +92,8 @@ pub struct ListenerConfig {
     pub client_auth: Option<ClientAuthConfig>,
     /// Whether backends are told the client's certificate (`Client-Cert`, RFC 9440).
     pub client_header: bool,
+    /// In which order suites are taken, of those that a client offers.
+    pub cipher_order: CipherOrder,
     /// Whether OCSP responses are fetched for its certificates.
     pub ocsp_fetch: bool,
     /// `Strict-Transport-Security` on every response.

@@ -19,6 +19,18 @@ pub struct ClientAuthConfig {
     pub required: bool,
 }
 
+/// In which order suites are taken, of those that a client offers. All of them are good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CipherOrder {
+    /// AES-128 first, which costs least with its SHA-256; ChaCha20 for who puts that first, having no AES in hardware.
+    #[default]
+    Fast,
+    /// Keys of 256 bits first: AES-256, or ChaCha20 for who puts that first.
+    Strong,
+    /// As the client would have it.
+    Client,
+}
+
 /// Where an issuer answers whether a certificate was revoked (OCSP).
 #[derive(Clone, PartialEq)]
 pub struct ResponderConfig {

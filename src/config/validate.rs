@@ -125,6 +125,7 @@ fn listener(
         max_header_size: header_size(place, raw),
         client_auth: tls.client_auth,
         client_header: tls.client_header,
+        cipher_order: tls.cipher_order,
         ocsp_fetch: tls.ocsp_fetch,
         hsts: tls.hsts,
         limits: limits::listener(place, raw, max_connections),

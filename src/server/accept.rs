@@ -163,7 +163,8 @@ fn admit<S: Serve>(worker: &Rc<Worker<S>>, listener: &Arc<Listener>, io: TcpStre
         source,
         _drain: worker.tracker.token(),
     };
-    // Small writes must not wait for the client's acknowledgement. It fails only on a socket that is already gone.
+    // On Linux it has it from its listener. It fails only on a socket that is already gone.
+    #[cfg(not(target_os = "linux"))]
     let _ = io.set_nodelay(true);
     tokio::task::spawn_local(connection::run(worker.clone(), io, peer, place));
 }

@@ -84,7 +84,11 @@ fn bind_one(address: SocketAddr, workers: usize, takeover: Takeover, only_v6: bo
         let socket = socket(bound, only_v6, true)?;
         socket.listen(BACKLOG)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_notsent_lowat(NOT_SENT)?;
+        {
+            socket.set_tcp_notsent_lowat(NOT_SENT)?;
+            // Small writes must not wait for the client's acknowledgement. Connections have it from their listener (tcp(7)).
+            socket.set_tcp_nodelay(true)?;
+        }
         sockets.push(TcpListener::from(socket));
     }
     Ok(Bound { address: bound, sockets })

@@ -120,7 +120,9 @@ async fn establish(
     mut place: Place,
     outflow: Arc<Outflow>,
 ) -> Result<Established, HandshakeError> {
-    let mut addresses = (peer, io.local_addr().map_err(HandshakeError::Address)?);
+    // Bound to one address, nobody has to ask at which a client came in.
+    let local = if listener.address.ip().is_unspecified() { io.local_addr() } else { Ok(listener.address) };
+    let mut addresses = (peer, local.map_err(HandshakeError::Address)?);
     let mut prefix = Bytes::new();
     if config.proxy_protocol {
         let header = read_header(&mut io).await?;
@@ -135,7 +137,7 @@ async fn establish(
         None => (Transport::Plain(stream), None, Arc::default()),
         Some(tls) => {
             let realm = tls.realm();
-            let (accepted, shown) = accept(stream, realm.config(), |agreed| realm.identify(agreed)).await?;
+            let (accepted, shown) = accept(stream, &realm, |agreed| realm.identify(agreed)).await?;
             let shown = shown.map(|(identity, leaf)| ClientCertificate::new(identity, &leaf, config.client_header));
             certificate = shown.map(Box::new);
             let name = accepted.server_name;

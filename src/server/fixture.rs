@@ -45,6 +45,7 @@ pub(super) fn listener(certificates: Option<Vec<CertificateConfig>>) -> Listener
         max_header_size: 16 * 1024,
         client_auth: None,
         client_header: false,
+        cipher_order: crate::config::CipherOrder::default(),
         ocsp_fetch: false,
         hsts: None,
         limits: ListenerLimits { per_address: None, body: MinRate::NONE, read: MinRate::NONE },

@@ -95,7 +95,8 @@ impl Listener {
                 let set = Arc::new(set);
                 book.show(&owner(address), &set, config.ocsp_fetch);
                 let store = CertificateStore::new(set);
-                let realm = Realm::new(store.clone(), config.client_auth.as_ref(), tickets, &ALPN)
+                let (clients, order) = (config.client_auth.as_ref(), config.cipher_order);
+                let realm = Realm::new(store.clone(), clients, order, tickets, &ALPN)
                     .map_err(|error| TlsError::Realm { listener: index + 1, error })?;
                 Some(Tls { store, realm: ArcSwap::new(realm) })
             }
@@ -165,7 +166,8 @@ impl Listeners {
         let Some(files) = &wanted.certificates else { return Ok(None) };
         let set = Arc::new(CertificateSet::load(files)?);
         let Some(tls) = &listener.tls else { return Ok(Some(NextTls { set, realm: None })) };
-        let realm = Realm::new(tls.store.clone(), wanted.client_auth.as_ref(), &self.tickets, &ALPN)
+        let (clients, order) = (wanted.client_auth.as_ref(), wanted.cipher_order);
+        let realm = Realm::new(tls.store.clone(), clients, order, &self.tickets, &ALPN)
             .map_err(|error| vec![format!("listener {}: {error}", wanted.bind)])?;
         let realm = Some(realm).filter(|realm| !realm.is_same(&tls.realm()));
         Ok(Some(NextTls { set, realm }))

@@ -3,6 +3,8 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `provider` | which suites and groups are spoken, by name |
+//! | `kdf` | how secrets are derived from one another |
+//! | `hello` | what a client's first message says of its taste in ciphers |
 //! | `certificate` | one certificate with its key and, while it is good, its stapled OCSP response |
 //! | `set` | the certificates of a listener, picked by SNI |
 //! | `clients` | client certificates: whose are accepted, and which were revoked |
@@ -17,6 +19,8 @@ mod certificate;
 mod clients;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod hello;
+mod kdf;
 mod provider;
 mod realm;
 pub mod session;

@@ -11,9 +11,10 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::{CommonState, ServerConfig};
 
 use super::clients::{ClientError, ClientVerifier};
-use super::provider::{VERSIONS, provider};
+use super::hello::prefers_chacha20;
+use super::provider::{Cipher, VERSIONS, in_order};
 use super::set::CertificateStore;
-use crate::config::ClientAuthConfig;
+use crate::config::{CipherOrder, ClientAuthConfig};
 use crate::pki::Identity;
 
 /// The ticket keys of all listeners that ask for no client certificate. They are made anew every six hours, and a ticket is
@@ -31,6 +32,9 @@ impl Tickets {
     }
 }
 
+/// Most tickets that a client gets for a connection when it asks for a number (RFC 9149).
+const MOST_TICKETS: usize = 4;
+
 /// Why a realm cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RealmError {
@@ -46,46 +50,62 @@ pub enum RealmError {
 #[derive(Debug)]
 pub struct Realm {
     config: Arc<ServerConfig>,
+    /// The same for clients that prefer ChaCha20.
+    chacha20: Arc<ServerConfig>,
+    order: CipherOrder,
     clients: Option<ClientVerifier>,
 }
 
 impl Realm {
-    /// The TLS of a listener that shows what is in `store`, offers these protocols by ALPN, and asks for client certificates as
-    /// `clients` says. TLS 1.2 and 1.3, no early data, no renegotiation, no compression.
+    /// The TLS of a listener that shows what is in `store`, takes suites in this order, offers these protocols by ALPN, and asks
+    /// for client certificates as `clients` says. TLS 1.2 and 1.3, no early data, no renegotiation, no compression.
     ///
     /// # Errors
     /// [`RealmError`].
     pub fn new(
         store: Arc<CertificateStore>,
         clients: Option<&ClientAuthConfig>,
+        order: CipherOrder,
         shared: &Tickets,
         alpn: &[&[u8]],
     ) -> Result<Arc<Self>, RealmError> {
         let clients = clients.map(ClientVerifier::load).transpose()?;
-        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&VERSIONS)?;
-        let builder = match &clients {
-            Some(clients) => builder.with_client_cert_verifier(clients.inner()),
-            None => builder.with_no_client_auth(),
+        let ticketer = if clients.is_some() { aws_lc_rs::Ticketer::new()? } else { shared.0.clone() };
+        let made = |ciphers| -> Result<Arc<ServerConfig>, rustls::Error> {
+            let builder = ServerConfig::builder_with_provider(in_order(ciphers)).with_protocol_versions(&VERSIONS)?;
+            let builder = match &clients {
+                Some(clients) => builder.with_client_cert_verifier(clients.inner()),
+                None => builder.with_no_client_auth(),
+            };
+            let mut config = builder.with_cert_resolver(store.clone());
+            config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+            config.ticketer = ticketer.clone();
+            // Each connection earns the ticket of another one. Who wants more says so (RFC 9149).
+            (config.send_tls13_tickets, config.max_tls13_tickets) = (1, MOST_TICKETS);
+            config.ignore_client_order = order != CipherOrder::Client;
+            // Tickets carry the sessions: nothing is kept here per client.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            Ok(Arc::new(config))
         };
-        let mut config = builder.with_cert_resolver(store);
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        config.ticketer = if clients.is_some() { aws_lc_rs::Ticketer::new()? } else { shared.0.clone() };
-        // Every client here is a server or a browser of today, with AES in hardware: the order is ours, and known.
-        config.ignore_client_order = true;
-        // Tickets carry the sessions: nothing is kept here per client.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Arc::new(Self { config: Arc::new(config), clients }))
+        let config = made(Cipher::order(order, false))?;
+        let chacha20 = made(Cipher::order(order, true))?;
+        Ok(Arc::new(Self { config, chacha20, order, clients }))
     }
 
-    /// Whether the same clients are let in as in another one: then it goes on, and so do its tickets.
+    /// Whether the same clients are let in as in another one, by the same order: then it goes on, and so do its tickets.
     pub fn is_same(&self, other: &Self) -> bool {
-        let of = |realm: &Self| realm.clients.as_ref().map(|clients| *clients.fingerprint());
+        let of = |realm: &Self| (realm.order, realm.clients.as_ref().map(|clients| *clients.fingerprint()));
         of(self) == of(other)
     }
 
-    /// What connections are accepted with.
+    /// What connections are accepted with, of clients that nothing is known of.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
+    }
+
+    /// What the connection is accepted with whose first bytes are these; none while they are too few to tell.
+    pub fn config_for(&self, came: &[u8]) -> Option<Arc<ServerConfig>> {
+        Some(if prefers_chacha20(came)? { self.chacha20.clone() } else { self.config.clone() })
     }
 
     /// Who the client of a connection is, once its handshake is done, and the leaf that it has shown (DER); none when it has
@@ -109,9 +129,13 @@ mod tests {
     use crate::tls::set::CertificateSet;
 
     fn realm(clients: Option<&ClientAuthConfig>, shared: &Tickets) -> Arc<Realm> {
+        ordered(clients, CipherOrder::Fast, shared)
+    }
+
+    fn ordered(clients: Option<&ClientAuthConfig>, order: CipherOrder, shared: &Tickets) -> Arc<Realm> {
         let folder = tempfile::tempdir().unwrap();
         let set = CertificateSet::load(&[certificate_files(folder.path(), &["bot.test"])]).unwrap();
-        Realm::new(CertificateStore::new(Arc::new(set)), clients, shared, &[b"h2"]).unwrap()
+        Realm::new(CertificateStore::new(Arc::new(set)), clients, order, shared, &[b"h2"]).unwrap()
     }
 
     #[test]
@@ -130,6 +154,8 @@ mod tests {
         assert!(one.is_same(&two) && !one.is_same(&open));
         let request = realm(Some(&ClientAuthConfig { required: false, ..clients }), &shared);
         assert!(!request.is_same(&one), "another mode is another realm");
+        let strong = ordered(None, CipherOrder::Strong, &shared);
+        assert!(!strong.is_same(&open) && opens(&strong, &ticket(&open)), "another order is, but tickets stay good");
     }
 
     #[test]
@@ -139,6 +165,7 @@ mod tests {
         assert!(realm.config.ticketer.lifetime() <= 12 * 3600);
         assert_eq!(realm.config.max_early_data_size, 0);
         assert!(realm.config.ignore_client_order);
+        assert_eq!((realm.config.send_tls13_tickets, realm.config.max_tls13_tickets), (1, MOST_TICKETS));
         assert!(!realm.config.session_storage.can_cache());
     }
 }

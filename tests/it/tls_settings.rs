@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use rustls::NamedGroup;
+use rustls::{CipherSuite, NamedGroup};
 
 use crate::support::backend::Backend;
 use crate::support::client::{Protocol, tls};
@@ -48,9 +48,46 @@ async fn old_versions_and_weak_suites_are_refused_and_good_ones_are_not() -> Out
             assert!(said.contains("Compression: NONE") || said.contains("No compression"), "{arguments:?}\n{said}");
         }
     }
-    let wishes = "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384";
+    let wishes = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256";
     let (_, said) = s_client(&gateway, &["-tls1_2", "-cipher", wishes]).await.unwrap();
-    assert!(said.contains("Cipher is ECDHE-ECDSA-AES256-GCM-SHA384"), "the order is not the client's: {said}");
+    assert!(said.contains("Cipher is ECDHE-ECDSA-AES128-GCM-SHA256"), "the order is not the client's: {said}");
+    Ok(())
+}
+
+/// The suites of TLS 1.3.
+const AES_128: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
+const AES_256: CipherSuite = CipherSuite::TLS13_AES_256_GCM_SHA384;
+const CHACHA20: CipherSuite = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_client_gets_the_first_of_its_suites_in_the_order_that_is_configured() -> Outcome<()> {
+    let _machine = together().await;
+    let site = Site::new();
+    let backend = Backend::start("one").await;
+    let config = |keys: &str| site.head(keys) + &site.pool(PROBE, &[&backend]);
+    let gateway = Gateway::start(&site, &config("")).await;
+    let taken = async |offers: &[CipherSuite]| -> Outcome<Option<CipherSuite>> {
+        let stream = tls(gateway.address(), HOST, site.authority.client_offering(offers)).await?;
+        Ok(stream.get_ref().1.negotiated_cipher_suite().map(|suite| suite.suite()))
+    };
+    // What clients offer, and what they get by "fast", "strong" and "client".
+    let cases = [
+        (&[AES_256, AES_128, CHACHA20][..], [AES_128, AES_256, AES_256]),
+        (&[AES_128, AES_256, CHACHA20], [AES_128, AES_256, AES_128]),
+        (&[CHACHA20, AES_256, AES_128], [CHACHA20, CHACHA20, CHACHA20]),
+        (&[AES_256, CHACHA20], [AES_256, AES_256, AES_256]),
+        (&[AES_128, CHACHA20], [AES_128, CHACHA20, AES_128]),
+        (&[AES_256], [AES_256; 3]),
+        (&[AES_128], [AES_128; 3]),
+        (&[CHACHA20], [CHACHA20; 3]),
+    ];
+    for (at, order) in ["fast", "strong", "client"].into_iter().enumerate() {
+        site.write("botgate.toml", &config(&format!("cipher_order = \"{order}\"")));
+        gateway.reload().await;
+        for (offers, expected) in cases {
+            assert_eq!(taken(offers).await?, Some(expected[at]), "{order}: {offers:?}");
+        }
+    }
     Ok(())
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 
 use super::ocsp::Answer;
 
@@ -83,6 +84,17 @@ impl Authority {
     /// A client that speaks this TLS version only.
     pub fn client_of(&self, version: &'static rustls::SupportedProtocolVersion) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[version]).unwrap();
+        Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
+    }
+
+    /// A client of TLS 1.3 that offers these suites, in this order.
+    pub fn client_offering(&self, suites: &[CipherSuite]) -> Arc<ClientConfig> {
+        let mut provider = CryptoProvider::clone(&provider());
+        let known = std::mem::take(&mut provider.cipher_suites);
+        let of = |wanted: &CipherSuite| known.iter().find(|suite| suite.suite() == *wanted).copied();
+        provider.cipher_suites = suites.iter().filter_map(of).collect();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider));
+        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
         Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
     }
 

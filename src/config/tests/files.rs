@@ -62,6 +62,7 @@ fn mistakes_around_client_certificates_stapling_and_hsts_are_told() {
         ("client_ca = \"certs/bot.pem\"\nclient_crl = [\"certs/bot.pem\"]", "holds no certificate revocation list"),
         ("client_auth = \"request\"", "listener[0].client_auth: no client certificate is asked for without a CA"),
         ("client_header = true", "listener[0].client_header: there is no certificate to tell of"),
+        ("cipher_order = \"server\"", "cipher_order"),
         ("ocsp = \"fetch\"", "listener[0].certificates[0]: warning"),
         ("hsts = \"1h\"", "warning: listener[0].hsts: 1h protects nobody who comes more rarely"),
         ("hsts = { max_age = \"30d\", preload = true }", "listener[0].hsts.preload: browsers do not build in"),
@@ -71,8 +72,9 @@ fn mistakes_around_client_certificates_stapling_and_hsts_are_told() {
         let expected = expected.replace("listener[0].certificates[0]: warning", "nothing can be stapled: ");
         assert!(told.contains(&expected), "{keys}\n{told}");
     }
-    let told = report("tls = false\nhsts = \"365d\"\nocsp = \"off\"");
+    let told = report("tls = false\nhsts = \"365d\"\nocsp = \"off\"\ncipher_order = \"fast\"");
     assert!(told.contains("listener[0].hsts: a listener with tls = false has no use for it"), "{told}");
+    assert!(told.contains("listener[0].cipher_order: a listener with tls = false has no use for it"), "{told}");
     assert!(told.contains("listener[0].ocsp: a listener with tls = false has no use for it"), "{told}");
     let stapled = shown.replace(" }]", ", ocsp = \"certs/bot.key\" }]");
     let told = report(&stapled);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{BodyCheck, HostPattern, ProbeKind};
+use crate::config::{BodyCheck, CipherOrder, HostPattern, ProbeKind};
 use crate::model::{PoolKind, Replay};
 
 #[test]
@@ -253,6 +253,12 @@ fn what_a_listener_does_beyond_showing_a_certificate_is_read() {
     assert!(listener.client_header && !listener.ocsp_fetch);
     assert_eq!(listener.hsts.as_ref().unwrap().value(), "max-age=31536000; includeSubDomains");
     assert!(warnings.files.contains(&clients.ca), "it is not watched");
+    assert_eq!(listener.cipher_order, CipherOrder::Fast);
+    for (written, expected) in [("strong", CipherOrder::Strong), ("client", CipherOrder::Client)] {
+        let keys = format!("{keys}\ncipher_order = \"{written}\"");
+        let config = in_directory(&LEAST.replace("tls = false", &keys), directory.path()).unwrap().config;
+        assert_eq!(config.listeners[0].cipher_order, expected);
+    }
     let keys = format!("{keys}\nclient_auth = \"request\"");
     let config = in_directory(&LEAST.replace("tls = false", &keys), directory.path()).unwrap().config;
     assert!(!config.listeners[0].client_auth.as_ref().unwrap().required);

@@ -30,6 +30,8 @@ pub(super) struct Encrypted<S> {
     incoming: Incoming,
     outgoing: Outgoing,
     end: End,
+    /// What is sealed waits for the flush, or the goodbye.
+    corked: bool,
 }
 
 /// How the client's side has ended.
@@ -42,8 +44,19 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
-    fn new(io: S, session: Session, incoming: Incoming, end: End) -> Self {
-        Self { io, session, incoming, outgoing: Outgoing::default(), end }
+    const fn new(io: S, session: Session, incoming: Incoming, outgoing: Outgoing, end: End) -> Self {
+        Self { io, session, incoming, outgoing, end, corked: false }
+    }
+
+    /// What is written from now on waits for the flush or the goodbye, as far as there is room for it.
+    pub(super) const fn cork(&mut self) {
+        self.corked = true;
+    }
+
+    /// Says goodbye, behind all that was written, and writes it.
+    pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.session.close(self.incoming.sealed(), self.outgoing.behind()).map_err(io::Error::other)?;
+        self.outgoing.poll_all(&mut self.io, cx)
     }
 
     /// Opens records as long as there are whole ones and room for their data.
@@ -70,9 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
         }
     }
 
-    /// Writes the answer to something that was read. Data that wait are left to who wrote them, and is woken for them.
+    /// Writes the answer to something that was read. Where data wait, it is left to who wrote them: a socket wakes
+    /// only the last one that asked it for room.
     fn try_write(&mut self, cx: &mut Context<'_>) {
-        if self.outgoing.owes() {
+        if self.outgoing.owes() && !self.outgoing.is_awaited() {
             // Whoever writes next meets the same error.
             let _ = self.outgoing.poll(&mut self.io, cx);
         }
@@ -139,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
         let taken = loop {
             ready!(this.outgoing.poll(&mut this.io, cx))?;
             let came = this.incoming.sealed();
-            match this.outgoing.fill(|room| this.session.seal(came, slices, room)) {
+            match this.outgoing.fill(|room, at| this.session.seal(came, slices, room, at)) {
                 // The library had something else to say, and now there is room.
                 Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {}
                 Ok(taken) => break taken,
@@ -152,6 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
                 }
             }
         };
+        if this.corked {
+            return Poll::Ready(Ok(taken));
+        }
         // The bytes are taken, wherever their records are.
         match this.outgoing.poll(&mut this.io, cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -169,14 +186,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(this.outgoing.poll(&mut this.io, cx))?;
+        ready!(this.outgoing.poll_all(&mut this.io, cx))?;
         Pin::new(&mut this.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.session.close(this.incoming.sealed(), this.outgoing.behind()).map_err(io::Error::other)?;
-        ready!(this.outgoing.poll(&mut this.io, cx))?;
+        ready!(this.poll_goodbye(cx))?;
         Pin::new(&mut this.io).poll_shutdown(cx)
     }
 }

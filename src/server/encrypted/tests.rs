@@ -1,17 +1,22 @@
 //! Over pipes that dribble, against the library's client.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Wake, Waker};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, CommonState, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, CommonState, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::spare::{READ, WRITE};
 use super::*;
+use crate::config::CipherOrder;
 use crate::server::fixture::certificate_files;
 use crate::tls::{CertificateSet, CertificateStore, Realm, Tickets};
 
@@ -51,30 +56,38 @@ async fn pair(pipe: usize) -> (TlsStream<DuplexStream>, Encrypted<Dribble>) {
 
 /// The same, with a server that reads and writes so many bytes at a time. The pipe has room for the session tickets.
 async fn dribbling(pipe: usize, most: usize) -> (TlsStream<DuplexStream>, Encrypted<Dribble>) {
-    let folder = tempfile::tempdir().unwrap();
-    let files = certificate_files(folder.path(), &["bot.test"]);
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&files.chain).unwrap()).unwrap();
-    let set = CertificateSet::load(&[files]).unwrap();
-    let realm = Realm::new(CertificateStore::new(Arc::new(set)), None, &Tickets::new().unwrap(), &[b"h2"]).unwrap();
-    let client = ClientConfig::builder_with_provider(crate::tls::provider()).with_safe_default_protocol_versions();
-    let mut client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
-    client.alpn_protocols = vec![b"h2".to_vec()];
+    let (realm, client) = both();
     let (ours, theirs) = duplex(pipe);
-    let connector = TlsConnector::from(Arc::new(client));
+    let connector = TlsConnector::from(client);
     let connecting = connector.connect(ServerName::try_from("bot.test").unwrap(), theirs);
-    let accepting = accept(Dribble(ours, most), realm.config(), |_: &CommonState| Ok::<_, Infallible>(()));
+    let accepting = accept(Dribble(ours, most), &realm, |_: &CommonState| Ok::<_, Infallible>(()));
     let (client, accepted) = tokio::join!(connecting, accepting);
     let (accepted, ()) = accepted.unwrap();
     assert!(accepted.http2 && accepted.server_name.as_deref() == Some("bot.test"));
     (client.unwrap(), accepted.stream)
 }
 
+/// What a server accepts with, and a client that trusts it.
+fn both() -> (Arc<Realm>, Arc<ClientConfig>) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate_files(folder.path(), &["bot.test"]);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&files.chain).unwrap()).unwrap();
+    let set = CertificateSet::load(&[files]).unwrap();
+    let realm =
+        Realm::new(CertificateStore::new(Arc::new(set)), None, CipherOrder::Fast, &Tickets::new().unwrap(), &[b"h2"])
+            .unwrap();
+    let client = ClientConfig::builder_with_provider(crate::tls::provider()).with_safe_default_protocol_versions();
+    let mut client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    (realm, Arc::new(client))
+}
+
 fn text(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
 
-fn holds(stream: &Encrypted<Dribble>) -> usize {
+fn holds<S>(stream: &Encrypted<S>) -> usize {
     stream.incoming.room() + stream.outgoing.room()
 }
 
@@ -213,6 +226,130 @@ async fn what_came_whole_is_read_before_the_error_of_what_follows_it() {
     let told = client.read(&mut buffer).await.unwrap_err();
     assert!(told.to_string().contains("BadRecordMac"), "{told}");
     assert!(server.write(b"more").await.is_err());
+}
+
+/// Wakes nobody, and says whether it was to.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_to_write_is_woken_though_another_task_reads_something_to_be_answered() {
+    let (mut client, mut server) = pair(2000).await;
+    let (writer, reader) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    let (writing, reading) = (Waker::from(writer.clone()), Waker::from(reader));
+    let (mut writing, mut reading) = (Context::from_waker(&writing), Context::from_waker(&reading));
+    assert!(Pin::new(&mut server).poll_write(&mut writing, &text(5000)).is_ready());
+    assert!(Pin::new(&mut server).poll_flush(&mut writing).is_pending());
+    client.get_mut().0.write_all(&[23, 3, 3, 0, 30]).await.unwrap();
+    client.get_mut().0.write_all(&[9; 30]).await.unwrap();
+    // A record of data, and one of an alert.
+    let (mut buffer, mut back) = ([0; 10], vec![0; 5000 + 22 + 2 + 22]);
+    assert!(Pin::new(&mut server).poll_read(&mut reading, &mut ReadBuf::new(&mut buffer)).is_ready());
+    let (read, flushed) = tokio::join!(client.get_mut().0.read_exact(&mut back), async {
+        while !writer.0.swap(false, Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        server.flush().await
+    });
+    assert!(read.is_ok() && flushed.is_ok());
+}
+
+/// A pipe that counts what is written to it at once.
+struct Counted(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Relaxed);
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// What the library's client has to say, to the pipe at once.
+async fn speak(client: &mut ClientConnection, pipe: &mut DuplexStream) {
+    let mut bytes = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut bytes).unwrap();
+    }
+    pipe.write_all(&bytes).await.unwrap();
+}
+
+/// Has it hear what comes at once.
+async fn hear(client: &mut ClientConnection, pipe: &mut DuplexStream) {
+    let mut bytes = Vec::with_capacity(1 << 16);
+    pipe.read_buf(&mut bytes).await.unwrap();
+    let mut bytes = &bytes[..];
+    while !bytes.is_empty() {
+        client.read_tls(&mut bytes).unwrap();
+        client.process_new_packets().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_ticket_goes_out_with_the_response_and_so_does_the_goodbye() {
+    for early in [true, false] {
+        let (realm, client) = both();
+        let (ours, mut theirs) = duplex(1 << 16);
+        let writes = Arc::new(AtomicUsize::new(0));
+        let mut client = ClientConnection::new(client, ServerName::try_from("bot.test").unwrap()).unwrap();
+        let speaking = async {
+            speak(&mut client, &mut theirs).await;
+            hear(&mut client, &mut theirs).await;
+            if early {
+                client.writer().write_all(b"request").unwrap();
+            }
+            speak(&mut client, &mut theirs).await;
+        };
+        let accepting = accept(Counted(ours, writes.clone()), &realm, |_: &CommonState| Ok::<_, Infallible>(()));
+        let (accepted, ()) = tokio::join!(accepting, speaking);
+        let mut server = accepted.unwrap().0.stream;
+        // Who says no more for now has its ticket for another connection at once.
+        assert_eq!(writes.load(Relaxed), if early { 1 } else { 2 });
+        if !early {
+            client.writer().write_all(b"request").unwrap();
+            speak(&mut client, &mut theirs).await;
+        }
+        let before = writes.load(Relaxed);
+        server.read_exact(&mut [0; 7]).await.unwrap();
+        server.cork();
+        server.write_all(b"response").await.unwrap();
+        assert_eq!(writes.load(Relaxed), before, "it waits for the goodbye");
+        poll_fn(|cx| server.poll_goodbye(cx)).await.unwrap();
+        assert_eq!(writes.load(Relaxed), before + 1, "all in one");
+        assert_eq!(holds(&server), 0);
+        hear(&mut client, &mut theirs).await;
+        let mut back = Vec::new();
+        client.reader().read_to_end(&mut back).unwrap();
+        assert_eq!((back, client.tls13_tickets_received()), (b"response".to_vec(), 1));
+    }
 }
 
 #[test]

@@ -5,8 +5,11 @@ mod h1;
 mod h2;
 
 use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,8 +26,10 @@ pub(in crate::server) use h2::serve_http2;
 use super::activity::Activity;
 use super::drain::Stop;
 use super::edge::Shared;
+use super::encrypted::Encrypted;
 use super::limits::{Outflow, Pace};
 use super::serve::BoxError;
+use super::stream::Stream;
 use crate::config::ListenerConfig;
 use crate::proxy::ClientBody;
 
@@ -32,8 +37,30 @@ use crate::proxy::ClientBody;
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A client's byte stream, encrypted or not.
-pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
+pub(in crate::server) trait Io: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// What is written from now on is the last: it may wait for the goodbye, to go out with it.
+    fn cork(&mut self) {}
+
+    /// Writes all that waits, and the goodbye, if there is any beside the end of the stream. The socket stays open.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_flush(cx)
+    }
+}
+
+impl Io for Stream {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Io for Encrypted<S> {
+    fn cork(&mut self) {
+        Self::cork(self);
+    }
+
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_goodbye(self, cx)
+    }
+}
+
+#[cfg(test)]
+impl Io for tokio::io::DuplexStream {}
 
 /// What answers the requests of a connection.
 pub(in crate::server) trait Handle<B>:

@@ -11,6 +11,7 @@ use rustls::{
 };
 
 use super::{Fault, MAX_PLAINTEXT, Progress, Session};
+use crate::config::CipherOrder;
 use crate::tls::fixture::certificate_files;
 use crate::tls::{CertificateSet, CertificateStore, Realm, Tickets, provider};
 
@@ -20,7 +21,9 @@ fn configs(suite: SupportedCipherSuite) -> (Arc<ServerConfig>, Arc<ClientConfig>
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&files.chain).unwrap()).unwrap();
     let set = CertificateSet::load(&[files]).unwrap();
-    let realm = Realm::new(CertificateStore::new(Arc::new(set)), None, &Tickets::new().unwrap(), &[b"h2"]).unwrap();
+    let realm =
+        Realm::new(CertificateStore::new(Arc::new(set)), None, CipherOrder::Fast, &Tickets::new().unwrap(), &[b"h2"])
+            .unwrap();
     let provider = CryptoProvider { cipher_suites: vec![suite], ..aws_lc_rs::default_provider() };
     let client = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[suite.version()]);
     let mut client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
@@ -108,7 +111,7 @@ fn open_all(session: &mut Session, mut bytes: Vec<u8>) -> Result<Vec<u8>, Fault>
 fn seal(session: &mut Session, bytes: &[&[u8]]) -> Vec<u8> {
     let parts: Vec<IoSlice<'_>> = bytes.iter().map(|part| IoSlice::new(part)).collect();
     let mut out = vec![0; 1 << 20];
-    let (taken, length) = session.seal(&mut [], &parts, &mut out).unwrap();
+    let (taken, length) = session.seal(&mut [], &parts, &mut out, 0).unwrap();
     assert_eq!(taken, bytes.iter().map(|part| part.len()).sum::<usize>());
     out.truncate(length);
     out
@@ -155,7 +158,7 @@ fn a_handshake_and_its_records_may_come_byte_by_byte() {
             let expected = if whole { text(500) } else { Vec::new() };
             assert_eq!(open(&mut session, &mut held, &mut out).unwrap(), (expected, false), "at {at}");
             // Answers go out meanwhile.
-            let (taken, length) = session.seal(&mut held, &[IoSlice::new(b"so")], &mut vec![0; 100]).unwrap();
+            let (taken, length) = session.seal(&mut held, &[IoSlice::new(b"so")], &mut vec![0; 100], 0).unwrap();
             assert!(taken == 2 && length < 50);
         }
         assert!(held.is_empty() && out.is_empty());
@@ -210,7 +213,7 @@ fn a_change_of_any_byte_is_seen_and_the_peer_is_told() {
         assert_eq!(open(&mut session, &mut record, &mut told), Err(Fault::Ended), "it is shown nothing more");
         let parts = [IoSlice::new(b"more")];
         assert_eq!(
-            session.seal(&mut [], &parts, &mut vec![0; 100]),
+            session.seal(&mut [], &parts, &mut vec![0; 100], 0),
             Err(Fault::Ended),
             "nothing is sent after an alert"
         );
@@ -246,7 +249,7 @@ fn each_side_says_goodbye_and_the_other_may_go_on() {
         out.clear();
         session.close(&mut [], &mut out).unwrap();
         let parts = [IoSlice::new(b"more")];
-        assert_eq!(session.seal(&mut [], &parts, &mut vec![0; 100]), Err(Fault::Ended));
+        assert_eq!(session.seal(&mut [], &parts, &mut vec![0; 100], 0), Err(Fault::Ended));
         heard(&mut client, &out).unwrap();
         client.writer().write_all(b"and I").unwrap();
         assert_eq!(open_all(&mut session, sent(&mut client)).unwrap(), b"and I");
@@ -332,10 +335,25 @@ fn a_room_that_is_too_small_takes_as_much_as_fits() {
     let (mut client, mut session, _) = pair(&configs(suites()[0]), usize::MAX, b"");
     let (bytes, mut out, mut sent, mut whole) = (text(100_000), vec![0; 20_000], 0, Vec::new());
     while sent < bytes.len() {
-        let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes[sent..])], &mut out).unwrap();
+        let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes[sent..])], &mut out, 0).unwrap();
         assert!(taken > 0 && length <= out.len());
         whole.extend(heard(&mut client, &out[..length]).unwrap());
         sent += taken;
     }
     assert_eq!(whole, bytes);
+}
+
+#[test]
+fn a_room_for_four_records_takes_four_full_ones_and_no_crumb() {
+    let (mut client, mut session, _) = pair(&configs(suites()[0]), usize::MAX, b"");
+    let (bytes, mut out) = (text(100_000), vec![0; 4 * (MAX_PLAINTEXT + 64)]);
+    let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes)], &mut out, 0).unwrap();
+    assert_eq!(taken, 4 * MAX_PLAINTEXT);
+    assert_eq!(heard(&mut client, &out[..length]).unwrap(), bytes[..taken]);
+    // Behind what is there already, three full ones and as much as there is room for, or the end.
+    for left in [100_000, 60_000] {
+        let (taken, length) = session.seal(&mut [], &[IoSlice::new(&bytes[..left])], &mut out, 500).unwrap();
+        assert!(taken == left || (3 * MAX_PLAINTEXT..4 * MAX_PLAINTEXT).contains(&taken), "{taken}");
+        assert_eq!(heard(&mut client, &out[500..length]).unwrap(), bytes[..taken]);
+    }
 }

@@ -17,26 +17,39 @@ const RECORD: usize = MAX_PLAINTEXT + ADDED;
 const SHORT: usize = 256;
 
 impl Session {
-    /// Seals the bytes of `parts`, as far as `out` has room for them, and writes the records to its front. How many bytes were
-    /// sealed, and how long the records are. No bytes may be sealed where the library had something else to say first. `came`
+    /// Seals the bytes of `parts`, as far as `out` has room for them, and writes the records to it from `at` on. How many bytes
+    /// were sealed, and where the records end. No bytes may be sealed where the library had something else to say first. `came`
     /// is what is left of what came.
     ///
     /// # Errors
     /// After the end, and where the keys are used up.
-    pub fn seal(&mut self, came: &mut [u8], parts: &[IoSlice<'_>], out: &mut Vec<u8>) -> Result<(usize, usize), Fault> {
-        let mut length = 0;
-        let sealed = self.write(came, out, &mut length, |traffic, out, at| {
+    pub fn seal(
+        &mut self,
+        came: &mut [u8],
+        parts: &[IoSlice<'_>],
+        out: &mut Vec<u8>,
+        at: usize,
+    ) -> Result<(usize, usize), Fault> {
+        let mut end = at;
+        let sealed = self.write(came, out, &mut end, |traffic, out, at| {
+            let mut left = parts.iter().map(|part| part.len()).sum::<usize>();
             let mut parts = Parts::new(parts);
             let mut sealed = 0;
             loop {
-                let piece = parts.next(data_in(out.len() - *at));
+                let room = data_in(out.len() - *at);
+                // What is left over behind full records is no room for a short one, unless that is the last.
+                if sealed > 0 && room < left.min(MAX_PLAINTEXT) {
+                    return Ok(sealed);
+                }
+                let piece = parts.next(room);
                 if piece.is_empty() || !encrypt(traffic, piece, out, at)? {
                     return Ok(sealed);
                 }
                 sealed += piece.len();
+                left -= piece.len();
             }
         })?;
-        Ok((sealed, length))
+        Ok((sealed, end))
     }
 
     /// Says goodbye: seals a close_notify behind `out`, once.

@@ -4,14 +4,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::shared::{Shared, Stage, Upgrade};
 use crate::proxy::{BrokenBody, ClientUpgrade, Http1Source};
+use crate::server::http::Io;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Http1Source for Shared<I> {
+impl<I: Io> Http1Source for Shared<I> {
     fn poll_part(&self, request: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
         if request != self.present.get() {
             return Poll::Ready(Some(Err(BrokenBody)));

@@ -275,7 +275,9 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
         } else if comes && !closes {
             self.state = State::Reads;
         } else {
-            self.state = State::Ending { lingers: self.edge.activity.refused() || !whole };
+            let lingers = self.edge.activity.refused() || !whole;
+            // The goodbye went with a response that closes; then there is only the socket to be closed.
+            self.state = if closes && !lingers { State::Over } else { State::Ending { lingers } };
         }
     }
 

@@ -64,6 +64,20 @@ impl Out {
         io: &mut I,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_hand_over(io, cx))?;
+        if self.unflushed {
+            ready!(Pin::new(&mut *io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all of it. Something of it may be held back below, until that is flushed.
+    pub(super) fn poll_hand_over<I: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut I,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
             let rest = &self.gathered[self.written..];
             let written = if self.part.is_empty() && self.end.is_empty() {
@@ -78,10 +92,6 @@ impl Out {
             }
             self.unflushed = true;
             self.wrote(written);
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut *io).poll_flush(cx))?;
-            self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }

@@ -6,12 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::response;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::encode::{self, Asked, Coding};
 use super::out::Out;
 use super::shared::Shared;
-use crate::server::http::ResponseBody;
+use crate::server::http::{Io, ResponseBody};
 
 /// A response whose head has been gathered.
 pub(super) struct Outgoing<B> {
@@ -45,17 +44,16 @@ impl<B: ResponseBody> Outgoing<B> {
         Self { body: has_body.then_some(body), coding, trailers, closes }
     }
 
-    /// Gathers and writes, until all is written.
+    /// Gathers and writes, until all is written; and the goodbye behind it, where the connection ends.
     ///
     /// # Errors
     /// The client is gone, or the body has no end.
-    pub(super) fn poll<I: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        shared: &Shared<I>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll<I: Io>(&mut self, shared: &Shared<I>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let starved = self.poll_gather(shared, cx)?.is_pending();
+            if self.closes && self.body.is_none() {
+                return shared.half.borrow_mut().poll_last(cx);
+            }
             ready!(shared.half.borrow_mut().poll_write(cx))?;
             if self.body.is_none() {
                 return Poll::Ready(Ok(()));

@@ -11,11 +11,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::out::Out;
 use crate::proxy::{BrokenBody, End};
+use crate::server::http::Io;
 use crate::wire::h1::{BodyReader, Fault, Limits, Part, RequestHead, RequestReader};
 
 /// Bytes that are read at once.
@@ -159,7 +160,7 @@ impl<I> Shared<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Half<I> {
+impl<I: Io> Half<I> {
     /// Reads the next head. `began` is told when some of it has come, but not all.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>, began: impl Fn()) -> Poll<Came> {
         loop {
@@ -294,5 +295,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Half<I> {
             Some(io) => self.out.poll_write(io, cx),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
+    }
+
+    /// Writes what is on its way, the last of the connection, and the goodbye with it.
+    pub(super) fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(io) = &mut self.io else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        io.cork();
+        ready!(self.out.poll_hand_over(io, cx))?;
+        io.poll_goodbye(cx)
     }
 }
