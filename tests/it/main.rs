@@ -38,6 +38,7 @@ mod names;
 mod operators;
 mod phases;
 mod power_cuts;
+mod probe_connections;
 mod probes;
 mod promises;
 mod qna;
