@@ -1,4 +1,4 @@
-//! The connections of one worker: no lock, no other thread.
+//! The connections of one worker: no lock, and no other thread but on its own asking.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,10 +15,14 @@ use super::open::Opened;
 use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
 use super::sender::Sender;
+use super::siblings::{Ask, Handed, Seat};
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
 const MOST_IDLE: usize = 512;
+
+/// A connection that was used within this is kept from a sibling that has others: it may be wanted here again.
+const AT_REST: Duration = Duration::from_millis(100);
 
 /// Connections to all backends that this worker may use again.
 ///
@@ -27,19 +31,22 @@ const MOST_IDLE: usize = 512;
 #[derive(Debug)]
 pub struct Connections<B> {
     backends: RefCell<HashMap<BackendId, Kept<B>>>,
+    seat: Seat,
 }
 
 #[derive(Debug)]
 struct Kept<B> {
     idle: Vec<Connection<B>>,
     shared: Vec<Connection<B>>,
+    /// Each connection that is lent has a clone.
+    lent: Rc<()>,
     /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
     ended: Option<Duration>,
 }
 
 impl<B> Default for Kept<B> {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new(), ended: None }
+        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), ended: None }
     }
 }
 
@@ -68,6 +75,7 @@ pub struct Lease<B> {
     made: Made,
     backend: BackendId,
     home: Weak<Connections<B>>,
+    _lent: Rc<()>,
 }
 
 impl<B> Connections<B>
@@ -75,40 +83,96 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// No connections yet.
-    pub fn new() -> Rc<Self> {
-        Rc::new(Self { backends: RefCell::default() })
+    /// No connections yet; siblings may ask for them at this seat.
+    pub fn new(seat: Seat) -> Rc<Self> {
+        Rc::new(Self { backends: RefCell::default(), seat })
     }
 
     /// An open connection within `reach` that can take a request now.
     pub fn take(self: &Rc<Self>, reach: Reach<'_>) -> Option<Lease<B>> {
         let mut backends = self.backends.borrow_mut();
         let kept = backends.get_mut(&reach.backend)?;
-        let (backend, home) = (reach.backend, Rc::downgrade(self));
-        let lease = |sender, made| Lease { sender, reused: true, made, backend, home };
+        let (backend, home, lent) = (reach.backend, Rc::downgrade(self), kept.lent.clone());
+        let lease = |sender, made| Lease { sender, reused: true, made, backend, home, _lent: lent };
         let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.made));
         if let Some((sender, made)) = shared.find_map(|it| Some((it.sender.share()?, it.made.clone()))) {
             return Some(lease(sender, made));
         }
-        while let Some(Connection { mut sender, made, .. }) = kept.idle.pop() {
+        let were = kept.idle.len();
+        let mut found = None;
+        while found.is_none()
+            && let Some(Connection { mut sender, made, .. }) = kept.idle.pop()
+        {
             if !reach.covers(&made) {
                 sender.hang_up();
             } else if !sender.is_closed() {
-                return Some(lease(sender, made));
+                found = Some((sender, made));
             }
         }
-        None
+        self.seat.note(backend, were, kept.idle.len());
+        found.map(|(sender, made)| lease(sender, made))
+    }
+
+    /// Whether no connection to a backend is here, neither unused nor lent.
+    pub(super) fn has_none(&self, backend: BackendId) -> bool {
+        let backends = self.backends.borrow();
+        backends
+            .get(&backend)
+            .is_none_or(|kept| kept.idle.is_empty() && kept.shared.is_empty() && Rc::strong_count(&kept.lent) == 1)
+    }
+
+    /// This worker's place among its siblings.
+    pub(super) const fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// The next question of a sibling. Cancel-safe.
+    pub async fn asked(&self) -> Ask {
+        self.seat.next().await
+    }
+
+    /// Gives a sibling an unused connection, if there is one to give.
+    pub fn give(&self, ask: Ask, now: Moment) {
+        let Ask { backend, any, reply } = ask;
+        let mut backends = self.backends.borrow_mut();
+        let Some(kept) = backends.get_mut(&backend) else { return };
+        let were = kept.idle.len();
+        let rests = |it: &Connection<B>| any || now.since(it.used) >= AT_REST;
+        let mut found = None;
+        while found.is_none()
+            && let Some(at) = kept.idle.iter().rposition(rests)
+        {
+            let mut connection = kept.idle.remove(at);
+            if !connection.sender.is_closed() {
+                found = Some(connection);
+            }
+        }
+        self.seat.note(backend, were, kept.idle.len());
+        if let Some(Connection { sender, made, .. }) = found
+            && let Some(stream) = sender.park()
+        {
+            // Who has gone meanwhile has it closed.
+            let _ = reply.send(Handed { stream, made });
+        }
+    }
+
+    /// Lends a connection that was just taken over: it had been open before.
+    pub(super) fn welcome(self: &Rc<Self>, backend: BackendId, sender: Sender<B>, made: Made) -> Lease<B> {
+        let lent = self.backends.borrow_mut().entry(backend).or_default().lent.clone();
+        Lease { sender, reused: true, made, backend, home: Rc::downgrade(self), _lent: lent }
     }
 
     /// Lends a connection that was just opened; an HTTP/2 one is shared from now on.
     pub fn adopt(self: &Rc<Self>, backend: BackendId, opened: Opened<B>, now: Moment) -> Lease<B> {
         let Opened { sender, made } = opened;
         let (home, kept_as) = (Rc::downgrade(self), made.clone());
-        let lease = |sender| Lease { sender, reused: false, made, backend, home };
+        let mut backends = self.backends.borrow_mut();
+        let kept = backends.entry(backend).or_default();
+        let lent = kept.lent.clone();
+        let lease = |sender| Lease { sender, reused: false, made, backend, home, _lent: lent };
         match sender.share() {
             Some(share) => {
-                let mut backends = self.backends.borrow_mut();
-                backends.entry(backend).or_default().shared.push(Connection::new(sender, kept_as, now));
+                kept.shared.push(Connection::new(sender, kept_as, now));
                 lease(share)
             }
             None => lease(sender),
@@ -120,15 +184,21 @@ where
         let Opened { sender, made } = opened;
         let mut backends = self.backends.borrow_mut();
         let kept = backends.entry(backend).or_default();
+        let were = kept.idle.len();
         let place = if sender.is_http2() { &mut kept.shared } else { &mut kept.idle };
         place.push(Connection::new(sender, made, now));
+        self.seat.note(backend, were, kept.idle.len());
     }
 
     /// Closes what is closed already, unused for longer than a backend's `keep_alive`, or out of its reach. `rules` gives
     /// both for a backend; none: it is gone.
     pub fn prune<'a>(&self, now: Moment, rules: impl Fn(BackendId) -> Option<(Duration, Reach<'a>)>) {
         self.backends.borrow_mut().retain(|backend, kept| {
-            let Some((keep_alive, reach)) = rules(*backend) else { return false };
+            let were = kept.idle.len();
+            let Some((keep_alive, reach)) = rules(*backend) else {
+                self.seat.note(*backend, were, 0);
+                return false;
+            };
             for connection in &mut kept.shared {
                 if !connection.sender.is_unused() {
                     connection.used = now;
@@ -150,6 +220,7 @@ where
             kept.idle.retain_mut(&mut fresh);
             kept.shared.retain_mut(&mut fresh);
             kept.ended = ended;
+            self.seat.note(*backend, were, kept.idle.len());
             true
         });
     }
@@ -169,6 +240,7 @@ where
     pub fn retire(&self, backend: BackendId, fresh_for: Duration, now: Moment) {
         let mut backends = self.backends.borrow_mut();
         let Some(kept) = backends.get_mut(&backend) else { return };
+        let were = kept.idle.len();
         for all in [&mut kept.idle, &mut kept.shared] {
             let unused = |it: &Connection<B>| it.sender.is_unused();
             let oldest = all.iter().filter(|it| unused(it)).map(|it| it.used).min();
@@ -183,6 +255,7 @@ where
                 wanted
             });
         }
+        self.seat.note(backend, were, kept.idle.len());
     }
 
     /// How many connections are kept for a backend.
@@ -205,10 +278,12 @@ impl<B> Lease<B> {
         }
         let mut backends = home.backends.borrow_mut();
         let idle = &mut backends.entry(self.backend).or_default().idle;
+        let were = idle.len();
         if idle.len() >= MOST_IDLE {
             idle.remove(0).sender.hang_up();
         }
         idle.push(Connection::new(self.sender, self.made, now));
+        home.seat.note(self.backend, were, idle.len());
     }
 }
 
@@ -256,7 +331,7 @@ mod tests {
         async fn new() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            Self { connections: Connections::new(), listener, address, accepted: Vec::new() }
+            Self { connections: Connections::new(Seat::alone()), listener, address, accepted: Vec::new() }
         }
 
         /// Opens a connection and keeps it.

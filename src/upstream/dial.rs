@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::TlsClient;
+use super::socket::Socket;
 use crate::model::{AttemptPhase, is_own_want};
 
 /// Pause before the next address is tried beside the ones under way (RFC 8305, section 5, "Connection Attempt Delay").
@@ -110,7 +111,7 @@ pub async fn dial(
             Alpn::Any => &tls.config,
             Alpn::Http1 => &tls.config_http1,
         };
-        let handshake = TlsConnector::from(config.clone()).connect(tls.server_name.clone(), tcp);
+        let handshake = TlsConnector::from(config.clone()).connect(tls.server_name.clone(), Socket::Here(tcp));
         let stream = handshake.await.map_err(|error| DialError::Tls { peer, error })?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Dialed { stream: Stream::Tls(Box::new(stream)), peer, http2 })
@@ -149,7 +150,7 @@ pub enum Stream {
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 macro_rules! each {

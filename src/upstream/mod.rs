@@ -15,6 +15,9 @@ mod outgoing;
 mod reach;
 mod resolve;
 mod sender;
+mod siblings;
+mod socket;
+mod takeover;
 mod tls;
 
 pub use body::Body;
@@ -28,4 +31,6 @@ pub use origin::{Origin, escaped, unescaped};
 pub use outgoing::Outgoing;
 pub use reach::Reach;
 pub use resolve::{Answer, ResolveError, Resolver};
+pub use siblings::{Ask, Seat, Siblings};
+pub use takeover::take_over_or_open;
 pub use tls::{TlsClient, TlsError};

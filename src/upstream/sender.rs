@@ -18,6 +18,7 @@ use super::failure::SendFailure;
 use super::h1;
 use super::metered::Metered;
 use super::outgoing::Outgoing;
+use super::socket::Parked;
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
@@ -141,6 +142,20 @@ impl<B> Sender<B> {
             // It is kept already, and shared.
             Self::H2(..) => false,
         }
+    }
+
+    /// Takes an unused connection out of this worker's runtime; none when it cannot be moved, and it is closed then.
+    pub(super) fn park(self) -> Option<Parked> {
+        match self {
+            Self::H1(connection) => connection.switch().0.park().ok(),
+            Self::H2(..) => None,
+        }
+    }
+
+    /// A connection that comes from another worker's runtime, counted here from now on; none when it cannot be moved.
+    pub(super) fn land(parked: Parked, stats: Arc<BackendStats>, worker: WorkerId) -> Option<Self> {
+        let stream = parked.land().ok()?;
+        Some(Self::H1(Box::new(h1::Connection::new(stream, Counted::new(stats, worker)))))
     }
 
     /// Says goodbye on a connection that is about to be closed unused.

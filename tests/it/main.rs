@@ -48,6 +48,7 @@ mod request;
 mod resends;
 mod restart;
 mod scale;
+mod siblings;
 mod simulate;
 mod slow_clients;
 mod source;
