@@ -299,3 +299,23 @@ fn in_step(now: Moment, pause: Duration, probe: &ProbeConfig) -> Duration {
     let late = u64::try_from(at.as_nanos() % beat).unwrap_or_default();
     pause.saturating_sub(Duration::from_nanos(late))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProbeKind;
+
+    #[test]
+    fn probes_that_are_left_to_chance_leave_together_and_those_that_are_not_leave_exactly_then() {
+        let interval = Duration::from_secs(2);
+        let (kind, timeout) = (ProbeKind::Tcp, interval);
+        let mut probe = ProbeConfig { kind, interval, timeout, fall: 1, rise: 1, jitter: 0.1 };
+        let now = Moment::from_origin(Duration::from_micros(7_123_456));
+        for (pause, at) in [(2_050_000, 9_160), (1_950_000, 9_060), (1_956_544, 9_080)] {
+            let pause = in_step(now, Duration::from_micros(pause), &probe);
+            assert_eq!(now + pause, Moment::from_origin(Duration::from_millis(at)));
+        }
+        probe.jitter = 0.0;
+        assert_eq!(in_step(now, interval, &probe), interval);
+    }
+}

@@ -15,14 +15,11 @@ use super::open::Opened;
 use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
 use super::sender::Sender;
-use super::siblings::{Ask, Handed, Seat};
+use super::siblings::Seat;
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
 const MOST_IDLE: usize = 512;
-
-/// A connection that was used within this is kept from a sibling that has others: it may be wanted here again.
-const AT_REST: Duration = Duration::from_millis(100);
 
 /// Connections to all backends that this worker may use again.
 ///
@@ -30,16 +27,16 @@ const AT_REST: Duration = Duration::from_millis(100);
 /// HTTP/2 connections stay here and are shared.
 #[derive(Debug)]
 pub struct Connections<B> {
-    backends: RefCell<HashMap<BackendId, Kept<B>>>,
-    seat: Seat,
+    pub(super) backends: RefCell<HashMap<BackendId, Kept<B>>>,
+    pub(super) seat: Seat,
 }
 
 #[derive(Debug)]
-struct Kept<B> {
-    idle: Vec<Connection<B>>,
-    shared: Vec<Connection<B>>,
+pub(super) struct Kept<B> {
+    pub(super) idle: Vec<Connection<B>>,
+    pub(super) shared: Vec<Connection<B>>,
     /// Each connection that is lent has a clone.
-    lent: Rc<()>,
+    pub(super) lent: Rc<()>,
     /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
     ended: Option<Duration>,
 }
@@ -51,11 +48,11 @@ impl<B> Default for Kept<B> {
 }
 
 #[derive(Debug)]
-struct Connection<B> {
-    sender: Sender<B>,
-    made: Made,
+pub(super) struct Connection<B> {
+    pub(super) sender: Sender<B>,
+    pub(super) made: Made,
     /// When it was opened, or last in use.
-    used: Moment,
+    pub(super) used: Moment,
     /// When it was last found open.
     seen: Moment,
 }
@@ -72,10 +69,11 @@ pub struct Lease<B> {
     pub(super) sender: Sender<B>,
     /// Whether it had been open before: then its failure may only mean that the backend had closed it.
     pub reused: bool,
-    made: Made,
-    backend: BackendId,
-    home: Weak<Connections<B>>,
-    _lent: Rc<()>,
+    pub(super) made: Made,
+    pub(super) backend: BackendId,
+    pub(super) home: Weak<Connections<B>>,
+    /// Counts it.
+    pub(super) _lent: Rc<()>,
 }
 
 impl<B> Connections<B>
@@ -111,55 +109,6 @@ where
         }
         self.seat.note(backend, were, kept.idle.len());
         found.map(|(sender, made)| lease(sender, made))
-    }
-
-    /// Whether no connection to a backend is here, neither unused nor lent.
-    pub(super) fn has_none(&self, backend: BackendId) -> bool {
-        let backends = self.backends.borrow();
-        backends
-            .get(&backend)
-            .is_none_or(|kept| kept.idle.is_empty() && kept.shared.is_empty() && Rc::strong_count(&kept.lent) == 1)
-    }
-
-    /// This worker's place among its siblings.
-    pub(super) const fn seat(&self) -> &Seat {
-        &self.seat
-    }
-
-    /// The next question of a sibling. Cancel-safe.
-    pub async fn asked(&self) -> Ask {
-        self.seat.next().await
-    }
-
-    /// Gives a sibling an unused connection, if there is one to give.
-    pub fn give(&self, ask: Ask, now: Moment) {
-        let Ask { backend, any, reply } = ask;
-        let mut backends = self.backends.borrow_mut();
-        let Some(kept) = backends.get_mut(&backend) else { return };
-        let were = kept.idle.len();
-        let rests = |it: &Connection<B>| any || now.since(it.used) >= AT_REST;
-        let mut found = None;
-        while found.is_none()
-            && let Some(at) = kept.idle.iter().rposition(rests)
-        {
-            let mut connection = kept.idle.remove(at);
-            if !connection.sender.is_closed() {
-                found = Some(connection);
-            }
-        }
-        self.seat.note(backend, were, kept.idle.len());
-        if let Some(Connection { sender, made, .. }) = found
-            && let Some(stream) = sender.park()
-        {
-            // Who has gone meanwhile has it closed.
-            let _ = reply.send(Handed { stream, made });
-        }
-    }
-
-    /// Lends a connection that was just taken over: it had been open before.
-    pub(super) fn welcome(self: &Rc<Self>, backend: BackendId, sender: Sender<B>, made: Made) -> Lease<B> {
-        let lent = self.backends.borrow_mut().entry(backend).or_default().lent.clone();
-        Lease { sender, reused: true, made, backend, home: Rc::downgrade(self), _lent: lent }
     }
 
     /// Lends a connection that was just opened; an HTTP/2 one is shared from now on.

@@ -19,6 +19,7 @@ mod siblings;
 mod socket;
 mod takeover;
 mod tls;
+mod windows;
 
 pub use body::Body;
 pub use connections::{Connections, Lease};

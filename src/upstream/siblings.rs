@@ -33,6 +33,8 @@ struct Desk {
     /// How many unused connections it has. Only the worker itself writes.
     idle: [AtomicU32; SLOTS],
     inbox: Mutex<VecDeque<Ask>>,
+    /// How many questions wait there.
+    waiting: AtomicU32,
     arrived: Notify,
     /// Nobody sits here.
     shut: AtomicBool,
@@ -67,6 +69,7 @@ impl Siblings {
         let desk = |_| Desk {
             idle: [const { AtomicU32::new(0) }; SLOTS],
             inbox: Mutex::default(),
+            waiting: AtomicU32::new(0),
             arrived: Notify::new(),
             shut: AtomicBool::new(true),
         };
@@ -89,7 +92,18 @@ impl Desk {
 
     fn clear(&self) {
         self.idle.iter().for_each(|idle| idle.store(0, Relaxed));
-        self.inbox().clear();
+        let mut inbox = self.inbox();
+        inbox.clear();
+        self.told(&inbox);
+    }
+
+    fn told(&self, inbox: &VecDeque<Ask>) {
+        self.waiting.store(u32::try_from(inbox.len()).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// What it can be thought to have left of its unused connections once those who have asked have theirs.
+    fn spare(&self, backend: BackendId) -> u32 {
+        self.idle[slot(backend)].load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 }
 
@@ -117,8 +131,8 @@ impl Seat {
     /// Asks the sibling that has most; none where none has any, or it has been asked too often.
     pub(super) fn ask(&self, backend: BackendId, any: bool) -> Option<oneshot::Receiver<Handed>> {
         let others = self.siblings.0.iter().enumerate().filter(|(at, _)| *at != self.own);
-        let counted = others.map(|(_, desk)| (desk.idle[slot(backend)].load(Relaxed), desk));
-        let (_, desk) = counted.filter(|(idle, _)| *idle > 0).max_by_key(|(idle, _)| *idle)?;
+        let spare = others.map(|(_, desk)| (desk.spare(backend), desk));
+        let (_, desk) = spare.filter(|(spare, _)| *spare > 0).max_by_key(|(spare, _)| *spare)?;
         let (reply, answer) = oneshot::channel();
         {
             let mut inbox = desk.inbox();
@@ -127,6 +141,7 @@ impl Seat {
                 return None;
             }
             inbox.push_back(Ask { backend, any, reply });
+            desk.told(&inbox);
         }
         desk.arrived.notify_one();
         Some(answer)
@@ -136,7 +151,12 @@ impl Seat {
     pub(super) async fn next(&self) -> Ask {
         let desk = self.desk();
         loop {
-            let ask = desk.inbox().pop_front();
+            let ask = {
+                let mut inbox = desk.inbox();
+                let ask = inbox.pop_front();
+                desk.told(&inbox);
+                ask
+            };
             match ask {
                 Some(ask) if !ask.reply.is_closed() => return ask,
                 Some(_) => {}
@@ -167,7 +187,7 @@ mod tests {
         seats[0].note(BACKEND, 0, 5);
         assert!(seats[0].ask(BACKEND, true).is_none(), "its own it knows");
         seats[1].note(BACKEND, 0, 1);
-        seats[2].note(BACKEND, 1, 3);
+        seats[2].note(BACKEND, 0, 100);
         let mut asked: Vec<_> = (0..MOST_WAITING).filter_map(|_| seats[0].ask(BACKEND, true)).collect();
         assert_eq!((asked.len(), seats[0].ask(BACKEND, true).is_none()), (MOST_WAITING, true));
         // Those who went away are passed over.
@@ -175,8 +195,16 @@ mod tests {
         let ask = seats[2].next().await;
         assert_eq!(ask.backend, BACKEND);
         assert!(!ask.reply.is_closed() && seats[2].desk().inbox().len() == MOST_WAITING - 1);
-        seats[2].note(BACKEND, 2, 0);
-        drop(seats);
+    }
+
+    #[test]
+    fn those_who_ask_at_once_ask_whoever_has_one_for_each() {
+        let siblings = Siblings::new(4);
+        let seats: Vec<Seat> = (0..4).map(|worker| siblings.seat(WorkerId(worker))).collect();
+        seats[1..].iter().for_each(|seat| seat.note(BACKEND, 0, 1));
+        let asked: Vec<_> = (0..5).filter_map(|_| seats[0].ask(BACKEND, true)).collect();
+        assert_eq!(asked.len(), 3);
+        assert!(seats[1..].iter().all(|seat| seat.desk().inbox().len() == 1));
     }
 
     #[tokio::test]
