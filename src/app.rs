@@ -37,6 +37,7 @@ use crate::telemetry::{
     ProcessSource, Unlogged,
 };
 use crate::tls::CertificateBook;
+use crate::upstream::Siblings;
 
 /// Pause between two tries to bind the admin address while a predecessor still has it.
 const ADMIN_RETRY: Duration = Duration::from_millis(100);
@@ -159,7 +160,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&Listening)) -> Result<Drain
     let admin_address = serve_admin(config.admin.bind, admin_socket, admin_state)?;
 
     let addresses = server.addresses();
+    let siblings = Siblings::new(workers);
     let make = move |worker| {
+        let worker = (worker, siblings.seat(worker));
         let (snapshots, evidence) = (snapshots.clone(), evidence.clone());
         Gateway::new(worker, clock, snapshots, evidence, client_stats.clone(), access_log.clone(), tap.clone())
     };

@@ -29,6 +29,9 @@ pub(super) struct RawProbeTable {
     pub(super) path: Option<String>,
     /// Sent as well as the backend's own headers.
     pub(super) headers: Option<RawHeaders>,
+    /// For a request: whether a backend that is well is asked over the connection of the probe before, every fifth time
+    /// aside ("kept", the default), or over a new one each time ("new"). What is not plainly well always has a new one.
+    pub(super) connection: Option<RawProbeConnection>,
     /// From the start of one probe to the start of the next. Default "2s"; activity "5s", question "10s".
     pub(super) interval: Option<RawDuration>,
     /// Bounds one probe. Default "1s"; activity "2s", question "3s".
@@ -101,6 +104,17 @@ pub(super) enum RawProbeKind {
     Activity,
     /// A question to a question-answering service.
     Question,
+}
+
+/// What a probe is sent over.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ProbeConnection")]
+pub(super) enum RawProbeConnection {
+    /// The connection of the probe before.
+    Kept,
+    /// A new one.
+    New,
 }
 
 /// The method of a probe.

@@ -64,6 +64,8 @@ pub struct HttpProbe {
     pub status: StatusSet,
     /// What the body must hold; only with GET.
     pub body: Option<BodyCheck>,
+    /// Whether a backend that is well is asked over the connection of the probe before, but for every fifth time.
+    pub keep: bool,
 }
 
 /// What a probe's response body must hold. Read up to 64 KiB.

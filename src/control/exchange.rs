@@ -1,19 +1,16 @@
-//! One request over a connection of its own, and what comes back: what probes and parity checks have in common.
+//! One request over a connection of control's own, and what comes back: what probes, parity checks and the like have in common.
 
 use std::error::Error;
-use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
+use http::header::{CONNECTION, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderName, Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use http_body_util::Full;
 
 use crate::config::{BackendConfig, StatusSet};
-use crate::upstream::{Dialed, Origin, Questions, Strict};
+use crate::model::BackendId;
+use crate::upstream::{Dialed, ExchangeError, Line, Origin, Outgoing, Reach};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -32,75 +29,71 @@ pub(super) struct Question<'a> {
     pub(super) agent: &'static str,
 }
 
-/// Sends a question, and has the response read while the connection is driven. The error says in words what was wrong.
-pub(super) async fn ask<T, F>(
-    dialed: Dialed,
-    question: &Question<'_>,
-    read: impl FnOnce(Response<Incoming>) -> F,
-) -> Result<T, String>
-where
-    F: Future<Output = Result<T, String>>,
-{
-    let request = request(question, dialed.http2)?;
-    if dialed.http2 {
-        let io = TokioIo::new(dialed.stream);
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(broken)?;
-        let response = async move { sender.send_request(request).await };
-        driven(connection, response, read).await
-    } else {
-        let questions = Questions::default();
-        questions.ask(&request);
-        let io = TokioIo::new(Strict::new(dialed.stream, questions));
-        let (mut sender, connection) = http1::handshake(io).await.map_err(broken)?;
-        let response = async move { sender.send_request(request).await };
-        driven(connection, response, read).await
+/// The head of a response, and the connection that its body comes over.
+#[derive(Debug)]
+pub(super) struct Answer {
+    head: Response<()>,
+    line: Line,
+}
+
+impl Answer {
+    pub(super) fn status(&self) -> StatusCode {
+        self.head.status()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The connection, once of the response has been read what is wanted.
+    pub(super) fn into_line(self) -> Line {
+        self.line
+    }
+
+    /// Whether the connection broke while the body was read.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.line.is_broken()
     }
 }
 
-async fn driven<T, F>(
-    connection: impl Future<Output = hyper::Result<()>>,
-    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    read: impl FnOnce(Response<Incoming>) -> F,
-) -> Result<T, String>
-where
-    F: Future<Output = Result<T, String>>,
-{
-    let mut verdict = pin!(async { read(response.await.map_err(broken)?).await });
-    tokio::select! {
-        verdict = &mut verdict => verdict,
-        // The connection may end before what came over it was read.
-        _ = connection => verdict.await,
-    }
+/// Sends a question over a connection that was just opened and that is used for nothing else. The error says in words what
+/// was wrong.
+pub(super) async fn ask(dialed: Dialed, question: &Question<'_>) -> Result<Answer, String> {
+    // Where it leads is asked of a connection only when it is to be used again.
+    let nowhere = Reach { backend: BackendId(0), addresses: &[], tls: None };
+    let line = Line::start(dialed, nowhere).await.map_err(|error| broken(&error))?;
+    ask_over(line, question, false).await
 }
 
-fn request(question: &Question<'_>, http2: bool) -> Result<Request<Full<Bytes>>, String> {
+/// Sends a question over a connection on which another may follow, or not. The error says in words what was wrong.
+pub(super) async fn ask_over(mut line: Line, question: &Question<'_>, more: bool) -> Result<Answer, String> {
     let origin = Origin::new(question.backend);
     let path: PathAndQuery = question.path.parse().map_err(|_| "the path to ask for is no path".to_owned())?;
-    let uri = if http2 { origin.target_http2(&path) } else { origin.target_http1(&path) };
-    let uri = uri.map_err(|_| "what the path to ask for is rewritten to is no path".to_owned())?;
-    let mut request = Request::new(Full::new(question.body.cloned().unwrap_or_default()));
-    *request.method_mut() = question.method.clone();
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
+    let target = if line.is_http2() { origin.target_http2(&path) } else { origin.target_http1(&path) };
+    let target = target.map_err(|_| "what the path to ask for is rewritten to is no path".to_owned())?;
+    let mut headers = HeaderMap::with_capacity(2);
     headers.insert(USER_AGENT, HeaderValue::from_static(question.agent));
-    if !http2 {
-        headers.insert(HOST, origin.host().clone());
-        // The connection is used once.
+    if !more && !line.is_http2() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    for (name, value) in question.backend.headers.iter().chain(question.headers) {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
+    let request = Outgoing {
+        method: question.method,
+        target,
+        origin: &origin,
+        headers: &headers,
+        own: &question.backend.headers,
+        also: question.headers.to_vec(),
+        body: Full::new(question.body.cloned().unwrap_or_default()),
+    };
+    let head = line.send(request).await.map_err(|failure| broken(&failure.error))?;
+    Ok(Answer { head, line })
 }
 
 /// Reads a body up to `limit` bytes, and tells whether that was all of it.
-pub(super) async fn body(response: Response<Incoming>, limit: usize) -> Result<(Bytes, bool), String> {
-    let mut incoming = response.into_body();
+pub(super) async fn body(answer: &mut Answer, limit: usize) -> Result<(Bytes, bool), String> {
     let mut body = BytesMut::new();
-    while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|error| format!("the response body broke off: {}", causes(&error)))?;
-        let Ok(data) = frame.into_data() else { continue };
+    while let Some(data) = answer.line.data().await {
+        let data = data.map_err(|error| format!("the response body broke off: {}", causes(&error)))?;
         let room = limit - body.len();
         if data.len() > room {
             body.extend_from_slice(&data[..room]);
@@ -120,14 +113,17 @@ pub(super) fn written(status: &StatusSet) -> String {
     status.0.iter().map(range).collect::<Vec<_>>().join(", ")
 }
 
-fn broken(error: hyper::Error) -> String {
-    format!("no response: {}", causes(&error))
+fn broken(error: &ExchangeError) -> String {
+    format!("no response: {}", causes(error))
 }
 
-/// An error with its causes: hyper's own words say little.
-fn causes(error: &dyn Error) -> String {
+/// An error in words, with its causes where it is hyper's: its own words say little.
+fn causes(error: &ExchangeError) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
+    let mut source = match error {
+        ExchangeError::Http2(error) => error.source(),
+        _ => None,
+    };
     while let Some(cause) = source {
         text.push_str(": ");
         text.push_str(&cause.to_string());

@@ -3,6 +3,7 @@
 //! [`start`] builds the first snapshot, [`Control::run`] is the loop. Everything that happens to it becomes an observation
 //! for `steering`; everything that `steering` decides is published, counted and told here, in this order.
 
+mod agenda;
 mod apply;
 mod certificates;
 mod changes;
@@ -40,4 +41,5 @@ pub use drill::drill_markdown;
 pub use handle::{Action, Command, ControlError, DrillCommand, DrillOrder, Handle, OperatorKeys, PoolOrder, Reply};
 pub use network::Network;
 pub use outside::{Addresses, Loaded, NoWatch, Outside, ParityTarget, ProbeError, ProbeTarget, Unloadable, Watch};
+pub use probe::Kept;
 pub use run::{Control, Setup, Started, start};

@@ -22,6 +22,8 @@ const LEAST: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Names {
     hosts: HashMap<String, Host>,
+    /// When the next look-up is due.
+    soonest: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -43,15 +45,21 @@ impl Names {
     pub(super) fn follow<'a>(&mut self, hosts: impl Iterator<Item = &'a str>, now: Moment) {
         let wanted: HashSet<&str> = hosts.filter(|host| literal(host).is_none()).collect();
         self.hosts.retain(|host, _| wanted.contains(host.as_str()));
-        for host in wanted {
-            self.add(host, now);
-        }
+        wanted.into_iter().for_each(|host| _ = self.entry(host, now));
+        self.reckon();
     }
 
     /// Follows one more host, and tells whether it waits for its first answer.
     pub(super) fn add(&mut self, host: &str, now: Moment) -> bool {
+        let Some(settled) = self.entry(host, now) else { return false };
+        self.soonest = self.soonest.into_iter().chain((!settled).then_some(now)).min();
+        !settled
+    }
+
+    /// Follows a host that is a name, and tells whether any look-up of it has ended.
+    fn entry(&mut self, host: &str, now: Moment) -> Option<bool> {
         if literal(host).is_some() {
-            return false;
+            return None;
         }
         let new = || Host {
             addresses: Vec::new(),
@@ -62,7 +70,7 @@ impl Names {
             trouble: None,
             forced: None,
         };
-        !self.hosts.entry(host.to_owned()).or_insert_with(new).settled
+        Some(self.hosts.entry(host.to_owned()).or_insert_with(new).settled)
     }
 
     /// Whether any look-up of this host has ended, well or badly.
@@ -72,17 +80,22 @@ impl Names {
 
     /// The hosts to be asked for now; they count as asked.
     pub(super) fn take_due(&mut self, now: Moment) -> Vec<String> {
+        if self.soonest.is_none_or(|soonest| now < soonest) {
+            return Vec::new();
+        }
         let due = self.hosts.iter_mut().filter(|(_, host)| !host.running && host.next <= now);
-        due.map(|(name, host)| {
+        let due = due.map(|(name, host)| {
             host.running = true;
             name.clone()
-        })
-        .collect()
+        });
+        let due = due.collect();
+        self.reckon();
+        due
     }
 
     /// When the next is to be asked for.
     pub(super) fn wakeup(&self) -> Option<Moment> {
-        self.hosts.values().filter(|host| !host.running).map(|host| host.next).min()
+        self.soonest
     }
 
     /// A dial to this host failed: its addresses may be old, so ask at once.
@@ -90,6 +103,7 @@ impl Names {
         let Some(host) = self.hosts.get_mut(host) else { return };
         if host.forced.is_none_or(|at| now.since(at) >= FORCED) && now < host.next {
             (host.next, host.forced) = (now, Some(now));
+            self.reckon();
         }
     }
 
@@ -98,6 +112,7 @@ impl Names {
         for host in self.hosts.values_mut() {
             (host.next, host.overtaken) = (now, host.running);
         }
+        self.reckon();
     }
 
     /// Takes an answer in, and tells whether the addresses changed. A failure keeps the last good answer.
@@ -114,7 +129,13 @@ impl Names {
         if std::mem::take(&mut host.overtaken) {
             host.next = now;
         }
+        self.reckon();
         changed
+    }
+
+    /// Something has changed about when a host is to be asked for.
+    fn reckon(&mut self) {
+        self.soonest = self.hosts.values().filter(|host| !host.running).map(|host| host.next).min();
     }
 
     /// Where a URL leads now; empty when its name was never resolved.

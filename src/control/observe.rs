@@ -15,6 +15,10 @@ use crate::model::{
 use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
 use crate::telemetry::{ParityStat, SwitchKey};
 
+/// Probes whose time is left to chance leave at beats of so small a part of their interval: a thousand of them wake this
+/// thread some fifty times a second, and not each for itself.
+const BEATS: u32 = 100;
+
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
@@ -35,7 +39,6 @@ impl Control {
     /// Tells of what a step changed, and keeps its decision for the next publication.
     pub(super) fn follow_step(&mut self, pool: usize, step: Step) {
         let Some(state) = self.registry.pools.get_mut(pool) else { return };
-        state.touched = true;
         state.show(&self.stats);
         for (index, was) in step.health {
             let (Some(backend), Some(steered)) = (state.backends.get(index), state.steering.backends().get(index))
@@ -47,8 +50,10 @@ impl Control {
             let why = if error.is_empty() { String::new() } else { format!(": {error}") };
             tracing::info!("{pool}/{backend}: {was} → {is}{why}");
         }
-        if let Some(decision) = step.decision {
-            let (name, switch) = (state.config.name.clone(), decision.is_switch());
+        let decided = step.decision.map(|decision| (state.config.name.clone(), decision));
+        self.registry.touch(pool);
+        if let Some((name, decision)) = decided {
+            let switch = decision.is_switch();
             self.record(name, decision);
             if switch {
                 let now = self.time.now();
@@ -124,6 +129,7 @@ impl Control {
             if said.dial {
                 self.names.force(&backend.config.url.host, now);
             }
+            self.registry.agenda.mark(place.pool);
             self.observe(place.pool, Observation::Suspect { backend: place.backend });
             self.weigh(place, said.failures);
         }
@@ -135,6 +141,8 @@ impl Control {
             return;
         }
         self.next_sample = now + SAMPLE;
+        // What is due when was reckoned by a clock on the wall that may have been set since.
+        self.registry.agenda.mark_all();
         for pool in 0..self.registry.pools.len() {
             for backend in 0..self.registry.pools[pool].backends.len() {
                 self.weigh(Place { pool, backend }, 0);
@@ -162,6 +170,7 @@ impl Control {
         match done {
             Done::Probe { backend, result, took } => {
                 let Some(place) = self.registry.place(backend) else { return };
+                self.registry.agenda.mark(place.pool);
                 let pool = &mut self.registry.pools[place.pool];
                 let state = &mut pool.backends[place.backend];
                 let result = match result {
@@ -187,6 +196,7 @@ impl Control {
             }
             Done::Parity { backend, tag, result } => {
                 let Some(place) = self.registry.place(backend) else { return };
+                self.registry.agenda.mark(place.pool);
                 let now = self.time.both();
                 if self.registry.pools[place.pool].parity.record(&tag, place.backend, result, now) {
                     self.compare_parity(place.pool);
@@ -205,14 +215,20 @@ impl Control {
 
     /// Starts the probes, parity rounds and look-ups that are due.
     pub(super) fn start_errands(&mut self, now: Moment) {
-        for pool in &mut self.registry.pools {
+        let registry = &mut self.registry;
+        for &pool in registry.agenda.marked() {
+            let pool = &mut registry.pools[pool];
             for Errand { backend, tag, target } in pool.parity.take_due(now, &self.names) {
                 let Some(id) = pool.backends.get(backend).map(|backend| backend.id) else { continue };
                 self.errands.parity(&self.outside, id, tag, target);
             }
             let Some(probe) = &pool.config.probe else { continue };
-            for backend in pool.backends.iter_mut().filter(|backend| backend.schedule.due(now)) {
+            let steered = pool.backends.iter_mut().zip(pool.steering.backends());
+            for (backend, steered) in steered.filter(|(backend, _)| backend.schedule.due(now)) {
                 let interval = jittered(probe.interval, probe.jitter, fastrand::f64());
+                let interval = in_step(now, interval, probe);
+                let well = steered.health() == Health::Healthy && steered.probes.last_was_good();
+                let fresh = backend.turns.opens(well && !backend.schedule.is_suspect(), probe.interval);
                 let probe = ProbeConfig { timeout: backend.schedule.patience(probe.timeout), ..probe.clone() };
                 backend.schedule.started(now, interval);
                 let target = ProbeTarget {
@@ -220,6 +236,8 @@ impl Control {
                     backend: backend.config.clone(),
                     tls: backend.tls.clone(),
                     addresses: backend.addresses.clone(),
+                    fresh,
+                    kept: backend.kept.clone(),
                 };
                 self.errands.probe(&self.outside, backend.id, target);
             }
@@ -268,5 +286,36 @@ impl Control {
         }
         // Nobody may be listening.
         let _ = self.events.send(view);
+    }
+}
+
+/// A pause until the next probe, moved by less than a beat to where others leave.
+fn in_step(now: Moment, pause: Duration, probe: &ProbeConfig) -> Duration {
+    let beat = (probe.interval / BEATS).as_nanos();
+    if probe.jitter == 0.0 || beat == 0 {
+        return pause;
+    }
+    let at = (now + pause).since(Moment::ZERO);
+    let late = u64::try_from(at.as_nanos() % beat).unwrap_or_default();
+    pause.saturating_sub(Duration::from_nanos(late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProbeKind;
+
+    #[test]
+    fn probes_that_are_left_to_chance_leave_together_and_those_that_are_not_leave_exactly_then() {
+        let interval = Duration::from_secs(2);
+        let (kind, timeout) = (ProbeKind::Tcp, interval);
+        let mut probe = ProbeConfig { kind, interval, timeout, fall: 1, rise: 1, jitter: 0.1 };
+        let now = Moment::from_origin(Duration::from_micros(7_123_456));
+        for (pause, at) in [(2_050_000, 9_160), (1_950_000, 9_060), (1_956_544, 9_080)] {
+            let pause = in_step(now, Duration::from_micros(pause), &probe);
+            assert_eq!(now + pause, Moment::from_origin(Duration::from_millis(at)));
+        }
+        probe.jitter = 0.0;
+        assert_eq!(in_step(now, interval, &probe), interval);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::probe::Kept;
 use crate::config::{
     BackendConfig, Config, DnsConfig, KeySourceConfig, ParityRequest, ProbeConfig, ResponderConfig, Take,
 };
@@ -53,6 +54,10 @@ pub struct ProbeTarget {
     pub tls: Option<TlsClient>,
     /// Where it is now; empty when its name was never resolved.
     pub addresses: Arc<[SocketAddr]>,
+    /// Whether it is to be asked over a new connection.
+    pub fresh: bool,
+    /// Where one that may be used again is kept.
+    pub kept: Kept,
 }
 
 /// Why a probe was not good.

@@ -12,8 +12,8 @@ impl Registry {
     /// Brings what requests see up to date, and tells whether anything of it changed.
     pub(super) fn refresh(&mut self) -> bool {
         let mut changed = std::mem::take(&mut self.routes_changed);
-        for pool in self.pools.iter_mut().filter(|pool| pool.touched || pool.published.is_none()) {
-            pool.touched = false;
+        for index in self.take_touched() {
+            let pool = &mut self.pools[index];
             let order = pool.steering.order_of_attempts();
             if !pool.published.as_ref().is_some_and(|published| fits(pool, published, &order)) {
                 pool.published = Some(Arc::new(build(pool, order)));

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::agenda::Agenda;
 use super::keys::Keys;
 use super::names::Names;
 use super::parity::{ParityState, ParityTls, plan_tls};
+use super::probe::{Kept, Turns};
 use crate::config::{BackendConfig, Config, PoolConfig};
 use crate::ledger::Ledger;
-use crate::model::{BackendId, Moment, Now, PoolName, Utc};
+use crate::model::{BackendId, Moment, Now, Phase, PoolName, Utc};
 use crate::snapshot::{Guard, Pool, Route, RouteTable};
 use crate::steering::{Decision, Observation, Saved, Schedule, Steering};
 use crate::telemetry::{self, BackendStats, ControlStats, PoolStats};
@@ -23,6 +25,10 @@ pub(super) struct Registry {
     pub(super) routes: RouteTable,
     pub(super) guards: Arc<[Guard]>,
     pub(super) routes_changed: bool,
+    /// Which pools are to be looked at.
+    pub(super) agenda: Agenda,
+    /// Those of which something happened that may have made what requests see of them unfit.
+    touched: Vec<usize>,
     /// The keys that guards check tokens with.
     pub(super) keys: Keys,
     places: HashMap<BackendId, Place>,
@@ -43,8 +49,10 @@ pub(super) struct PoolState {
     pub(super) parity: ParityState,
     /// What requests see; built again when it no longer fits.
     pub(super) published: Option<Arc<Pool>>,
-    /// Whether something happened since that may have made it unfit.
-    pub(super) touched: bool,
+    /// Whether it is among those that [`Registry::touch`] has named.
+    touched: bool,
+    /// Where the metrics show it.
+    shown: Option<(Phase, Vec<bool>)>,
 }
 
 /// A backend: (pool, name, URL) is its identity.
@@ -57,6 +65,10 @@ pub(super) struct BackendState {
     pub(super) addresses: Arc<[SocketAddr]>,
     pub(super) stats: Arc<BackendStats>,
     pub(super) schedule: Schedule,
+    /// Which of its probes open a connection …
+    pub(super) turns: Turns,
+    /// … and where the others find one.
+    pub(super) kept: Kept,
     /// When its last probe ended.
     pub(super) probed: Option<Utc>,
     /// Attempts that steering was told of.
@@ -81,12 +93,23 @@ pub(super) struct PoolTls {
 }
 
 impl PoolState {
-    /// Has the metrics show where the pool stands.
-    pub(super) fn show(&self, stats: &ControlStats) {
-        let rules = self.steering.policy();
-        let backends = rules.backends.iter().zip(self.steering.backends());
-        let ready = backends.map(|(backend, it)| (backend.name.clone(), it.ready(rules))).collect();
-        stats.set_pool(&self.config.name, telemetry::PoolState { phase: self.steering.phase(), ready });
+    /// Has the metrics show where the pool stands, unless they do.
+    pub(super) fn show(&mut self, stats: &ControlStats) {
+        let (rules, phase) = (self.steering.policy(), self.steering.phase());
+        let ready = || self.steering.backends().iter().map(|it| it.ready(rules));
+        if self.shown.as_ref().is_some_and(|(was, shown)| *was == phase && ready().eq(shown.iter().copied())) {
+            return;
+        }
+        let names = rules.backends.iter().map(|backend| backend.name.clone());
+        stats.set_pool(&self.config.name, telemetry::PoolState { phase, ready: names.zip(ready()).collect() });
+        self.shown = Some((phase, ready().collect()));
+    }
+
+    /// When something is due of it, whatever comes in.
+    pub(super) fn wakeup(&self, now: Now) -> Option<Moment> {
+        let probed = self.backends.iter().filter(|_| self.config.probe.is_some());
+        let probes = probed.filter_map(|backend| backend.schedule.wakeup()).min();
+        [self.steering.next_wakeup(now), probes, self.parity.wakeup()].into_iter().flatten().min()
     }
 }
 
@@ -95,7 +118,24 @@ impl Registry {
     pub(super) fn new(workers: usize, config: Arc<Config>, keys: Keys) -> Self {
         let (pools, places, routes) = (Vec::new(), HashMap::new(), RouteTable::default());
         let guards = Arc::default();
-        Self { config, pools, routes, guards, routes_changed: true, keys, places, next_id: 1, workers }
+        let (agenda, touched) = (Agenda::default(), Vec::new());
+        Self { config, pools, routes, guards, routes_changed: true, agenda, touched, keys, places, next_id: 1, workers }
+    }
+
+    /// Something happened to a pool that may have made what requests see of it unfit; it is to be looked at, too.
+    pub(super) fn touch(&mut self, pool: usize) {
+        let Some(state) = self.pools.get_mut(pool) else { return };
+        if !std::mem::replace(&mut state.touched, true) {
+            self.touched.push(pool);
+        }
+        self.agenda.mark(pool);
+    }
+
+    /// The pools that were touched since this was asked last.
+    pub(super) fn take_touched(&mut self) -> Vec<usize> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.iter().for_each(|&pool| self.pools[pool].touched = false);
+        touched
     }
 
     /// Sets up TLS to every backend of `next`, without changing anything. What did not change is shared, so that its
@@ -146,6 +186,9 @@ impl Registry {
             self.pools.push(state);
         }
         self.index();
+        self.agenda.reset(self.pools.len());
+        self.touched.clear();
+        (0..self.pools.len()).for_each(|pool| self.touch(pool));
         self.keys.follow(&config, now.at);
         self.routes_changed |= self.config.routes != config.routes || self.config.pools != config.pools;
         if self.routes_changed {
@@ -182,7 +225,7 @@ impl Registry {
                 let state = &mut self.pools[pool];
                 let step = state.steering.step(observation, now);
                 decisions.extend(step.decision.map(|decision| (state.config.name.clone(), decision)));
-                state.touched = true;
+                self.touch(pool);
                 led.push(pool);
             }
         }
@@ -266,7 +309,8 @@ impl Registry {
             backends,
             parity: ParityState::new(config, parity_tls, parity, now.at),
             published,
-            touched: true,
+            touched: false,
+            shown: None,
         };
         (pool, decision)
     }
@@ -282,6 +326,8 @@ impl Registry {
             tls,
             stats: BackendStats::new(self.workers),
             schedule: Schedule::new(now),
+            turns: Turns::default(),
+            kept: Kept::default(),
             probed: None,
             attempts: 0,
         }
@@ -312,15 +358,17 @@ impl Registry {
 
     /// Takes new addresses of a host over.
     pub(super) fn readdress(&mut self, host: &str, names: &Names) {
-        for pool in &mut self.pools {
+        let mut moved = Vec::new();
+        for (index, pool) in self.pools.iter_mut().enumerate() {
             for backend in pool.backends.iter_mut().filter(|backend| backend.config.url.host == host) {
                 let next = names.addresses(&backend.config.url);
                 if next != backend.addresses {
                     backend.addresses = next;
-                    pool.touched = true;
+                    moved.push(index);
                 }
             }
         }
+        moved.into_iter().for_each(|pool| self.touch(pool));
     }
 }
 

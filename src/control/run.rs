@@ -1,6 +1,6 @@
 //! The loop: one thread, the only writer of the snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,7 +222,10 @@ impl Control {
             let wakeup = self.time.instant(self.wakeup().max(self.time.now() + LEAST));
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(command) = self.commands.recv() => self.obey(command),
+                Some(command) = self.commands.recv() => {
+                    self.obey(command);
+                    self.registry.agenda.mark_all();
+                }
                 1.. = self.evidence.recv_many(&mut batch, BATCH) => {
                     self.take_evidence(&batch);
                     batch.clear();
@@ -249,8 +252,10 @@ impl Control {
         self.continue_reload();
         self.sample(now);
         let both = self.time.both();
-        let timed = |pool: &super::registry::PoolState| pool.steering.next_wakeup(both).is_some_and(|at| at <= now);
-        let due: HashSet<usize> = (0..self.registry.pools.len()).filter(|&i| timed(&self.registry.pools[i])).collect();
+        let Registry { agenda, pools, .. } = &mut self.registry;
+        agenda.mark_due(now);
+        let timed = |pool: &&usize| pools[**pool].steering.next_wakeup(both).is_some_and(|at| at <= now);
+        let due: Vec<usize> = agenda.marked().iter().filter(timed).copied().collect();
         for pool in due {
             self.observe(pool, Observation::Tick);
         }
@@ -259,18 +264,14 @@ impl Control {
         self.book_drill();
         self.start_errands(now);
         self.mind_certificates();
+        let (both, Registry { agenda, pools, .. }) = (self.time.both(), &mut self.registry);
+        agenda.settle(|pool| pools[pool].wakeup(both));
     }
 
     /// When something is due next, whatever comes in.
     fn wakeup(&self) -> Moment {
-        let pools = self.registry.pools.iter();
-        let probes = |pool: &super::registry::PoolState| {
-            let on = pool.config.probe.is_some();
-            pool.backends.iter().filter(|_| on).filter_map(|backend| backend.schedule.wakeup()).min()
-        };
-        let now = self.time.both();
-        let pools = pools.flat_map(|pool| [pool.steering.next_wakeup(now), probes(pool), pool.parity.wakeup()]);
-        let others = [
+        let all = [
+            self.registry.agenda.wakeup(),
             self.names.wakeup(),
             self.reloads.wakeup(),
             self.durable.wakeup(),
@@ -279,6 +280,6 @@ impl Control {
             self.certificates.wakeup(),
             Some(self.next_sample),
         ];
-        pools.chain(others).flatten().min().unwrap_or(self.next_sample)
+        all.into_iter().flatten().min().unwrap_or(self.next_sample)
     }
 }

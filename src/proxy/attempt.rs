@@ -14,7 +14,7 @@ use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side, Sign};
-use crate::upstream::{Alpn, Body, Lease, Opening, open};
+use crate::upstream::{Alpn, Body, Lease, Opening, open, take_over_or_open};
 
 /// How one attempt is made.
 #[derive(Clone, Copy, Debug)]
@@ -166,21 +166,25 @@ async fn connection(
     {
         return Ok(lease);
     }
-    let opened = open(Opening {
+    let opening = Opening {
         reach: backend.reach(),
         alpn: if upgrade { Alpn::Http1 } else { Alpn::Any },
         timeout: target.pool().config.dial_timeout,
         stats: &backend.stats,
         worker: worker.id,
-    });
-    let opened = opened.await.map_err(|error| {
+    };
+    let lease = if manner.fresh || upgrade {
+        open(opening).await.map(|opened| worker.connections.adopt(backend.id, opened, worker.clock.now()))
+    } else {
+        take_over_or_open(&worker.connections, opening, || worker.clock.now()).await
+    };
+    lease.map_err(|error| {
         tracing::debug!(backend = %backend.config.name, %error, "dial failed");
         let failed = Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable);
         // Without descriptors no backend can be reached: that says nothing about this one.
         let side = if error.is_own_want() { Side::Gateway } else { Side::Backend };
         Failed { failure: Failure { side, ..failed.failure }, ..failed }
-    })?;
-    Ok(worker.connections.adopt(backend.id, opened, worker.clock.now()))
+    })
 }
 
 /// What a verdict of the sweep makes of an attempt; `fair` is whether the backend had time to do better.

@@ -34,6 +34,7 @@ pub(super) async fn run(worker: &Worker) {
                 worker.sweep();
                 sweep.set(worker.next_sweep());
             }
+            ask = worker.connections.asked() => worker.connections.give(ask, worker.clock.now()),
             landed = warmth.next() => warmth.landed(worker, landed),
             _ = upkeep.tick() => {
                 worker.upkeep();
@@ -106,6 +107,7 @@ mod tests {
     use crate::proxy::waits::{Terms, Verdict};
     use crate::snapshot::{RouteTable, SnapshotCell};
     use crate::telemetry::{ActivityTap, ListenerStats, WorkerId};
+    use crate::upstream::Seat;
 
     fn empty(generation: u64) -> Snapshot {
         Snapshot { generation, routes: RouteTable::default(), guards: Default::default(), pools: Vec::new() }
@@ -116,7 +118,8 @@ mod tests {
         let (cell, clock) = (SnapshotCell::new(empty(0)), Clock::start());
         let (evidence, _taken) = mpsc::channel(1);
         let (stats, tap) = (ListenerStats::new(1), ActivityTap::new(false));
-        let worker = Rc::new(Worker::new(WorkerId(0), clock, Arc::clone(&cell), evidence, stats, None, tap));
+        let worker =
+            Rc::new(Worker::new((WorkerId(0), Seat::alone()), clock, Arc::clone(&cell), evidence, stats, None, tap));
         let background = worker.clone();
         let wait = async {
             tokio::task::spawn_local(async move { run(&background).await });

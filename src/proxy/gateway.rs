@@ -31,6 +31,7 @@ use super::{attempts, background, fields, guard, head, limits, plan, tracking};
 use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
+use crate::upstream::Seat;
 
 /// The data plane of one worker; a clone is another handle on it.
 #[derive(Clone)]
@@ -66,9 +67,10 @@ struct Admitted {
 }
 
 impl Gateway {
-    /// The data plane of a worker: it reads snapshots from `cell`, tells `evidence`, and counts in its own cells.
+    /// The data plane of a worker, with its place among its siblings: it reads snapshots from `cell`, tells `evidence`, and
+    /// counts in its own cells.
     pub fn new(
-        worker: WorkerId,
+        worker: (WorkerId, Seat),
         clock: Clock,
         cell: Arc<SnapshotCell>,
         evidence: mpsc::Sender<Evidence>,

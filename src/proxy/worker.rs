@@ -26,7 +26,7 @@ use crate::bot::token::TokenCache;
 use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
-use crate::upstream::Connections;
+use crate::upstream::{Connections, Seat};
 
 /// Most deliveries of one worker that go on without their clients: who resets requests as fast as they can be sent must not
 /// have all of them delivered at once.
@@ -55,7 +55,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        id: WorkerId,
+        (id, seat): (WorkerId, Seat),
         clock: Clock,
         cell: Arc<SnapshotCell>,
         evidence: mpsc::Sender<Evidence>,
@@ -68,7 +68,7 @@ impl Worker {
             clock: clock.into(),
             reader: RefCell::new(cell.reader()),
             cell,
-            connections: Connections::new(),
+            connections: Connections::new(seat),
             waits: Rc::default(),
             tokens: RefCell::default(),
             reminder: Reminder::default(),

@@ -58,6 +58,11 @@ impl Schedule {
         if self.doubted { timeout / 2 } else { timeout }
     }
 
+    /// Whether there is evidence that no good probe has answered yet.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect.is_some()
+    }
+
     /// Whether a probe has ended yet.
     pub fn probed_once(&self) -> bool {
         self.rounds > 0

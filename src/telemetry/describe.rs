@@ -40,6 +40,10 @@ pub(super) fn describe(recorder: &PrometheusRecorder) {
             "Client connections that the worker which accepted them gave to one that had fewer.",
         ),
         (
+            "botgate_connections_taken_over_total",
+            "Connections to a backend that one worker did not use and another took over.",
+        ),
+        (
             "botgate_connections_turned_away_total",
             "Client connections over a cap: of their listener, or of their address.",
         ),

@@ -221,6 +221,8 @@ impl Scrape {
             self.counter("botgate_responses_malformed_total", labels(), malformed);
             self.counter("botgate_backend_shed_total", labels(), backend.stats.cells.sum(|cell| &cell.shed));
             self.gauge("botgate_active", labels(), f64::from(u8::from(backend.active)));
+            let taken_over = backend.stats.cells.sum(|cell| &cell.taken_over);
+            self.counter("botgate_connections_taken_over_total", labels(), taken_over);
             let warm = backend.stats.cells.sum(|cell| &cell.warm);
             self.gauge("botgate_warm_connections", labels(), warm as f64);
             self.gauge("botgate_tunnels", labels(), backend.stats.tunnels() as f64);

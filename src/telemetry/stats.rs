@@ -164,6 +164,8 @@ pub struct BackendCell {
     pub dialed: Counter,
     /// Connections closed.
     pub hung_up: Counter,
+    /// Connections of another worker that this one took over: that is a closed one there, and an opened one here.
+    pub taken_over: Counter,
     /// Connections kept open and unused now, while the backend stands by: a level.
     pub warm: Counter,
     /// Tunnels begun.

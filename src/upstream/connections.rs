@@ -1,4 +1,4 @@
-//! The connections of one worker: no lock, no other thread.
+//! The connections of one worker: no lock, and no other thread but on its own asking.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use super::open::Opened;
 use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
 use super::sender::Sender;
+use super::siblings::Seat;
 use crate::model::{BackendId, Moment};
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
@@ -26,29 +27,32 @@ const MOST_IDLE: usize = 512;
 /// HTTP/2 connections stay here and are shared.
 #[derive(Debug)]
 pub struct Connections<B> {
-    backends: RefCell<HashMap<BackendId, Kept<B>>>,
+    pub(super) backends: RefCell<HashMap<BackendId, Kept<B>>>,
+    pub(super) seat: Seat,
 }
 
 #[derive(Debug)]
-struct Kept<B> {
-    idle: Vec<Connection<B>>,
-    shared: Vec<Connection<B>>,
+pub(super) struct Kept<B> {
+    pub(super) idle: Vec<Connection<B>>,
+    pub(super) shared: Vec<Connection<B>>,
+    /// Each connection that is lent has a clone.
+    pub(super) lent: Rc<()>,
     /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
     ended: Option<Duration>,
 }
 
 impl<B> Default for Kept<B> {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new(), ended: None }
+        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), ended: None }
     }
 }
 
 #[derive(Debug)]
-struct Connection<B> {
-    sender: Sender<B>,
-    made: Made,
+pub(super) struct Connection<B> {
+    pub(super) sender: Sender<B>,
+    pub(super) made: Made,
     /// When it was opened, or last in use.
-    used: Moment,
+    pub(super) used: Moment,
     /// When it was last found open.
     seen: Moment,
 }
@@ -65,9 +69,11 @@ pub struct Lease<B> {
     pub(super) sender: Sender<B>,
     /// Whether it had been open before: then its failure may only mean that the backend had closed it.
     pub reused: bool,
-    made: Made,
-    backend: BackendId,
-    home: Weak<Connections<B>>,
+    pub(super) made: Made,
+    pub(super) backend: BackendId,
+    pub(super) home: Weak<Connections<B>>,
+    /// Counts it.
+    pub(super) _lent: Rc<()>,
 }
 
 impl<B> Connections<B>
@@ -75,40 +81,47 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// No connections yet.
-    pub fn new() -> Rc<Self> {
-        Rc::new(Self { backends: RefCell::default() })
+    /// No connections yet; siblings may ask for them at this seat.
+    pub fn new(seat: Seat) -> Rc<Self> {
+        Rc::new(Self { backends: RefCell::default(), seat })
     }
 
     /// An open connection within `reach` that can take a request now.
     pub fn take(self: &Rc<Self>, reach: Reach<'_>) -> Option<Lease<B>> {
         let mut backends = self.backends.borrow_mut();
         let kept = backends.get_mut(&reach.backend)?;
-        let (backend, home) = (reach.backend, Rc::downgrade(self));
-        let lease = |sender, made| Lease { sender, reused: true, made, backend, home };
+        let (backend, home, lent) = (reach.backend, Rc::downgrade(self), kept.lent.clone());
+        let lease = |sender, made| Lease { sender, reused: true, made, backend, home, _lent: lent };
         let mut shared = kept.shared.iter().rev().filter(|it| reach.covers(&it.made));
         if let Some((sender, made)) = shared.find_map(|it| Some((it.sender.share()?, it.made.clone()))) {
             return Some(lease(sender, made));
         }
-        while let Some(Connection { mut sender, made, .. }) = kept.idle.pop() {
+        let were = kept.idle.len();
+        let mut found = None;
+        while found.is_none()
+            && let Some(Connection { mut sender, made, .. }) = kept.idle.pop()
+        {
             if !reach.covers(&made) {
                 sender.hang_up();
             } else if !sender.is_closed() {
-                return Some(lease(sender, made));
+                found = Some((sender, made));
             }
         }
-        None
+        self.seat.note(backend, were, kept.idle.len());
+        found.map(|(sender, made)| lease(sender, made))
     }
 
     /// Lends a connection that was just opened; an HTTP/2 one is shared from now on.
     pub fn adopt(self: &Rc<Self>, backend: BackendId, opened: Opened<B>, now: Moment) -> Lease<B> {
         let Opened { sender, made } = opened;
         let (home, kept_as) = (Rc::downgrade(self), made.clone());
-        let lease = |sender| Lease { sender, reused: false, made, backend, home };
+        let mut backends = self.backends.borrow_mut();
+        let kept = backends.entry(backend).or_default();
+        let lent = kept.lent.clone();
+        let lease = |sender| Lease { sender, reused: false, made, backend, home, _lent: lent };
         match sender.share() {
             Some(share) => {
-                let mut backends = self.backends.borrow_mut();
-                backends.entry(backend).or_default().shared.push(Connection::new(sender, kept_as, now));
+                kept.shared.push(Connection::new(sender, kept_as, now));
                 lease(share)
             }
             None => lease(sender),
@@ -120,15 +133,21 @@ where
         let Opened { sender, made } = opened;
         let mut backends = self.backends.borrow_mut();
         let kept = backends.entry(backend).or_default();
+        let were = kept.idle.len();
         let place = if sender.is_http2() { &mut kept.shared } else { &mut kept.idle };
         place.push(Connection::new(sender, made, now));
+        self.seat.note(backend, were, kept.idle.len());
     }
 
     /// Closes what is closed already, unused for longer than a backend's `keep_alive`, or out of its reach. `rules` gives
     /// both for a backend; none: it is gone.
     pub fn prune<'a>(&self, now: Moment, rules: impl Fn(BackendId) -> Option<(Duration, Reach<'a>)>) {
         self.backends.borrow_mut().retain(|backend, kept| {
-            let Some((keep_alive, reach)) = rules(*backend) else { return false };
+            let were = kept.idle.len();
+            let Some((keep_alive, reach)) = rules(*backend) else {
+                self.seat.note(*backend, were, 0);
+                return false;
+            };
             for connection in &mut kept.shared {
                 if !connection.sender.is_unused() {
                     connection.used = now;
@@ -150,6 +169,7 @@ where
             kept.idle.retain_mut(&mut fresh);
             kept.shared.retain_mut(&mut fresh);
             kept.ended = ended;
+            self.seat.note(*backend, were, kept.idle.len());
             true
         });
     }
@@ -169,6 +189,7 @@ where
     pub fn retire(&self, backend: BackendId, fresh_for: Duration, now: Moment) {
         let mut backends = self.backends.borrow_mut();
         let Some(kept) = backends.get_mut(&backend) else { return };
+        let were = kept.idle.len();
         for all in [&mut kept.idle, &mut kept.shared] {
             let unused = |it: &Connection<B>| it.sender.is_unused();
             let oldest = all.iter().filter(|it| unused(it)).map(|it| it.used).min();
@@ -183,6 +204,7 @@ where
                 wanted
             });
         }
+        self.seat.note(backend, were, kept.idle.len());
     }
 
     /// How many connections are kept for a backend.
@@ -205,10 +227,12 @@ impl<B> Lease<B> {
         }
         let mut backends = home.backends.borrow_mut();
         let idle = &mut backends.entry(self.backend).or_default().idle;
+        let were = idle.len();
         if idle.len() >= MOST_IDLE {
             idle.remove(0).sender.hang_up();
         }
         idle.push(Connection::new(self.sender, self.made, now));
+        home.seat.note(self.backend, were, idle.len());
     }
 }
 
@@ -256,7 +280,7 @@ mod tests {
         async fn new() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            Self { connections: Connections::new(), listener, address, accepted: Vec::new() }
+            Self { connections: Connections::new(Seat::alone()), listener, address, accepted: Vec::new() }
         }
 
         /// Opens a connection and keeps it.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::TlsClient;
+use super::socket::Socket;
 use crate::model::{AttemptPhase, is_own_want};
 
 /// Pause before the next address is tried beside the ones under way (RFC 8305, section 5, "Connection Attempt Delay").
@@ -35,6 +38,8 @@ pub struct Dialed {
     pub stream: Stream,
     /// The address that answered.
     pub peer: SocketAddr,
+    /// How far away it is: a round trip, and what its side of the TLS handshake took it; zero where there was none.
+    pub round_trip: Duration,
     /// Whether HTTP/2 was negotiated.
     pub http2: bool,
 }
@@ -104,16 +109,20 @@ pub async fn dial(
         // Small writes are whole messages here; waiting to join them only adds latency. Failing to set it harms nobody.
         let _ = tcp.set_nodelay(true);
         let Some(tls) = tls else {
-            return Ok(Dialed { stream: Stream::Plain(tcp), peer, http2: false });
+            return Ok(Dialed { stream: Stream::Plain(tcp), peer, round_trip: Duration::ZERO, http2: false });
         };
         let config = match alpn {
             Alpn::Any => &tls.config,
             Alpn::Http1 => &tls.config_http1,
         };
-        let handshake = TlsConnector::from(config.clone()).connect(tls.server_name.clone(), tcp);
+        let began = Instant::now();
+        let handshake = TlsConnector::from(config.clone()).connect(tls.server_name.clone(), Socket::Here(tcp));
         let stream = handshake.await.map_err(|error| DialError::Tls { peer, error })?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Dialed { stream: Stream::Tls(Box::new(stream)), peer, http2 })
+        // TLS 1.2 takes two.
+        let trips = if stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_2) { 2 } else { 1 };
+        let round_trip = began.elapsed() / trips;
+        Ok(Dialed { stream: Stream::Tls(Box::new(stream)), peer, round_trip, http2 })
     };
     tokio::time::timeout(timeout, dialed).await.unwrap_or(Err(DialError::TimedOut(timeout)))
 }
@@ -149,7 +158,7 @@ pub enum Stream {
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 macro_rules! each {

@@ -18,6 +18,8 @@ use super::failure::SendFailure;
 use super::h1;
 use super::metered::Metered;
 use super::outgoing::Outgoing;
+use super::socket::Parked;
+use super::windows::Windows;
 use crate::telemetry::{BackendStats, WorkerId};
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
@@ -25,13 +27,6 @@ const STREAMS_PER_CONNECTION: usize = 100;
 
 /// Octets of header fields that are read of a response, each counted with 32 more (RFC 9113, section 6.5.2).
 const MAX_RESPONSE_HEADER: u32 = 64 * 1024;
-
-/// Octets of responses that a backend may send ahead of clients that do not take them, per request and per connection.
-///
-/// The library lets half of the latter be the overhead of small DATA frames that wait, 256 octets less the data each, and
-/// ends the connection past that, with every request on it: enough for two responses full of events of 32 octets.
-const STREAM_WINDOW: u32 = 512 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// A connection, or a share of one.
 #[derive(Debug)]
@@ -60,10 +55,11 @@ where
         if !dialed.http2 {
             return Ok(Self::H1(Box::new(h1::Connection::new(dialed.stream, counted))));
         }
+        let windows = Windows::over(dialed.round_trip);
         let (sender, connection) = http2::Builder::new(LocalExecutor)
             .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(windows.size.stream)
+            .initial_connection_window_size(windows.size.connection)
             .keep_alive_interval(Duration::from_secs(15))
             .keep_alive_timeout(Duration::from_secs(10))
             .max_header_list_size(MAX_RESPONSE_HEADER)
@@ -74,7 +70,7 @@ where
             if let Err(error) = connection.await {
                 tracing::trace!(%error, "connection to a backend ended");
             }
-            drop(counted);
+            drop((counted, windows));
         });
         Ok(Self::H2(sender, Rc::new(())))
     }
@@ -143,6 +139,20 @@ impl<B> Sender<B> {
         }
     }
 
+    /// Takes an unused connection out of this worker's runtime; none when it cannot be moved, and it is closed then.
+    pub(super) fn park(self) -> Option<Parked> {
+        match self {
+            Self::H1(connection) => connection.switch().0.park().ok(),
+            Self::H2(..) => None,
+        }
+    }
+
+    /// A connection that comes from another worker's runtime, counted here from now on; none when it cannot be moved.
+    pub(super) fn land(parked: Parked, stats: Arc<BackendStats>, worker: WorkerId) -> Option<Self> {
+        let stream = parked.land().ok()?;
+        Some(Self::H1(Box::new(h1::Connection::new(stream, Counted::new(stats, worker)))))
+    }
+
     /// Says goodbye on a connection that is about to be closed unused.
     pub(super) fn hang_up(&mut self) {
         if let Self::H1(connection) = self {
@@ -189,7 +199,7 @@ mod tests {
         let peer = listener.local_addr().unwrap();
         let client = async move {
             let stream = Stream::Plain(TcpStream::connect(peer).await.unwrap());
-            let dialed = Dialed { stream, peer, http2: true };
+            let dialed = Dialed { stream, peer, round_trip: Duration::ZERO, http2: true };
             let mut sender = Sender::start(dialed, BackendStats::new(1), WorkerId(0)).await.unwrap();
             let request = Outgoing {
                 method: &Method::POST,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::backend::{Answer, Backend};
-use crate::support::client::{Client, Protocol};
+use crate::support::client::{Client, Protocol, full};
 use crate::support::long_wire::LongWire;
 use crate::support::site::{HOST, PROBE, Site};
 use crate::support::wait::alone;
@@ -41,6 +41,42 @@ async fn a_large_body_over_a_round_trip_of_50_ms_is_not_bound_by_a_window() -> O
         let limit = by_a_small_window() / 2;
         assert!(up < limit && down < limit, "{protocol:?}: up {up:?}, down {down:?}, at most {limit:?}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_response_of_an_http2_backend_50_ms_away_is_not_bound_by_a_window() -> Outcome<()> {
+    let _machine = alone().await;
+    let site = Site::new();
+    let backend = Backend::start_h2("one", &site).await;
+    let wire = LongWire::to(backend.address(), DELAY).await;
+    let config = site.config("probe = false\ndeadline = \"60s\"", &[&backend]);
+    let config = config.replace(&backend.address().to_string(), &wire.address().to_string());
+    let gateway = Gateway::start(&site, &config).await;
+    let mut client = gateway.client(&site, Protocol::H1).await;
+    assert_eq!(client.get("/").await?.status, 200);
+    backend.always(Answer::with(200, vec![7; BODY]).into());
+    let began = Instant::now();
+    assert_eq!(client.get("/").await?.body.len(), BODY);
+    let down = began.elapsed();
+    println!("{BODY} octets of an HTTP/2 backend in {down:?}");
+    // Once per round trip 512 KiB would take it 4.8 s.
+    assert!(down < by_a_small_window() / 4, "{down:?}");
+    // Who does not read fills no more than the windows, and keeps no other waiting.
+    let before = gateway.process.resident_kib();
+    let mut stuck = Vec::new();
+    for _ in 0..4 {
+        let mut client = gateway.client(&site, Protocol::H1).await;
+        let request = client.request("GET", "/").body(full("")).unwrap();
+        stuck.push((client.begin(request).await?, client));
+    }
+    backend.always(Answer::status(200).into());
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await?.status, 200);
+    }
+    let more = gateway.process.resident_kib().saturating_sub(before);
+    println!("{more} KiB more while four clients do not read");
+    assert!(more < 48 << 10, "{more} KiB");
     Ok(())
 }
 

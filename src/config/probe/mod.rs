@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::defaulted::{deadline, number};
 use super::findings::{Place, fault};
-use super::raw_probe::{RawProbe, RawProbeKind, RawProbeMethod, RawProbeTable};
+use super::raw_probe::{RawProbe, RawProbeConnection, RawProbeKind, RawProbeMethod, RawProbeTable};
 use super::resolve::Outside;
 use super::types_pool::StatusSet;
 use super::types_probe::{BodyCheck, HttpProbe, ProbeConfig, ProbeKind};
@@ -68,7 +68,8 @@ fn kind(place: &Place<'_>, raw: &RawProbeTable, outside: &Outside<'_>) -> Option
 /// Reports every key that says nothing to a probe of this kind.
 fn foreign_keys(place: &Place<'_>, raw: &RawProbeTable, kind: RawProbeKind) {
     use RawProbeKind::{Activity, Http, Question, Tcp};
-    let keys: [(&str, bool, &[RawProbeKind]); 17] = [
+    let keys: [(&str, bool, &[RawProbeKind]); 18] = [
+        ("connection", raw.connection.is_some(), &[Http]),
         ("method", raw.method.is_some(), &[Http]),
         ("path", raw.path.is_some(), &[Http, Activity, Question]),
         ("headers", raw.headers.is_some(), &[Http, Activity, Question]),
@@ -146,6 +147,7 @@ fn http(place: &Place<'_>, raw: &RawProbeTable, outside: &Outside<'_>) -> HttpPr
         headers: outside.headers(&place.key("headers"), raw.headers.as_ref()),
         status: statuses(place, raw),
         body: body(place, raw, head),
+        keep: !matches!(raw.connection, Some(RawProbeConnection::New)),
     }
 }
 

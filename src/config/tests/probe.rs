@@ -36,6 +36,18 @@ fn a_probe_of_a_bot_has_a_default_for_everything() {
 }
 
 #[test]
+fn a_probe_keeps_its_connection_unless_it_is_told_not_to() {
+    for (text, kept) in [("{}", true), ("{ connection = \"kept\" }", true), ("{ connection = \"new\" }", false)] {
+        let ProbeKind::Http(http) = probe(text, "").kind else { panic!("no request") };
+        assert_eq!(http.keep, kept, "{text}");
+    }
+    let found = problems(&pool("{ kind = \"activity\", connection = \"kept\" }", ""));
+    assert!(found.iter().any(|line| line.contains("probe.connection: a probe of kind \"activity\" has no use for it")));
+    let found = problems(&pool("{ connection = \"old\" }", ""));
+    assert!(found.iter().any(|line| line.contains("probe.connection")), "{found:?}");
+}
+
+#[test]
 fn a_probe_of_question_answering_asks_each_backend_by_its_identity() {
     let text = "{ kind = \"question\", question = \"Open?\", contains = \"9 to 5\", min_score = 60 }";
     let found = probe(text, "kb = \"2f8c\"");

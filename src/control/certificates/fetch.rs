@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, StatusCode};
 
 use crate::config::ResponderConfig;
-use crate::control::exchange::{self, Question};
+use crate::control::exchange::{self, Answer, Question};
 use crate::upstream::{Alpn, Resolver, dial};
 
 /// Most bytes that are read of an answer: real ones take one or two KiB.
@@ -47,14 +46,14 @@ async fn ask(responder: &ResponderConfig, request: Vec<u8>, resolver: &Resolver)
         body: Some(&Bytes::from(request)),
         agent: concat!("botgate-ocsp/", env!("CARGO_PKG_VERSION")),
     };
-    exchange::ask(dialed, &question, read).await
+    read(exchange::ask(dialed, &question).await?).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<Vec<u8>, String> {
+async fn read(mut response: Answer) -> Result<Vec<u8>, String> {
     let status = response.status();
     if status != StatusCode::OK {
         return Err(format!("status {}, expected 200", status.as_u16()));
     }
-    let (body, complete) = exchange::body(response, BODY).await?;
+    let (body, complete) = exchange::body(&mut response, BODY).await?;
     if complete { Ok(body.into()) } else { Err(format!("the answer is longer than {} KiB", BODY >> 10)) }
 }

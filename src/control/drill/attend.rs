@@ -16,7 +16,10 @@ impl Control {
         if !self.retired {
             self.keep_appointments();
         }
-        self.adopt_drill(now);
+        // An order has begun it, or a reload has brought its pool back: all pools are looked at then.
+        if self.registry.agenda.is_whole() {
+            self.adopt_drill(now);
+        }
         let pools = &self.registry.pools;
         let Some(course) = &mut self.drills.course else { return };
         let Some(index) = pools.iter().position(|pool| pool.config.name == course.report.pool) else {

@@ -4,12 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
-use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, StatusCode};
 
 use crate::bot::token::jwks_uri;
 use crate::config::KeySourceConfig;
-use crate::control::exchange::{self, Question};
+use crate::control::exchange::{self, Answer, Question};
 use crate::upstream::{Alpn, Resolver, TlsClient, dial};
 
 /// Most bytes that are read of an answer. The connector's keys take about 40 KiB.
@@ -48,10 +47,10 @@ async fn get(source: &KeySourceConfig, resolver: &Resolver) -> Result<String, St
         body: None,
         agent: concat!("botgate-keys/", env!("CARGO_PKG_VERSION")),
     };
-    exchange::ask(dialed, &question, read).await
+    read(exchange::ask(dialed, &question).await?).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<String, String> {
+async fn read(mut response: Answer) -> Result<String, String> {
     let status = response.status();
     if status != StatusCode::OK {
         let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
@@ -60,7 +59,7 @@ async fn read(response: Response<Incoming>) -> Result<String, String> {
     if let Some(coding) = response.headers().get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
         return Err(format!("the answer is encoded ({coding:?}), although that was not asked for"));
     }
-    let (body, complete) = exchange::body(response, BODY).await?;
+    let (body, complete) = exchange::body(&mut response, BODY).await?;
     if !complete {
         return Err(format!("the answer is longer than {} MiB", BODY >> 20));
     }

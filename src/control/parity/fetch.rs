@@ -1,13 +1,11 @@
 //! One question of a parity check: asked of one service, over a connection of its own.
 
-use http::Response;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::take;
 use crate::config::{StatusSet, Take};
-use crate::control::exchange::{self, Question, written};
+use crate::control::exchange::{self, Answer, Question, written};
 use crate::control::outside::ParityTarget;
 use crate::steering::Sample;
 use crate::upstream::{Alpn, dial};
@@ -37,10 +35,10 @@ async fn asked(target: &ParityTarget) -> Result<Sample, String> {
         body: request.body.as_ref(),
         agent: concat!("botgate-parity/", env!("CARGO_PKG_VERSION")),
     };
-    exchange::ask(dialed, &question, |response| read(response, &target.take)).await
+    read(exchange::ask(dialed, &question).await?, &target.take).await
 }
 
-async fn read(response: Response<Incoming>, take: &Take) -> Result<Sample, String> {
+async fn read(mut response: Answer, take: &Take) -> Result<Sample, String> {
     let (status, good) = (response.status(), StatusSet(vec![200..=299]));
     if !good.contains(status.as_u16()) {
         let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
@@ -52,7 +50,7 @@ async fn read(response: Response<Incoming>, take: &Take) -> Result<Sample, Strin
     if let Some(coding) = response.headers().get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
         return Err(format!("the answer is encoded ({coding:?}), although that was not asked for"));
     }
-    let (body, complete) = exchange::body(response, BODY).await?;
+    let (body, complete) = exchange::body(&mut response, BODY).await?;
     if !complete {
         return Err(format!("the answer is longer than {} MiB", BODY >> 20));
     }

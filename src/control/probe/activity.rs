@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::{AGENT, BODY, MARK, Signature, unexpected};
 use crate::config::{ActivityProbe, BackendConfig, Expected, ReplyCheck};
-use crate::control::exchange::{self, Question};
+use crate::control::exchange::{self, Answer, Question};
 use crate::control::parity::pointed;
 use crate::model::Utc;
 use crate::upstream::Dialed;
@@ -31,7 +30,7 @@ pub(super) async fn ask(
     headers.extend(probe.headers.iter().cloned());
     let (method, path) = (&Method::POST, probe.path.as_str());
     let question = Question { backend, method, path, headers: &headers, body: Some(&body), agent: AGENT };
-    exchange::ask(dialed, &question, |response| judge(response, probe)).await
+    judge(exchange::ask(dialed, &question).await?, probe).await
 }
 
 /// The message. Its id is new each time: a bot that remembers ids would ignore it otherwise.
@@ -51,13 +50,13 @@ fn activity(probe: &ActivityProbe) -> Value {
     })
 }
 
-async fn judge(response: Response<Incoming>, probe: &ActivityProbe) -> Result<(), String> {
+async fn judge(mut response: Answer, probe: &ActivityProbe) -> Result<(), String> {
     let status = response.status().as_u16();
     if !probe.status.contains(status) {
         return Err(unexpected(status, &probe.status));
     }
     let Some(check) = &probe.reply else { return Ok(()) };
-    let (body, _) = exchange::body(response, BODY).await?;
+    let (body, _) = exchange::body(&mut response, BODY).await?;
     heard(check, &body)
 }
 

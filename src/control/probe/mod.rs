@@ -1,18 +1,22 @@
 //! One probe of one backend: `tcp` and `http` here, those that speak an application's language in files of their own.
 //!
-//! Each probe dials a connection of its own. One that is kept would be cheaper, but it proves only that an old connection
-//! still works: a backend whose port is closed, whose certificate expired or whose accept queue is full would look
-//! healthy, while the next new connection of live traffic fails. TLS sessions are resumed, so the cost is small.
+//! A backend that is plainly well is asked over the connection of the probe before, which costs a fraction of a new one. That
+//! proves only that an old connection still works: a backend whose port is closed, whose certificate expired or whose accept
+//! queue is full would look healthy, while the next new connection of live traffic fails. So every few probes open a
+//! connection, and so does every probe while anything speaks against the backend (`turns`). Probes that are more than an
+//! HTTP request always do: what makes a bot think is asked rarely, and must not be asked twice.
 
 mod activity;
+mod kept;
 mod question;
 mod token;
+mod turns;
 
-use http::Response;
-use hyper::body::Incoming;
+pub use kept::Kept;
 pub(super) use token::{Signature, Tokens};
+pub(super) use turns::Turns;
 
-use super::exchange::{self, Question, written};
+use super::exchange::{self, Answer, Question, written};
 use super::outside::{ProbeError, ProbeTarget};
 use crate::config::{BackendConfig, BodyCheck, HttpProbe, ProbeKind, SignConfig, StatusSet};
 use crate::upstream::{Alpn, dial};
@@ -36,6 +40,11 @@ pub(super) fn signed_by(target: &ProbeTarget) -> Option<&SignConfig> {
 
 /// Probes once.
 pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(), ProbeError> {
+    if let ProbeKind::Http(probe) = &target.probe.kind
+        && let Some(verdict) = kept::ask(&target, &question(&target.backend, probe), probe).await
+    {
+        return verdict.map_err(ProbeError::Bad);
+    }
     let tls = match target.probe.kind {
         ProbeKind::Tcp => None,
         _ => target.tls.as_ref(),
@@ -48,9 +57,7 @@ pub(super) async fn probe(target: ProbeTarget, signature: Signature) -> Result<(
     let backend = &target.backend;
     let answered = match &target.probe.kind {
         ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http(probe) => {
-            exchange::ask(dialed, &question(backend, probe), |response| judge(response, probe)).await
-        }
+        ProbeKind::Http(probe) => kept::begin(&target, dialed, &question(backend, probe), probe).await,
         // Unsigned, a bot would refuse it, or worse. That the token service is out of reach says nothing about the bot.
         ProbeKind::Activity(_) if matches!(signature, Signature::Lacking) => Ok(()),
         ProbeKind::Activity(probe) => activity::ask(dialed, backend, probe, signature).await,
@@ -69,7 +76,7 @@ fn question<'a>(backend: &'a BackendConfig, probe: &'a HttpProbe) -> Question<'a
     Question { backend, method, path, headers, body: None, agent: AGENT }
 }
 
-async fn judge(response: Response<Incoming>, probe: &HttpProbe) -> Result<(), String> {
+async fn judge(response: &mut Answer, probe: &HttpProbe) -> Result<(), String> {
     let status = response.status().as_u16();
     if !probe.status.contains(status) {
         return Err(unexpected(status, &probe.status));
@@ -116,6 +123,7 @@ mod tests {
             headers: vec![("x-probe".parse().unwrap(), HeaderValue::from_static("yes"))],
             status: StatusSet(vec![200..=299, 304..=304]),
             body,
+            keep: true,
         })
     }
 
@@ -144,7 +152,8 @@ mod tests {
             client_certificate: None,
             http2: false,
         };
-        ProbeTarget { probe, backend: Arc::new(backend), tls: None, addresses: Arc::new([address]) }
+        let (fresh, kept) = (true, Kept::default());
+        ProbeTarget { probe, backend: Arc::new(backend), tls: None, addresses: Arc::new([address]), fresh, kept }
     }
 
     fn words(error: ProbeError) -> String {
@@ -188,9 +197,10 @@ mod tests {
         let (verdict, sent) = against(&response("ok"), http(None)).await;
         assert_eq!(verdict, Ok(()));
         assert!(sent.starts_with("GET /v1/healthz?deep=1 HTTP/1.1\r\n"), "{sent}");
-        for header in ["host: weu.example", "authorization: EndpointKey k", "x-probe: yes", "connection: close"] {
+        for header in ["host: weu.example", "authorization: EndpointKey k", "x-probe: yes"] {
             assert!(sent.contains(header), "{header} in {sent}");
         }
+        assert!(!sent.contains("connection: "), "another may follow: {sent}");
     }
 
     #[tokio::test]

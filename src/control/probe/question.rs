@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::{AGENT, BODY, MARK, unexpected};
 use crate::config::{BackendConfig, QuestionConfig, QuestionProbe, StatusSet};
-use crate::control::exchange::{self, Question};
+use crate::control::exchange::{self, Answer, Question};
 use crate::upstream::{Dialed, escaped};
 
 /// What custom question answering calls the deployment that is in use, unless told otherwise.
@@ -25,7 +24,7 @@ pub(super) async fn ask(dialed: Dialed, backend: &BackendConfig, probe: &Questio
     let path = probe.path.clone().unwrap_or_else(|| path(&backend.question));
     let method = &Method::POST;
     let question = Question { backend, method, path: &path, headers: &headers, body: Some(&body), agent: AGENT };
-    exchange::ask(dialed, &question, |response| judge(response, probe)).await
+    judge(exchange::ask(dialed, &question).await?, probe).await
 }
 
 /// Where a service is asked.
@@ -41,9 +40,9 @@ fn path(identity: &QuestionConfig) -> String {
     }
 }
 
-async fn judge(response: Response<Incoming>, probe: &QuestionProbe) -> Result<(), String> {
+async fn judge(mut response: Answer, probe: &QuestionProbe) -> Result<(), String> {
     let (status, good) = (response.status().as_u16(), StatusSet(vec![200..=299]));
-    let (body, _) = exchange::body(response, BODY).await?;
+    let (body, _) = exchange::body(&mut response, BODY).await?;
     if !good.contains(status) {
         return Err(format!("{}{}", unexpected(status, &good), code(&body)));
     }

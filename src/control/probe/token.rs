@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::AGENT;
 use crate::config::SignConfig;
-use crate::control::exchange::{self, Question};
+use crate::control::exchange::{self, Answer, Question};
 use crate::upstream::{Alpn, Resolver, TlsClient, dial, escaped};
 
 /// Bounds one fetch, its look-up and its dial among it.
@@ -181,7 +180,7 @@ async fn fetch_token(sign: &SignConfig, resolver: &Resolver) -> Result<(HeaderVa
         body: Some(&body),
         agent: AGENT,
     };
-    exchange::ask(dialed, &question, read).await
+    read(exchange::ask(dialed, &question).await?).await
 }
 
 fn form(sign: &SignConfig) -> String {
@@ -194,9 +193,9 @@ fn form(sign: &SignConfig) -> String {
     pairs.map(|(name, value)| format!("{name}={}", escaped(value))).join("&")
 }
 
-async fn read(response: Response<Incoming>) -> Result<(HeaderValue, Duration), String> {
+async fn read(mut response: Answer) -> Result<(HeaderValue, Duration), String> {
     let status = response.status().as_u16();
-    let (body, _) = exchange::body(response, ANSWER).await?;
+    let (body, _) = exchange::body(&mut response, ANSWER).await?;
     issued(status, &body)
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::a_backend;
 use super::world::*;
 use crate::model::{Cause, EvidenceKind, Health, Phase, Sign};
 use crate::telemetry::WorkerId;
@@ -186,4 +187,53 @@ async fn a_failed_dial_asks_for_the_name_again_at_once() {
     rig.say(0, REFUSED_DIAL);
     sleep(Duration::from_millis(50)).await;
     assert_eq!(*rig.pool().backends[0].addresses, ["10.0.0.9:80".parse().unwrap()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_well_is_asked_over_a_new_connection_every_fifth_time() {
+    let rig = Rig::start(two()).await;
+    sleep(INTERVAL / 2).await;
+    let (probes, fresh) = (rig.world.probes("weu"), rig.world.fresh("weu"));
+    sleep(20 * INTERVAL).await;
+    assert_eq!((rig.world.probes("weu") - probes, rig.world.fresh("weu") - fresh), (20, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_speaks_against_a_backend_has_it_asked_over_new_connections() {
+    let mut rig = Rig::start(two()).await;
+    sleep(INTERVAL / 2).await;
+    let (probes, fresh) = (rig.world.probes("weu"), rig.world.fresh("weu"));
+    // A slow request: it is well after all.
+    rig.say(0, EvidenceKind::Slow);
+    sleep(INTERVAL / 4).await;
+    assert_eq!((rig.world.probes("weu") - probes, rig.world.fresh("weu") - fresh), (1, 1));
+    // It is given up, and until it has a good verdict again nothing old is believed.
+    rig.world.set("weu", Mood::Refuses);
+    rig.say(0, REFUSED_DIAL);
+    rig.decision().await;
+    let (probes, fresh) = (rig.world.probes("weu"), rig.world.fresh("weu"));
+    sleep(5 * INTERVAL).await;
+    rig.world.set("weu", Mood::Good);
+    while rig.pool().backends[0].health != Health::Healthy {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let (probed, opened) = (rig.world.probes("weu") - probes, rig.world.fresh("weu") - fresh);
+    assert!(probed >= 6 && probed == opened, "{probed} probes, {opened} new connections");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_pool_that_is_always_busy_keeps_no_other_from_its_turn() {
+    let other = pool("other", vec![a_backend("far", 1), a_backend("near", 2)]);
+    let mut rig = Rig::start(config(vec![two_backends(), other])).await;
+    rig.world.resolve("far.example", Ok("10.0.0.3"));
+    sleep(INTERVAL / 2).await;
+    let before = rig.world.probes("far");
+    for _ in 0..1000 {
+        rig.say(0, EvidenceKind::Slow);
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!((9..=11).contains(&(rig.world.probes("far") - before)), "{}", rig.world.probes("far") - before);
+    rig.world.set("far", Mood::Refuses);
+    let decision = rig.decision().await;
+    assert!(decision.text.starts_with("other: failover far → near"), "{}", decision.text);
 }

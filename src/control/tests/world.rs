@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) names: Mutex<HashMap<String, Result<Addresses, String>>>,
     pub(super) file: Mutex<Result<Config, Unloadable>>,
     pub(super) probes: Mutex<HashMap<String, u32>>,
+    /// Those of them that were to open a connection.
+    pub(super) fresh: Mutex<HashMap<String, u32>>,
     /// What parity checks are answered, by backend.
     pub(super) values: Mutex<HashMap<String, Result<Sample, String>>>,
     pub(super) keys: Mutex<Published>,
@@ -79,6 +81,10 @@ impl World {
     pub(super) fn probes(&self, backend: &str) -> u32 {
         self.probes.lock().unwrap().get(backend).copied().unwrap_or_default()
     }
+
+    pub(super) fn fresh(&self, backend: &str) -> u32 {
+        self.fresh.lock().unwrap().get(backend).copied().unwrap_or_default()
+    }
 }
 
 impl Outside for World {
@@ -90,6 +96,7 @@ impl Outside for World {
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'static, Result<(), ProbeError>> {
         let name = target.backend.name.to_string();
         *self.probes.lock().unwrap().entry(name.clone()).or_default() += 1;
+        *self.fresh.lock().unwrap().entry(name.clone()).or_default() += u32::from(target.fresh);
         let mood = self.moods.lock().unwrap().get(&name).copied().unwrap_or(Mood::Good);
         Box::pin(async move {
             sleep(Duration::from_millis(1)).await;
@@ -248,6 +255,7 @@ fn world(config: &Config, before: impl FnOnce(&World)) -> Arc<World> {
         names: Mutex::default(),
         file: Mutex::new(Ok(config.clone())),
         probes: Mutex::default(),
+        fresh: Mutex::default(),
         values: Mutex::default(),
         keys: Mutex::default(),
         book: CertificateBook::default(),

@@ -175,13 +175,23 @@ impl Backend {
         *self.door.lock().unwrap() = Door::Shut(Some(socket));
     }
 
-    fn shut(&self) {
+    /// Dials are refused, and open connections go on, until [`Backend::listen_again`].
+    pub async fn shut_door(&self) {
+        self.lock_door();
+        let socket = self.bound().await;
+        *self.door.lock().unwrap() = Door::Shut(Some(socket));
+    }
+
+    fn lock_door(&self) {
         let mut door = self.door.lock().unwrap();
         if let Door::Open(task) = &*door {
             task.abort();
             *door = Door::Shut(None);
         }
-        drop(door);
+    }
+
+    fn shut(&self) {
+        self.lock_door();
         self.cut_connections();
     }
 
@@ -193,6 +203,16 @@ impl Backend {
 
     /// Listens again on its port.
     pub async fn listen_again(&self) {
+        self.listen_with(self.tls.clone()).await;
+    }
+
+    /// Listens again on its port, with a certificate for another name.
+    pub async fn listen_as(&self, name: &str, site: &Site) {
+        let alpn: &[&[u8]] = if self.manner.http2 { &[b"h2"] } else { &[b"http/1.1"] };
+        self.listen_with(Some(site.authority.server(&[name], alpn, self.manner.mutual).into())).await;
+    }
+
+    async fn listen_with(&self, tls: Option<tokio_rustls::TlsAcceptor>) {
         let door = std::mem::replace(&mut *self.door.lock().unwrap(), Door::Shut(None));
         let socket = match door {
             Door::Open(task) => {
@@ -203,7 +223,7 @@ impl Backend {
             Door::Shut(None) => self.bound().await,
         };
         let listener = socket.listen(1024).unwrap();
-        let task = tokio::spawn(accept(listener, Arc::clone(&self.shared), self.tls.clone()));
+        let task = tokio::spawn(accept(listener, Arc::clone(&self.shared), tls));
         *self.door.lock().unwrap() = Door::Open(task);
     }
 
