@@ -6,7 +6,6 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 
 use super::failure::SendFailure;
@@ -16,6 +15,7 @@ use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
 use super::sender::Sender;
 use crate::model::{BackendId, Moment};
+use crate::wire::Response;
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
 const MOST_IDLE: usize = 512;

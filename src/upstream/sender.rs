@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -19,6 +18,7 @@ use super::h1;
 use super::metered::Metered;
 use super::outgoing::Outgoing;
 use crate::telemetry::{BackendStats, WorkerId};
+use crate::wire::Response;
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
@@ -97,8 +97,8 @@ where
             let error = failure.into_error();
             SendFailure { unsent: unwritten || is_disowned(&error), error: error.into() }
         })?;
-        let (parts, incoming) = response.into_parts();
-        Ok((Response::from_parts(parts, ()), Some(incoming)))
+        let Response { status, version, fields, body } = response.into();
+        Ok((Response { status, version, fields, body: () }, Some(body)))
     }
 
     /// A second handle on the same connection, while it has room for another stream.
@@ -177,7 +177,8 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 mod tests {
     use super::*;
     use crate::upstream::{Origin, Stream};
-    use http::{HeaderMap, Method, Uri};
+    use crate::wire::Fields;
+    use http::{Method, Uri};
     use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -195,9 +196,9 @@ mod tests {
                 method: &Method::POST,
                 target: Uri::from_static("http://backend/"),
                 origin: &Origin::of("backend"),
-                headers: &HeaderMap::new(),
+                fields: &Fields::default(),
                 own: &[],
-                also: Vec::new(),
+                also: Default::default(),
                 body: Full::new(Bytes::from_static(b"body")),
             };
             sender.send(request).await.unwrap_err()

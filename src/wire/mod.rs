@@ -4,8 +4,23 @@
 //! two ways is a way past one of them. So the bytes pass a reader here first, on the client's side (`server/`) and on the
 //! backends' (`upstream/`).
 
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `known` | names of fields that the gateway acts on |
+//! | `fields` | the fields of a head, where they were read |
+//! | `message` | a request and a response that have them |
+//! | `h1`, `h2` | the two protocols |
+
+mod fields;
 pub mod h1;
 pub mod h2;
+mod known;
+mod message;
+
+pub use fields::{Fields, write_line};
+pub use known::{Known, Set};
+pub use message::{Head, Request, Response};
 
 /// Most fields of a request's head. Servers take a hundred, as hyper and Kestrel do: the others are for what the gateway and
 /// the config of a backend add. A head that a client could fill up to the last would make a sound backend refuse what it gets.

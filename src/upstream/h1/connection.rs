@@ -6,8 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::header::UPGRADE;
-use http::{Method, Response};
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
@@ -18,6 +17,7 @@ use crate::upstream::counted::Counted;
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::{ExchangeError, SendFailure};
 use crate::upstream::outgoing::Outgoing;
+use crate::wire::{Known, Response};
 use crate::wire::h1::Asked;
 
 /// A connection to a backend, with at most one exchange on it.
@@ -122,7 +122,7 @@ where
         if self.is_closed() {
             return Err(SendFailure { error: ExchangeError::Closed, unsent: true });
         }
-        let upgrade = request.also.iter().any(|(name, _)| *name == UPGRADE);
+        let upgrade = request.set().has(Known::Upgrade);
         self.reading.ask(Asked { head: *request.method == Method::HEAD, upgrade });
         self.writing = Writing::of(request);
         let head = poll_fn(|cx| self.poll_head(cx)).await;

@@ -32,7 +32,7 @@ async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
 
 struct Sent {
     method: Method,
-    headers: HeaderMap,
+    fields: Fields,
     own: Vec<(HeaderName, HeaderValue)>,
     origin: Origin,
 }
@@ -44,7 +44,7 @@ impl Sent {
         };
         Self {
             method,
-            headers: headers.iter().map(field).collect(),
+            fields: headers.iter().map(field).collect::<HeaderMap>().into(),
             own: Vec::new(),
             origin: Origin::of("weu.example"),
         }
@@ -55,7 +55,7 @@ impl Sent {
             method: &self.method,
             target: Uri::from_static("/a?b=1"),
             origin: &self.origin,
-            headers: &self.headers,
+            fields: &self.fields,
             own: &self.own,
             also: vec![(HeaderName::from_static("botgate-epoch"), HeaderValue::from_static("7"))],
             body,

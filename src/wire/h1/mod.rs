@@ -28,7 +28,7 @@ mod fields;
 mod gate;
 mod heading;
 mod lines;
-mod names;
+pub(in crate::wire) mod names;
 mod reader;
 mod request;
 mod start;
