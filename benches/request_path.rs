@@ -1,6 +1,6 @@
 //! What the request path does for every request, in nanoseconds: `cargo bench --features fuzzing --bench request_path`. How
 //! many instructions and allocations all of it takes, `benches/instructions/run` counts.
-#![allow(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use botgate::ledger::{ActivityId, Answer, Entry, Ledger, Need};
 use botgate::model::Moment;
 use botgate::proxy::fuzzing::{Waiting, client, prepare_request, prepare_response};
 use botgate::snapshot::{Route, RouteTable, Snapshot, SnapshotCell};
-use botgate::wire::h1::{Asked, Gate, Limits, Reader};
+use botgate::wire::h1::{Asked, Gate, Limits, Part, RequestReader, ResponseReader};
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 
 /// A table of `count` routes: ten paths on each host.
 fn table(count: usize) -> RouteTable {
@@ -127,7 +128,24 @@ fn waits(c: &mut Criterion) {
     group.finish();
 }
 
-/// What the strict reader costs: a request as a channel sends it, and a body that it only counts.
+/// Makes the request of these bytes, and goes through its body.
+fn request(heads: &mut RequestReader, bytes: &Bytes) -> Request<()> {
+    let mut passed = heads.read(bytes).unwrap().unwrap();
+    let head = heads.finish(&bytes.slice(..passed)).unwrap();
+    let mut body = head.body.unwrap();
+    while !body.has_ended() {
+        let (Part::Content(length) | Part::Framing(length) | Part::End(length, _)) =
+            body.next(&bytes[passed..]).unwrap()
+        else {
+            panic!("the body has no end")
+        };
+        passed += length;
+    }
+    assert_eq!(passed, bytes.len());
+    head.request
+}
+
+/// What the strict readers cost: a request as a channel sends it, with its body, and a small response.
 fn reader(c: &mut Criterion) {
     let limits = Limits { head: 32 * 1024, fields: 100 };
     let fields: String = [
@@ -148,22 +166,21 @@ fn reader(c: &mut Criterion) {
     let post = [head("Content-Length: 1024"), vec![b'x'; 1024]].concat();
     let chunks =
         [head("Transfer-Encoding: chunked"), b"400\r\n".to_vec(), vec![b'x'; 1024], b"\r\n0\r\n\r\n".to_vec()].concat();
-    for (what, bytes) in [("1 KiB by length", &post), ("1 KiB in a chunk", &chunks)] {
-        let mut gate = Gate::new(Reader::requests(limits));
-        let name = format!("strict HTTP/1 reader: head of {} bytes, {what}", bytes.len() - 1024);
-        c.bench_function(&name, |b| b.iter(|| gate.take(black_box(bytes))));
+    for (what, bytes) in [("1 KiB by length", post), ("1 KiB in a chunk", chunks)] {
+        let (mut heads, bytes) = (RequestReader::new(limits), Bytes::from(bytes));
+        let length = bytes.len() - bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() - 4;
+        let name = format!("strict HTTP/1 reader: a request of a head of {} bytes, {what}", bytes.len() - length);
+        c.bench_function(&name, |b| b.iter(|| request(&mut heads, black_box(&bytes))));
+        if what == "1 KiB by length" {
+            c.bench_function("the same, its head in two parts", |b| {
+                b.iter(|| {
+                    assert_eq!(heads.read(black_box(&bytes[..300])), Ok(None));
+                    request(&mut heads, black_box(&bytes))
+                });
+            });
+        }
     }
-    let (first, second) = post.split_at(300);
-    let mut gate = Gate::new(Reader::requests(limits));
-    c.bench_function("the same, its head in two parts", |b| {
-        b.iter(|| {
-            gate.take(black_box(first));
-            gate.take(black_box(second));
-            let ready = gate.ready().len();
-            gate.passed(ready);
-        });
-    });
-    let mut answers = Gate::new(Reader::responses(limits));
+    let mut answers = Gate::new(ResponseReader::new(limits));
     let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Sun, 22 Nov 2026 12:00:00 GMT\r\ncontent-length: 2\r\n\r\n{}";
     c.bench_function("strict HTTP/1 reader: a small response", |b| {
         b.iter(|| {

@@ -196,18 +196,16 @@ fn respond(
     }
     let version = response.version();
     prepare_response(response.headers_mut(), version, &exchange.request_id);
-    let (mut parts, incoming) = response.into_parts();
-    // The version of this side of the connection is hyper's business.
-    parts.version = http::Version::default();
-    let body = ResponseBody::relay(Relay {
-        incoming,
-        request_body: exchange.body.take(),
-        flight,
-        stream_timeout: target.pool().config.stream_timeout,
-        wait: None,
-        record: None,
-    });
-    Response::from_parts(parts, body)
+    response.map(|incoming| {
+        ResponseBody::relay(Relay {
+            incoming,
+            request_body: exchange.body.take(),
+            flight,
+            stream_timeout: target.pool().config.stream_timeout,
+            wait: None,
+            record: None,
+        })
+    })
 }
 
 /// Reads the rest of a response that nobody will see, so that its connection can carry the next request.

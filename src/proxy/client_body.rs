@@ -5,10 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use super::client_upgrade::ClientUpgrade;
 use super::http2_body::Http2Body;
@@ -22,8 +19,6 @@ pub enum ClientBody {
     Http1(Http1Body),
     /// It comes over an HTTP/2 connection.
     Http2(Http2Body),
-    /// hyper reads it.
-    Hyper(Incoming),
 }
 
 /// Why the body of a request ends before its end: its client went away, or broke its framing.
@@ -73,18 +68,11 @@ impl Drop for Http1Body {
 
 impl ClientBody {
     /// The client's side of the tunnel that the request asked for; none where there can be none.
-    pub fn upgrade(&self, extensions: &mut Extensions) -> Option<ClientUpgrade> {
+    pub fn upgrade(&self) -> Option<ClientUpgrade> {
         match self {
             Self::Http1(body) => body.source.upgrade(body.request),
-            Self::Hyper(_) => extensions.remove::<OnUpgrade>().map(ClientUpgrade::hyper),
             Self::Http2(_) | Self::Empty => None,
         }
-    }
-}
-
-impl From<Incoming> for ClientBody {
-    fn from(body: Incoming) -> Self {
-        Self::Hyper(body)
     }
 }
 
@@ -97,9 +85,6 @@ impl Body for ClientBody {
             Self::Empty => Poll::Ready(None),
             Self::Http1(body) => body.source.poll_part(body.request, cx),
             Self::Http2(body) => body.poll_frame(cx),
-            Self::Hyper(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|_| BrokenBody)))
-            }
         }
     }
 
@@ -108,7 +93,6 @@ impl Body for ClientBody {
             Self::Empty => true,
             Self::Http1(body) => body.source.has_ended(body.request),
             Self::Http2(body) => body.is_end_stream(),
-            Self::Hyper(body) => body.is_end_stream(),
         }
     }
 
@@ -117,7 +101,6 @@ impl Body for ClientBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Http1(body) => body.source.size_hint(body.request),
             Self::Http2(body) => body.size_hint(),
-            Self::Hyper(body) => body.size_hint(),
         }
     }
 }

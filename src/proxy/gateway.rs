@@ -209,10 +209,7 @@ impl Gateway {
         received: Moment,
     ) -> Exchange {
         let pool = &admitted.pool.get().config;
-        let upgrade = head::upgrade(&parts, survey).cloned().map(|protocol| {
-            let on = body.upgrade(&mut parts.extensions);
-            (protocol, on)
-        });
+        let upgrade = head::upgrade(&parts, survey).cloned().map(|protocol| (protocol, body.upgrade()));
         let te = survey.get(Field::Te, &parts.headers);
         let wants_trailers = te.is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
         let request_id = prepare_request(&mut parts.headers, survey, client, &admitted.origin, parts.version);

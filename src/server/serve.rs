@@ -10,7 +10,7 @@ use http_body::Body;
 
 use crate::proxy::{Client, ClientBody};
 
-/// Any error, as hyper takes it.
+/// Why the body of a response ends before its end, whoever makes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers requests on one worker. Cloned per connection, so a clone is a reference count or two.

@@ -12,7 +12,7 @@ use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Stream;
-use crate::wire::h1::{Asked, Gate, Limits, Reader, Stop};
+use crate::wire::h1::{Asked, Gate, Limits, ResponseReader, Stop};
 
 /// How large the head of a response may be; hyper takes as many fields.
 const LIMITS: Limits = Limits { head: 64 * 1024, fields: 100 };
@@ -50,7 +50,7 @@ pub struct Strict {
 impl Strict {
     /// Reads responses to what is asked by way of `questions`.
     pub fn new(stream: Stream, questions: Questions) -> Self {
-        Self { stream, gate: Gate::new(Reader::responses(LIMITS)), questions, known: 0 }
+        Self { stream, gate: Gate::new(ResponseReader::new(LIMITS)), questions, known: 0 }
     }
 }
 

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream of bytes in both directions.
@@ -15,29 +13,15 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
 
 /// One end of a tunnel.
-pub struct End(Kind);
-
-enum Kind {
-    Own { ahead: Bytes, io: Box<dyn ByteStream> },
-    Hyper(TokioIo<Upgraded>),
+pub struct End {
+    ahead: Bytes,
+    io: Box<dyn ByteStream>,
 }
 
 impl End {
     /// A connection, and what was read of it beyond the last of its HTTP.
     pub fn new(io: Box<dyn ByteStream>, ahead: Bytes) -> Self {
-        Self(Kind::Own { ahead, io })
-    }
-
-    /// hyper's.
-    pub(in crate::proxy) fn hyper(io: Upgraded) -> Self {
-        Self(Kind::Hyper(TokioIo::new(io)))
-    }
-
-    fn io(&mut self) -> Pin<&mut dyn ByteStream> {
-        match &mut self.0 {
-            Kind::Own { io, .. } => Pin::new(&mut **io),
-            Kind::Hyper(io) => Pin::new(io),
-        }
+        Self { ahead, io }
     }
 }
 
@@ -49,33 +33,31 @@ impl fmt::Debug for End {
 
 impl AsyncRead for End {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Kind::Own { ahead, .. } = &mut self.0
-            && !ahead.is_empty()
-        {
-            let length = ahead.len().min(buffer.remaining());
-            buffer.put_slice(&ahead[..length]);
-            ahead.advance(length);
-            if ahead.is_empty() {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+            if self.ahead.is_empty() {
                 // What it shared its memory with need not be kept for as long as the tunnel lasts.
-                *ahead = Bytes::new();
+                self.ahead = Bytes::new();
             }
             return Poll::Ready(Ok(()));
         }
-        self.io().poll_read(cx, buffer)
+        Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for End {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.io().poll_write(cx, bytes)
+        Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
 use crate::wire::Response;
-use crate::wire::h1::{Asked, Fault, Limits, Reader, Rest, Step, Stop};
+use crate::wire::h1::{Asked, Fault, Limits, ResponseReader, Rest, Step, Stop};
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ const APPETITE: (usize, usize) = (4 * 1024, 64 * 1024);
 /// What is read of a response.
 #[derive(Debug)]
 pub(super) struct Reading {
-    reader: Reader,
+    reader: ResponseReader,
     /// Bytes that came and are yet to be passed on; not allocated while there are none.
     buffer: BytesMut,
     /// Bytes to read next.
@@ -49,7 +49,7 @@ impl Reading {
     /// Nothing was asked yet.
     pub(super) fn new() -> Self {
         Self {
-            reader: Reader::responses(LIMITS).telling(),
+            reader: ResponseReader::new(LIMITS).telling(),
             buffer: BytesMut::new(),
             appetite: APPETITE.0,
             next: None,
@@ -219,7 +219,5 @@ impl Reading {
 const fn malformed(stop: Stop) -> ExchangeError {
     match stop {
         Stop::Head(fault) | Stop::Body(fault) => ExchangeError::Malformed(fault),
-        // Only requests ask for one.
-        Stop::Upgrade => ExchangeError::Closed,
     }
 }

@@ -1,4 +1,4 @@
-//! A body by length or in chunks (RFC 9112, sections 6 and 7), told apart from its framing.
+//! The body of a request, by length or in chunks (RFC 9112, sections 6 and 7), told apart from its framing.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,8 +1,9 @@
 //! Field lines, and what they say about the length of the body that follows.
 
+use http::Version;
+
 use super::fault::Fault;
 use super::lines::{CAPITAL, NONE, tchar};
-use super::start::Version;
 
 /// Name and value of a field line; the value with the white space around it. And whether its name has capitals.
 pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8], bool), Fault> {
@@ -67,7 +68,7 @@ impl Framing {
 impl Framing {
     /// Whether another message may follow on the connection (RFC 9112, section 9.3).
     pub(super) fn is_persistent(&self, version: Version) -> bool {
-        !self.close && (version == Version::Http11 || self.keep_alive)
+        !self.close && (version == Version::HTTP_11 || self.keep_alive)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::reader::{Asked, Reader, Stop};
+use super::response::{Asked, ResponseReader, Stop};
 
-/// A [`Reader`] with the bytes that it does not let pass yet: at most one head or line of framing, and what came with it.
+/// A [`ResponseReader`] with the bytes that it does not let pass yet: at most one head or line of framing, and what came with it.
 #[derive(Debug)]
 pub struct Gate {
-    reader: Reader,
+    reader: ResponseReader,
     held: BytesMut,
     /// How many of the bytes held may pass.
     ready: usize,
@@ -16,7 +16,7 @@ pub struct Gate {
 
 impl Gate {
     /// Nothing has come yet.
-    pub fn new(reader: Reader) -> Self {
+    pub fn new(reader: ResponseReader) -> Self {
         Self { reader, held: BytesMut::new(), ready: 0, stop: None }
     }
 
@@ -30,7 +30,8 @@ impl Gate {
         }
         let read = self.reader.read(fresh);
         self.stop = read.stop;
-        if self.keeps() {
+        // Nothing passes any more after a fault.
+        if self.stop.is_none() {
             self.held.extend_from_slice(&fresh[read.passed..]);
         }
         read.passed
@@ -40,14 +41,9 @@ impl Gate {
         let read = self.reader.read(&self.held[self.ready..]);
         self.ready += read.passed;
         self.stop = read.stop;
-        if !self.keeps() {
+        if self.stop.is_some() {
             self.held.truncate(self.ready);
         }
-    }
-
-    /// Whether what does not pass now may pass later: nothing does after a fault.
-    const fn keeps(&self) -> bool {
-        matches!(self.stop, None | Some(Stop::Upgrade))
     }
 
     /// Bytes held that may pass.
@@ -75,20 +71,13 @@ impl Gate {
         self.held.len()
     }
 
-    /// [`Reader::heads`].
+    /// [`ResponseReader::heads`].
     pub const fn heads(&self) -> u64 {
         self.reader.heads()
     }
 
-    /// [`Reader::asked`].
+    /// [`ResponseReader::asked`].
     pub fn asked(&mut self, request: Asked) {
         self.reader.asked(request);
-    }
-
-    /// [`Reader::answered`]: what is held is looked at again.
-    pub fn answered(&mut self, switched: bool) {
-        self.reader.answered(switched);
-        self.stop = None;
-        self.look();
     }
 }

@@ -1,15 +1,15 @@
 //! What stands where in a head. The pass that judges a head finds it, so that nobody has to read it a second time.
 
 use bytes::BytesMut;
+use http::Version;
 
-use super::start::Version;
 use crate::wire::Fields;
 use crate::wire::fields::Line;
 
 /// Fields of a usual head: room that is made at once.
 pub(super) const USUAL: usize = 16;
 
-/// The last head, or trailer section, that a [`Reader`](super::Reader) let pass.
+/// The last head, or trailer section, that a [`ResponseReader`](super::ResponseReader) let pass.
 #[derive(Debug)]
 pub struct Heading {
     pub(super) version: Version,
@@ -20,20 +20,17 @@ pub struct Heading {
 
 impl Default for Heading {
     fn default() -> Self {
-        Self { version: Version::Http11, status: 0, persistent: false, fields: Vec::new() }
+        Self { version: Version::HTTP_11, status: 0, persistent: false, fields: Vec::new() }
     }
 }
 
 impl Heading {
     /// HTTP/1.0 or HTTP/1.1.
-    pub const fn version(&self) -> http::Version {
-        match self.version {
-            Version::Http10 => http::Version::HTTP_10,
-            Version::Http11 => http::Version::HTTP_11,
-        }
+    pub const fn version(&self) -> Version {
+        self.version
     }
 
-    /// The status of a response, 100 to 999; 0 for a request.
+    /// The status, 100 to 999.
     pub const fn status(&self) -> u16 {
         self.status
     }

@@ -1,24 +1,28 @@
 //! HTTP/1 as it may be (RFC 9112), and nothing besides.
 //!
-//! A [`Reader`] follows the messages of one direction of a connection: heads, bodies by length or in chunks, trailers, the
-//! next head. It says how many bytes may be passed on, and stops before the message, or the part of a body, that breaks a
-//! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
-//! they come. A [`Gate`] keeps what may not pass yet. Who wants the messages, and not only their bytes, asks for one
-//! [`Step`] after the other; what a head says is in its [`Heading`].
+//! Requests: a [`RequestReader`] checks a head while it comes in, and makes the request of it when it is whole; a
+//! [`BodyReader`] tells what follows apart from its framing.
+//!
+//! Responses: a [`ResponseReader`] follows them: heads, bodies by length, in chunks or up to the end of the connection, trailers. It
+//! says how many bytes may be passed on, and stops before the response, or the part of a body, that breaks a rule. A head, a
+//! line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as they come. Who wants
+//! the responses themselves asks for one [`Step`] after the other; what a head says is in its [`Heading`]. Who has a library
+//! read them lets it see what passes a [`Gate`], which keeps what may not pass yet.
 //!
 //! | file | its one idea |
 //! |---|---|
 //! | `fault` | what can be wrong, and what is said about it |
+//! | `limits` | how large a head may be |
 //! | `lines` | lines that end in CR LF and hold no control character |
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `names` | names of fields, as they were read before |
 //! | `chunks` | lines of chunk framing; trailers |
 //! | `request` | the head of a request, read once and made into one |
-//! | `body` | a body, told apart from its framing |
-//! | `heading` | what a head says, and where |
-//! | `step` | what a reader lets pass |
-//! | `reader` | the state machine |
+//! | `body` | the body of a request, told apart from its framing |
+//! | `heading` | what the head of a response says, and where |
+//! | `step` | what a reader lets pass of a response |
+//! | `response` | the state machine of responses |
 //! | `gate` | bytes in, bytes out, and what is held between |
 
 mod body;
@@ -27,10 +31,11 @@ mod fault;
 mod fields;
 mod gate;
 mod heading;
+mod limits;
 mod lines;
 pub(in crate::wire) mod names;
-mod reader;
 mod request;
+mod response;
 mod start;
 mod step;
 #[cfg(test)]
@@ -40,6 +45,7 @@ pub use body::{BodyReader, Part};
 pub use fault::Fault;
 pub use gate::Gate;
 pub use heading::Heading;
-pub use reader::{Asked, Limits, Read, Reader, Stop};
+pub use limits::Limits;
 pub use request::{RequestHead, RequestReader};
+pub use response::{Asked, Read, ResponseReader, Stop};
 pub use step::{Rest, Step};

@@ -7,8 +7,8 @@ use super::body::BodyReader;
 use super::fault::Fault;
 use super::fields::{Framing, split};
 use super::heading::USUAL;
+use super::limits::Limits;
 use super::lines::Lines;
-use super::reader::Limits;
 use super::start::{RequestLine, request_line};
 use crate::wire::fields::Line;
 use crate::wire::{Fields, Head, Known};
@@ -121,7 +121,7 @@ impl RequestReader {
         Ok(RequestHead {
             head: Head { method, uri, version, fields },
             body,
-            keeps: !framing.close && (http11 || framing.keep_alive),
+            keeps: framing.is_persistent(line.version),
             expects: expects && http11,
             upgrade: framing.upgrade && http11,
             trailers,

@@ -1,21 +1,16 @@
 //! Request line and status line.
 
+use http::Version;
+
 use super::fault::Fault;
 use super::lines::is_tchar;
-
-/// HTTP/1.0 or HTTP/1.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    Http10,
-    Http11,
-}
 
 /// A request line: the lengths of its method and its target, one space behind it, and the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequestLine {
     pub(super) method: usize,
     pub(super) target: usize,
-    pub(super) version: http::Version,
+    pub(super) version: Version,
 }
 
 /// `method SP target SP version` (RFC 9112, section 3), with one space each.
@@ -40,7 +35,6 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
         }
         _ => Fault::RequestLine,
     })?;
-    let version = if version == Version::Http10 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
     Ok(RequestLine { method, target, version })
 }
 
@@ -59,8 +53,8 @@ pub(super) fn status_line(line: &[u8]) -> Result<(Version, u16), Fault> {
 
 fn version(text: &[u8]) -> Option<Version> {
     match text {
-        b"HTTP/1.1" => Some(Version::Http11),
-        b"HTTP/1.0" => Some(Version::Http10),
+        b"HTTP/1.1" => Some(Version::HTTP_11),
+        b"HTTP/1.0" => Some(Version::HTTP_10),
         _ => None,
     }
 }
@@ -71,9 +65,9 @@ mod tests {
 
     #[test]
     fn a_request_line_has_three_parts_and_two_spaces() {
-        let parts = RequestLine { method: 3, target: 1, version: http::Version::HTTP_11 };
+        let parts = RequestLine { method: 3, target: 1, version: Version::HTTP_11 };
         assert_eq!(request_line(b"GET / HTTP/1.1"), Ok(parts));
-        assert_eq!(request_line(b"M-SEARCH * HTTP/1.0").unwrap().version, http::Version::HTTP_10);
+        assert_eq!(request_line(b"M-SEARCH * HTTP/1.0").unwrap().version, Version::HTTP_10);
         for (line, fault) in [
             ("GET  / HTTP/1.1", Fault::RequestLine),
             ("GET /  HTTP/1.1", Fault::RequestLine),
@@ -99,9 +93,9 @@ mod tests {
 
     #[test]
     fn a_status_line_has_a_version_and_three_digits() {
-        assert_eq!(status_line(b"HTTP/1.1 200 OK"), Ok((Version::Http11, 200)));
-        assert_eq!(status_line(b"HTTP/1.0 404"), Ok((Version::Http10, 404)));
-        assert_eq!(status_line(b"HTTP/1.1 599 "), Ok((Version::Http11, 599)));
+        assert_eq!(status_line(b"HTTP/1.1 200 OK"), Ok((Version::HTTP_11, 200)));
+        assert_eq!(status_line(b"HTTP/1.0 404"), Ok((Version::HTTP_10, 404)));
+        assert_eq!(status_line(b"HTTP/1.1 599 "), Ok((Version::HTTP_11, 599)));
         for line in [
             "HTTP/1.1 20 OK",
             "HTTP/1.1 2000",

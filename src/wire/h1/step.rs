@@ -18,7 +18,7 @@ pub enum Step {
 /// What is to come of a message whose head has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// Nothing: it is over, or another protocol follows it.
+    /// Nothing: it is over.
     Nothing,
     /// So many bytes.
     Length(u64),

@@ -278,9 +278,8 @@ async fn an_upgrade_takes_the_socket_and_what_was_sent_ahead_and_another_answer_
     let ask = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
     let switches = Rc::new(RefCell::new(None));
     let slot = switches.clone();
-    let switch = move |mut request: Request<ClientBody>| {
-        let extensions = &mut std::mem::take(request.extensions_mut());
-        *slot.borrow_mut() = request.body().upgrade(extensions);
+    let switch = move |request: Request<ClientBody>| {
+        *slot.borrow_mut() = request.body().upgrade();
         async {
             let mut answer = Response::new(Empty::new().map_err(BoxError::from).boxed_unsync());
             *answer.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;

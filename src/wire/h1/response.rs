@@ -1,25 +1,19 @@
-//! The state machine: where in which message a connection is.
+//! The state machine of responses: where in which of them a connection is.
+
+use http::Version;
 
 use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
 use super::fault::Fault;
 use super::fields::{Framing, split};
 use super::heading::Heading;
+use super::limits::Limits;
 use super::lines::Lines;
-use super::start::{Version, request_line, status_line};
+use super::start::status_line;
 use super::step::{Rest, Step};
 use crate::wire::fields::Line;
 
 /// Interim responses (1xx) that one request may have.
 const MOST_INTERIMS: u32 = 16;
-
-/// How large a head may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a head, its empty line included.
-    pub head: usize,
-    /// Fields of a head.
-    pub fields: usize,
-}
 
 /// What a request is that a response answers: its body depends on it (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,32 +36,26 @@ pub struct Read {
 /// Why a reader stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The head that comes next breaks a rule; nothing of it was passed. It is number [`Reader::heads`] + 1 of the connection.
+    /// The head that comes next breaks a rule; nothing of it was passed. It is number [`ResponseReader::heads`] + 1 of the
+    /// connection.
     Head(Fault),
     /// The body of the last head breaks a rule.
     Body(Fault),
-    /// The last request asked for an upgrade: what its answer is decides what follows ([`Reader::answered`]).
-    Upgrade,
 }
 
-/// Follows the messages of one direction of a connection.
+/// Follows the responses of a connection.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ResponseReader {
     limits: Limits,
     state: State,
     lines: Lines,
     heads: u64,
-    role: Role,
+    /// The request that is yet to be answered.
+    asked: Option<Asked>,
+    /// Interim responses that it had.
+    interims: u32,
     /// What the last head said; none where nobody asks.
     heading: Option<Heading>,
-}
-
-#[derive(Debug)]
-enum Role {
-    /// Reads requests.
-    Server,
-    /// Reads responses.
-    Client { asked: Option<Asked>, interims: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,15 +63,15 @@ enum State {
     /// Between two messages, or within the lines of a head.
     Head(Head),
     /// Within a body, so many bytes before its end.
-    Length { left: u64, upgrade: bool },
+    Length { left: u64 },
     /// Before the line that begins a chunk, or within it.
-    ChunkLine { extensions: usize, upgrade: bool },
+    ChunkLine { extensions: usize },
     /// Within a chunk, so many bytes before its end.
-    Chunk { left: u64, extensions: usize, upgrade: bool },
+    Chunk { left: u64, extensions: usize },
     /// Before the CR LF that ends a chunk.
-    ChunkEnd { extensions: usize, upgrade: bool },
+    ChunkEnd { extensions: usize },
     /// After the last chunk.
-    Trailers { count: usize, upgrade: bool },
+    Trailers { count: usize },
     /// Within a body that the end of the connection ends, or in another protocol: everything passes.
     Open,
     /// It stopped.
@@ -92,8 +80,6 @@ enum State {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
-    /// Whether an empty line came first.
-    blank: bool,
     start: Option<Start>,
     fields: usize,
     framing: Framing,
@@ -102,31 +88,29 @@ struct Head {
 #[derive(Clone, Copy, Debug)]
 struct Start {
     version: Version,
-    /// Of a response; 0 for a request.
     status: u16,
 }
 
-impl Reader {
-    /// Reads the requests of a client.
-    pub fn requests(limits: Limits) -> Self {
-        Self::new(limits, Role::Server)
+impl ResponseReader {
+    /// Nothing was asked yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: State::Head(Head::default()),
+            lines: Lines::default(),
+            heads: 0,
+            asked: None,
+            interims: 0,
+            heading: None,
+        }
     }
 
-    /// Reads the responses of a backend.
-    pub fn responses(limits: Limits) -> Self {
-        Self::new(limits, Role::Client { asked: None, interims: 0 })
-    }
-
-    fn new(limits: Limits, role: Role) -> Self {
-        Self { limits, state: State::Head(Head::default()), lines: Lines::default(), heads: 0, role, heading: None }
-    }
-
-    /// The same; what each head says is found in [`Reader::heading`].
+    /// The same; what each head says is found in [`ResponseReader::heading`].
     pub fn telling(self) -> Self {
         Self { heading: Some(Heading::default()), ..self }
     }
 
-    /// What the head, or the trailer section, that passed last says; none unless this reader is [`Reader::telling`].
+    /// What the head, or the trailer section, that passed last says; none unless this reader is [`ResponseReader::telling`].
     pub const fn heading(&self) -> Option<&Heading> {
         self.heading.as_ref()
     }
@@ -140,7 +124,7 @@ impl Reader {
     pub const fn rest(&self) -> Rest {
         match self.state {
             State::Head(_) | State::Stopped(_) => Rest::Nothing,
-            State::Length { left, .. } => Rest::Length(left),
+            State::Length { left } => Rest::Length(left),
             State::Open => Rest::All,
             State::ChunkLine { .. } | State::Chunk { .. } | State::ChunkEnd { .. } | State::Trailers { .. } => {
                 Rest::Chunks
@@ -150,17 +134,7 @@ impl Reader {
 
     /// A request was sent: one final response may come. Without it any byte is a fault.
     pub fn asked(&mut self, request: Asked) {
-        if let Role::Client { asked, interims } = &mut self.role {
-            (*asked, *interims) = (Some(request), 0);
-        }
-    }
-
-    /// The request that asked for an upgrade was answered: with 101, then another protocol follows, or with another status,
-    /// then the next request does.
-    pub fn answered(&mut self, switched: bool) {
-        if matches!(self.state, State::Stopped(Stop::Upgrade)) {
-            self.state = if switched { State::Open } else { State::Head(Head::default()) };
-        }
+        (self.asked, self.interims) = (Some(request), 0);
     }
 
     /// Heads passed so far, those of interim responses included.
@@ -205,60 +179,41 @@ impl Reader {
     fn step(&mut self, rest: &[u8]) -> Result<Step, Fault> {
         match self.state {
             State::Head(head) => self.head(rest, head),
-            State::Length { left, upgrade } => {
+            State::Length { left } => {
                 let (now, left) = of(left, rest);
-                self.state = if left == 0 { after(upgrade) } else { State::Length { left, upgrade } };
+                self.state = if left == 0 { State::Head(Head::default()) } else { State::Length { left } };
                 Ok(Step::Data(now))
             }
-            State::ChunkLine { extensions, upgrade } => self.chunk_line(rest, extensions, upgrade),
-            State::Chunk { left, extensions, upgrade } => {
+            State::ChunkLine { extensions } => self.chunk_line(rest, extensions),
+            State::Chunk { left, extensions } => {
                 let (now, left) = of(left, rest);
-                self.state = match left {
-                    0 => State::ChunkEnd { extensions, upgrade },
-                    _ => State::Chunk { left, extensions, upgrade },
-                };
+                self.state = if left == 0 { State::ChunkEnd { extensions } } else { State::Chunk { left, extensions } };
                 Ok(Step::Data(now))
             }
-            State::ChunkEnd { extensions, upgrade } => match rest {
+            State::ChunkEnd { extensions } => match rest {
                 [b'\r', b'\n', ..] => {
-                    self.state = State::ChunkLine { extensions, upgrade };
+                    self.state = State::ChunkLine { extensions };
                     Ok(Step::Framing(2))
                 }
                 [b'\r'] => Ok(Step::More),
                 _ => Err(Fault::ChunkEnd),
             },
-            State::Trailers { count, upgrade } => self.trailers(rest, count, upgrade),
+            State::Trailers { count } => self.trailers(rest, count),
             State::Open | State::Stopped(_) => Ok(Step::Data(rest.len())),
         }
     }
 
     /// Lines of a head; it passes as a whole.
     fn head(&mut self, rest: &[u8], mut head: Head) -> Result<Step, Fault> {
-        if matches!(self.role, Role::Client { asked: None, .. }) {
+        if self.asked.is_none() {
             return Err(Fault::Unsolicited);
         }
-        let too_large = |head: &Head| match (head.start, &self.role) {
-            (None, Role::Server) => Fault::TargetTooLong,
-            _ => Fault::HeadTooLarge,
-        };
         let fits = &rest[..rest.len().min(self.limits.head)];
         while let Some(line) = self.lines.next(fits)? {
             let (from, line) = (line.start, &rest[line]);
             let Some(start) = head.start else {
-                if line.is_empty() && matches!(self.role, Role::Server) {
-                    // One is forgiven (RFC 9112, section 2.2).
-                    if std::mem::replace(&mut head.blank, true) {
-                        return Err(Fault::BlankLines);
-                    }
-                    continue;
-                }
-                head.start = Some(match self.role {
-                    Role::Server => {
-                        let http10 = request_line(line)?.version == http::Version::HTTP_10;
-                        Start { version: if http10 { Version::Http10 } else { Version::Http11 }, status: 0 }
-                    }
-                    Role::Client { .. } => status_line(line).map(|(version, status)| Start { version, status })?,
-                });
+                let (version, status) = status_line(line)?;
+                head.start = Some(Start { version, status });
                 if let Some(heading) = &mut self.heading {
                     heading.fields.clear();
                 }
@@ -286,7 +241,7 @@ impl Reader {
             }
         }
         if rest.len() > self.limits.head {
-            return Err(too_large(&head));
+            return Err(Fault::HeadTooLarge);
         }
         self.state = State::Head(head);
         Ok(Step::More)
@@ -294,44 +249,43 @@ impl Reader {
 
     /// What follows a head (RFC 9112, section 6.3).
     fn after_head(&mut self, start: Start, framing: Framing) -> Result<State, Fault> {
-        if framing.chunked && start.version == Version::Http10 {
+        if framing.chunked && start.version == Version::HTTP_10 {
             return Err(Fault::CodingTooOld);
         }
-        let Role::Client { asked, interims } = &mut self.role else {
-            let upgrade = framing.upgrade && start.version == Version::Http11;
-            return Ok(body(framing, upgrade).unwrap_or_else(|| after(upgrade)));
-        };
+        let over = State::Head(Head::default());
         if start.status == 101 {
-            let upgrade = asked.take().is_some_and(|asked| asked.upgrade);
+            let upgrade = self.asked.take().is_some_and(|asked| asked.upgrade);
             return if upgrade { Ok(State::Open) } else { Err(Fault::Switch) };
         }
         if start.status < 200 {
-            *interims += 1;
-            return if *interims > MOST_INTERIMS { Err(Fault::Interims) } else { Ok(after(false)) };
+            self.interims += 1;
+            return if self.interims > MOST_INTERIMS { Err(Fault::Interims) } else { Ok(over) };
         }
-        let asked = asked.take().unwrap_or_default();
-        if asked.head || matches!(start.status, 204 | 304) {
-            return Ok(after(false));
-        }
-        let ended = framing.length == Some(0);
-        Ok(body(framing, false).unwrap_or(if ended { after(false) } else { State::Open }))
+        let asked = self.asked.take().unwrap_or_default();
+        Ok(match framing.length {
+            _ if asked.head || matches!(start.status, 204 | 304) => over,
+            _ if framing.chunked => State::ChunkLine { extensions: 0 },
+            Some(0) => over,
+            Some(left) => State::Length { left },
+            None => State::Open,
+        })
     }
 
-    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize, upgrade: bool) -> Result<Step, Fault> {
+    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize) -> Result<Step, Fault> {
         let Some(line) = self.lines.next(&rest[..rest.len().min(MOST_LINE)])? else {
             return if rest.len() > MOST_LINE { Err(Fault::ChunkExtension) } else { Ok(Step::More) };
         };
         let passed = self.lines.start();
         self.lines = Lines::default();
         self.state = match size(&rest[line], &mut extensions)? {
-            0 => State::Trailers { count: 0, upgrade },
-            left => State::Chunk { left, extensions, upgrade },
+            0 => State::Trailers { count: 0 },
+            left => State::Chunk { left, extensions },
         };
         Ok(Step::Framing(passed))
     }
 
     /// The lines of a trailer section; it passes as a whole.
-    fn trailers(&mut self, rest: &[u8], mut count: usize, upgrade: bool) -> Result<Step, Fault> {
+    fn trailers(&mut self, rest: &[u8], mut count: usize) -> Result<Step, Fault> {
         let fits = &rest[..rest.len().min(MOST_TRAILER_BYTES)];
         if let Some(heading) = self.heading.as_mut().filter(|_| count == 0) {
             heading.fields.clear();
@@ -340,7 +294,7 @@ impl Reader {
             if line.is_empty() {
                 let passed = self.lines.start();
                 self.lines = Lines::default();
-                self.state = after(upgrade);
+                self.state = State::Head(Head::default());
                 return Ok(Step::Trailers(passed));
             }
             count += 1;
@@ -359,7 +313,7 @@ impl Reader {
         if rest.len() > MOST_TRAILER_BYTES {
             return Err(Fault::TooManyTrailers);
         }
-        self.state = State::Trailers { count, upgrade };
+        self.state = State::Trailers { count };
         Ok(Step::More)
     }
 }
@@ -368,18 +322,4 @@ impl Reader {
 fn of(left: u64, rest: &[u8]) -> (usize, u64) {
     let now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
     (now, left - now as u64)
-}
-
-/// The body that the framing fields announce; none without one.
-fn body(framing: Framing, upgrade: bool) -> Option<State> {
-    match framing.length {
-        _ if framing.chunked => Some(State::ChunkLine { extensions: 0, upgrade }),
-        Some(left @ 1..) => Some(State::Length { left, upgrade }),
-        _ => None,
-    }
-}
-
-/// What follows a message.
-fn after(upgrade: bool) -> State {
-    if upgrade { State::Stopped(Stop::Upgrade) } else { State::Head(Head::default()) }
 }
