@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt;
 
 use super::attempt::{Answer, Failed, Manner, attempt};
@@ -23,6 +23,7 @@ use crate::config::EvidenceConfig;
 use crate::model::{EvidenceKind, Fate};
 use crate::steering::Rounds;
 use crate::telemetry::Counter;
+use crate::wire::Response;
 
 /// Most bytes read of a refused response so that its connection can be used again.
 const MOST_DRAINED: usize = 64 * 1024;
@@ -57,7 +58,7 @@ pub(super) async fn run(
         let outcome = attempt(worker, exchange, &target, manner).await;
         note(worker, exchange, &target, &outcome);
         if let Ok(answer) = outcome.as_ref()
-            && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
+            && !target.pool().config.retry.status.contains(answer.response.status.as_u16())
         {
             return outcome
                 .map_err(|failed| failed.refusal)
@@ -161,7 +162,7 @@ fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<
         worker.tell(target, kind);
     }
     let counter: &Counter = match outcome {
-        Ok(answer) if config.retry.status.contains(answer.response.status().as_u16()) => &cell.refused,
+        Ok(answer) if config.retry.status.contains(answer.response.status.as_u16()) => &cell.refused,
         Ok(_) => &cell.answered,
         Err(failed) if failed.rescued => &cell.rescued,
         Err(failed) if failed.failure.fate == Fate::Unsent => &cell.unsent,
@@ -174,7 +175,7 @@ fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<
 fn evidence(rules: &EvidenceConfig, authentic: bool, outcome: &Result<Answer, Failed>) -> Option<EvidenceKind> {
     match outcome {
         Ok(answer) => {
-            let status = answer.response.status().as_u16();
+            let status = answer.response.status.as_u16();
             (authentic && rules.status.contains(status)).then_some(EvidenceKind::Status(status))
         }
         Err(failed) => failed.sign().filter(|sign| rules.counts(*sign, authentic)).map(EvidenceKind::Failed),
@@ -190,12 +191,12 @@ fn respond(
     target: &Target,
 ) -> Response<ResponseBody> {
     let Answer { mut response, .. } = answer;
-    flight.answered(response.status(), exchange);
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    flight.answered(response.status, exchange);
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return tunnel::switch(worker, exchange, target, response, flight);
     }
-    let version = response.version();
-    prepare_response(response.headers_mut(), version, &exchange.request_id);
+    let version = response.version;
+    prepare_response(&mut response.fields, version, &exchange.request_id);
     response.map(|incoming| {
         ResponseBody::relay(Relay {
             incoming,
@@ -212,7 +213,7 @@ fn respond(
 fn drain(worker: &Worker, refused: Answer) {
     let clock = worker.clock.clone();
     tokio::task::spawn_local(async move {
-        let mut body = refused.response.into_body();
+        let mut body = refused.response.body;
         let rest = async {
             let mut read = 0;
             while let Some(frame) = body.frame().await {

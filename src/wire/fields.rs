@@ -250,6 +250,11 @@ impl Fields {
     }
 }
 
+/// A value as text; none when it is not all ASCII.
+pub fn ascii(value: &[u8]) -> Option<&str> {
+    if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
+}
+
 /// Writes a field as a line of HTTP/1.
 pub fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
@@ -324,7 +329,8 @@ mod tests {
     fn fields_are_written_as_they_came_with_their_names_in_lower_case() {
         let mut fields = came("Host: a\r\nX-One:1\r\nx-two:  2 \r\nx-three:\t3\r\nx-four:\r\nx-five: \r\nX-SIX: 6\r\n");
         fields.add(Known::Via, HeaderValue::from_static("1.1 botgate"));
-        let all = "host: a\r\nx-one: 1\r\nx-two: 2\r\nx-three: 3\r\nx-four: \r\nx-five: \r\nx-six: 6\r\nvia: 1.1 botgate\r\n";
+        let all =
+            "host: a\r\nx-one: 1\r\nx-two: 2\r\nx-three: 3\r\nx-four: \r\nx-five: \r\nx-six: 6\r\nvia: 1.1 botgate\r\n";
         assert_eq!(written(&fields, Set::NONE, |_| true), all);
         assert!(fields.room() >= all.len());
         let some = written(&fields, Set::of(&[Known::Host, Known::Via]), |name| name.len() != 6);

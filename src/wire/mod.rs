@@ -18,7 +18,7 @@ pub mod h2;
 mod known;
 mod message;
 
-pub use fields::{Fields, write_line};
+pub use fields::{Fields, ascii, write_line};
 pub use known::{Known, Set};
 pub use message::{Head, Request, Response};
 

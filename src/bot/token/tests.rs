@@ -65,7 +65,7 @@ impl World {
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
         let keys = Keys { channel: Some(&self.channel), entra: Some(&self.entra) };
-        check(&headers, bound, keys, &self.config, &mut self.cache, now)
+        check(&headers.into(), bound, keys, &self.config, &mut self.cache, now)
     }
 
     /// The verdict on a token that comes with the usual activity.

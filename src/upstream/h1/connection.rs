@@ -17,8 +17,8 @@ use crate::upstream::counted::Counted;
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::{ExchangeError, SendFailure};
 use crate::upstream::outgoing::Outgoing;
-use crate::wire::{Known, Response};
 use crate::wire::h1::Asked;
+use crate::wire::{Known, Response};
 
 /// A connection to a backend, with at most one exchange on it.
 #[derive(Debug)]

@@ -111,7 +111,9 @@ static TCHAR: [u8; 256] = {
         table[byte] = match byte as u8 {
             b'A'..=b'Z' => CAPITAL,
             b'a'..=b'z' | b'0'..=b'9' => PART,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => PART,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => {
+                PART
+            }
             _ => NONE,
         };
         byte += 1;
