@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use http::HeaderValue;
 
 use super::client::Client;
-use crate::wire::{Fields, Known, Set};
+use crate::wire::{Fields, Head, Known, Set};
 
 /// What is told.
 const SAID: Set = Set::of(&[
@@ -31,6 +31,8 @@ pub struct Told(RefCell<Option<Rc<Origin>>>);
 /// Where the requests of a connection come from, and the host that they are for, in header text.
 #[derive(Debug)]
 pub(super) struct Origin {
+    /// The `Host` field that told the host.
+    said: Box<[u8]>,
     address: HeaderValue,
     host: HeaderValue,
     port: HeaderValue,
@@ -47,14 +49,23 @@ impl PartialEq for Told {
 impl Eq for Told {}
 
 impl Told {
-    /// Where a request of this client for this host (canonical) comes from; none when that is no header text, which
+    /// Where a request of this client comes from, and its host, when that is told by `Host` alone, and as it was last time:
+    /// most requests of a connection are for the host of the one before.
+    pub(super) fn again(client: &Client, head: &Head) -> Option<Rc<Origin>> {
+        let told = client.told.0.borrow();
+        let last = told.as_ref()?;
+        let alone = head.uri.authority().is_none() && !head.fields.repeats(Known::Host) && !last.said.is_empty();
+        (alone && head.fields.get(Known::Host) == Some(&*last.said)).then(|| last.clone())
+    }
+
+    /// Where a request of this client for this host (canonical, `said` so) comes from; none when that is no header text, which
     /// addresses and hosts are.
-    pub(super) fn origin(client: &Client, host: &str) -> Option<Rc<Origin>> {
+    pub(super) fn origin(client: &Client, host: &str, said: &[u8]) -> Option<Rc<Origin>> {
         let mut told = client.told.0.borrow_mut();
         if let Some(last) = told.as_ref().filter(|last| last.host == host) {
             return Some(last.clone());
         }
-        let origin = Rc::new(Origin::of(client, host)?);
+        let origin = Rc::new(Origin::of(client, host, said)?);
         *told = Some(origin.clone());
         Some(origin)
     }
@@ -78,7 +89,12 @@ const fn proto(client: &Client) -> &'static str {
 }
 
 impl Origin {
-    fn of(client: &Client, host: &str) -> Option<Self> {
+    /// The host, canonical.
+    pub(super) fn host(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
+    }
+
+    fn of(client: &Client, host: &str, said: &[u8]) -> Option<Self> {
         let address = client.peer.ip().to_canonical();
         let mut text = BytesMut::with_capacity(128);
         // The parts are found again by where they begin: all of them share one piece of memory.
@@ -88,6 +104,7 @@ impl Origin {
         let text = text.freeze();
         let value = |range: Range<usize>| HeaderValue::from_maybe_shared(text.slice(range)).ok();
         Some(Self {
+            said: said.into(),
             address: value(told.address)?,
             host: value(told.host)?,
             port: value(end..text.len())?,
@@ -156,7 +173,7 @@ mod tests {
 
     fn told(client: &Client, host: &str) -> Vec<(String, String)> {
         let mut fields = Fields::default();
-        tell(&mut fields, client, &Told::origin(client, host).unwrap());
+        tell(&mut fields, client, &Told::origin(client, host, host.as_bytes()).unwrap());
         let text = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap();
         fields.iter().map(|(name, value)| (text(name), text(value))).collect()
     }

@@ -39,7 +39,7 @@ pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> 
 /// Makes a client's headers fit to be forwarded.
 pub fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &str, version: Version) {
     let mut fields = Fields::from(std::mem::take(headers));
-    if let Some(origin) = Told::origin(client, host) {
+    if let Some(origin) = Told::origin(client, host, host.as_bytes()) {
         headers::prepare_request(&mut fields, client, &origin, version);
     }
     *headers = fields.into();

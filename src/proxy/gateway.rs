@@ -175,19 +175,26 @@ impl Gateway {
         if head.version >= Version::HTTP_2 {
             fields::check(head)?;
         }
-        let host = head::host(head)?;
+        let origin = match Told::again(client, head) {
+            Some(origin) => origin,
+            None => {
+                let (host, said) = (head::host(head)?, head.fields.get(Known::Host).unwrap_or_default());
+                let told = Told::origin(client, &host, said);
+                told.ok_or(Refusal::BadRequest("the Host header is not a host"))?
+            }
+        };
+        let host = origin.host();
         let (_, path) = head::path(head)?;
         head::demands(head)?;
-        if !client.may_ask_for(&host) {
+        if !client.may_ask_for(host) {
             return Err(Refusal::Misdirected);
         }
         let view = self.0.view();
-        let route = view.routes.find(&host, path).map_err(|miss| match miss {
+        let route = view.routes.find(host, path).map_err(|miss| match miss {
             Miss::Host => Refusal::UnknownHost,
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        let origin = Told::origin(client, &host).ok_or(Refusal::BadRequest("the Host header is not a host"))?;
         Ok(Admitted { pool: PoolRef::new(view, pool), origin, most_body, guard, slot: None })
     }
 

@@ -95,6 +95,10 @@ fn is_plain_json(fields: &Fields) -> Result<(), Refusal> {
 
 /// Whether a media type (RFC 9110, section 8.3.1) is JSON in UTF-8, which is the only encoding that JSON has (RFC 8259).
 fn is_json(media_type: &str) -> bool {
+    // As nearly everybody writes it.
+    if matches!(media_type, "application/json" | "application/json; charset=utf-8") {
+        return true;
+    }
     let mut parts = media_type.split(';').map(str::trim);
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let mut charsets = parts.filter_map(|parameter| {
@@ -141,6 +145,7 @@ mod tests {
     fn only_what_a_bot_reads_as_json_passes_for_it() {
         for good in [
             "application/json",
+            "application/json; charset=utf-8",
             "Application/JSON; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
             "application/json; x=y",

@@ -179,7 +179,7 @@ mod tests {
 
     fn prepare(headers: &mut HeaderMap, client: &Client) {
         let (mut fields, origin) =
-            (Fields::from(std::mem::take(headers)), Told::origin(client, "bot.contoso.com").unwrap());
+            (Fields::from(std::mem::take(headers)), Told::origin(client, "bot.contoso.com", b"").unwrap());
         prepare_request(&mut fields, client, &origin, Version::HTTP_11);
         *headers = fields.into();
     }

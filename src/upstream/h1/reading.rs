@@ -1,12 +1,13 @@
 //! The response on its way in.
 
-use std::pin::pin;
+use std::cell::Cell;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use http_body::{Frame, SizeHint};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
@@ -19,6 +20,11 @@ use bytes::Bytes;
 const LIMITS: Limits = Limits { head: 64 * 1024, fields: 100 };
 /// Bytes that are read at once: at first, and at most, when they keep coming faster.
 const APPETITE: (usize, usize) = (4 * 1024, 64 * 1024);
+
+thread_local! {
+    /// Where responses are read to at first.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What is read of a response.
 #[derive(Debug)]
@@ -199,6 +205,9 @@ impl Reading {
             Rest::Length(left) => self.appetite.min(usize::try_from(left).unwrap_or(usize::MAX)),
             _ => self.appetite,
         };
+        if self.buffer.is_empty() && self.appetite == APPETITE.0 {
+            return self.poll_first(stream, cx, wanted);
+        }
         self.buffer.reserve(wanted);
         let Poll::Ready(read) = pin!(stream.read_buf(&mut self.buffer)).poll(cx) else {
             if self.buffer.is_empty() {
@@ -207,12 +216,34 @@ impl Reading {
             return Poll::Pending;
         };
         let read = read?;
+        self.has_read(read);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Into memory that all share: most responses are small, and get no more room than they need.
+    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>, wanted: usize) -> Poll<std::io::Result<usize>> {
+        let mut scratch = SCRATCH.take();
+        if scratch.is_empty() {
+            scratch = vec![0; APPETITE.0];
+        }
+        let mut buffer = ReadBuf::new(&mut scratch[..wanted.min(APPETITE.0)]);
+        let polled = Pin::new(stream).poll_read(cx, &mut buffer).map_ok(|()| {
+            self.buffer.extend_from_slice(buffer.filled());
+            buffer.filled().len()
+        });
+        SCRATCH.set(scratch);
+        if let Poll::Ready(Ok(read)) = polled {
+            self.has_read(read);
+        }
+        polled
+    }
+
+    fn has_read(&mut self, read: usize) {
         if read >= self.appetite {
             self.appetite = (2 * self.appetite).min(APPETITE.1);
         } else if read < self.appetite / 4 {
             self.appetite = (self.appetite / 2).max(APPETITE.0);
         }
-        Poll::Ready(Ok(read))
     }
 }
 

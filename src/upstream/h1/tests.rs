@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +20,7 @@ use crate::upstream::dial::Stream;
 use crate::upstream::failure::SendFailure;
 use crate::upstream::origin::Origin;
 use crate::upstream::outgoing::Outgoing;
+use crate::wire::{Fields, Known, Response};
 
 /// A connection, and the backend at its other end.
 async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
@@ -114,7 +115,7 @@ async fn a_response_that_ends_early_is_an_error() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n0123\r\nzz\r\n",
     ] {
         let (mut connection, response, _) = get(answer, true).await;
-        assert_eq!(response.unwrap().status(), 200);
+        assert_eq!(response.unwrap().status, 200);
         assert!(body(&mut connection).await.is_err(), "{answer}");
         assert!(!connection.settle(), "{answer}");
     }
@@ -219,7 +220,7 @@ async fn an_early_response_is_read_while_the_rest_of_the_request_is_written() {
         backend.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
     };
     let (response, ()) = tokio::join!(connection.send(sent.with(rest)), early);
-    assert_eq!(response.unwrap().status(), 200);
+    assert_eq!(response.unwrap().status, 200);
     parts_in.send(text("world")).await.unwrap();
     let play = async {
         let heard = hear(&mut backend, "world").await;
@@ -253,7 +254,7 @@ async fn a_body_is_asked_for_no_faster_than_the_backend_takes_it() {
     let taken = asked.get();
     // An answer is heard all the same.
     backend.write_all(b"HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    assert_eq!(sending.await.unwrap().status(), 413);
+    assert_eq!(sending.await.unwrap().status, 413);
     assert_eq!(asked.get(), taken);
     assert!(!connection.settle(), "the rest of the request is still to be written");
 }
@@ -345,7 +346,7 @@ async fn behind_a_101_the_bytes_are_another_protocols() {
         backend.write_all(switch.as_bytes()).await.unwrap();
     };
     let (response, ()) = tokio::join!(connection.send(request), play);
-    assert_eq!(response.unwrap().status(), 101);
+    assert_eq!(response.unwrap().status, 101);
     let (mut switched, ahead) = connection.switch();
     assert_eq!(ahead, "ahead");
     backend.write_all(b"behind").await.unwrap();
