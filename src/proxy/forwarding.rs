@@ -33,6 +33,8 @@ pub struct Told(RefCell<Option<Rc<Origin>>>);
 pub(super) struct Origin {
     /// The `Host` field that told the host.
     said: Box<[u8]>,
+    /// All of it.
+    told: crate::wire::Told,
     address: HeaderValue,
     host: HeaderValue,
     port: HeaderValue,
@@ -76,12 +78,7 @@ pub(super) fn tell(fields: &mut Fields, client: &Client, origin: &Origin) {
     if client.trusted && fields.has_any(SAID) {
         return extend(fields, client, origin);
     }
-    fields.remove(SAID);
-    fields.add(Known::XForwardedFor, origin.address.clone());
-    fields.add(Known::Forwarded, origin.forwarded.clone());
-    fields.add(Known::XForwardedProto, HeaderValue::from_static(proto(client)));
-    fields.add(Known::XForwardedHost, origin.host.clone());
-    fields.add(Known::XForwardedPort, origin.port.clone());
+    fields.tell(&origin.told);
 }
 
 const fn proto(client: &Client) -> &'static str {
@@ -103,13 +100,16 @@ impl Origin {
         write!(text, "{}", client.local.port()).ok()?;
         let text = text.freeze();
         let value = |range: Range<usize>| HeaderValue::from_maybe_shared(text.slice(range)).ok();
-        Some(Self {
-            said: said.into(),
-            address: value(told.address)?,
-            host: value(told.host)?,
-            port: value(end..text.len())?,
-            forwarded: value(0..end)?,
-        })
+        let (address, host) = (value(told.address)?, value(told.host)?);
+        let (port, forwarded) = (value(end..text.len())?, value(0..end)?);
+        let told = crate::wire::Told::new(&[
+            (Known::XForwardedFor, address.clone()),
+            (Known::Forwarded, forwarded.clone()),
+            (Known::XForwardedProto, HeaderValue::from_static(proto(client))),
+            (Known::XForwardedHost, host.clone()),
+            (Known::XForwardedPort, port.clone()),
+        ])?;
+        Some(Self { said: said.into(), told, address, host, port, forwarded })
     }
 }
 

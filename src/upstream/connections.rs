@@ -221,9 +221,16 @@ where
     ///
     /// # Errors
     /// [`SendFailure`], which says whether the backend can have acted on it.
-    pub async fn send(mut self, request: Outgoing<'_, B>) -> Result<Response<super::Body<B>>, SendFailure> {
-        let (head, incoming) = self.sender.send(request).await?;
-        Ok(head.map(|()| super::Body::new(self, incoming)))
+    pub fn send(
+        mut self,
+        request: Outgoing<'_, B>,
+    ) -> impl Future<Output = Result<Response<super::Body<B>>, SendFailure>> + use<B> {
+        // Begun here: the future that waits is moved, and the request need not be.
+        let sent = self.sender.begin(request);
+        async move {
+            let (head, incoming) = self.sender.answer(sent).await?;
+            Ok(head.map(|()| super::Body::new(self, incoming)))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! where they stand; what the gateway adds lies beside them. Who speaks with a library gets a map.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -21,6 +22,7 @@ pub struct Fields {
     /// The head that they came in, their names in lower case.
     text: Bytes,
     came: Vec<Line>,
+    told: Option<Told>,
     added: Vec<Added>,
     seen: Set,
     repeated: Set,
@@ -45,6 +47,30 @@ struct Added {
     name: HeaderName,
     value: HeaderValue,
     known: Option<Known>,
+}
+
+/// Fields that are the same for many heads: written once.
+#[derive(Clone, Debug)]
+pub struct Told {
+    text: Bytes,
+    lines: Rc<[Line]>,
+    fields: Set,
+}
+
+impl Told {
+    /// These; none when one of them has more bytes than a head.
+    pub fn new(fields: &[(Known, HeaderValue)]) -> Option<Self> {
+        let (mut text, mut lines, mut set) = (Vec::new(), Vec::with_capacity(fields.len()), Set::NONE);
+        for (known, value) in fields {
+            let at = text.len();
+            write_line(&mut text, known.name().as_str().as_bytes(), value.as_bytes());
+            u32::try_from(text.len()).ok()?;
+            let (name, rest) = text.get(at..text.len() - 2)?.split_at_checked(known.name().as_str().len())?;
+            lines.push(Line { known: Some(*known), ..Line::new(at, name, rest.get(1..)?, false) });
+            set = set.with(*known);
+        }
+        Some(Self { text: text.into(), lines: lines.into(), fields: set })
+    }
 }
 
 impl Line {
@@ -93,7 +119,7 @@ impl Fields {
                 None => underscore |= has_underscore(name),
             }
         }
-        Self { text: head.freeze(), came: lines, added: Vec::new(), seen, repeated, underscore }
+        Self { text: head.freeze(), came: lines, told: None, added: Vec::new(), seen, repeated, underscore }
     }
 
     /// A part of the head, without a copy.
@@ -103,7 +129,7 @@ impl Fields {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.came.len() + self.added.len()
+        self.came.len() + self.told.as_ref().map_or(0, |told| told.lines.len()) + self.added.len()
     }
 
     /// Whether there is none.
@@ -138,9 +164,9 @@ impl Fields {
 
     /// All of its values, in their order.
     pub fn all(&self, field: Known) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let came = self.came.iter().filter(move |line| line.known == Some(field)).map(|line| line.value(&self.text));
+        let read = self.read().filter(move |(_, line)| line.known == Some(field)).map(|(text, line)| line.value(text));
         let added = self.added.iter().filter(move |it| it.known == Some(field)).map(|it| it.value.as_bytes());
-        came.chain(added)
+        read.chain(added)
     }
 
     /// Its value, the first if there are several, without a copy of its bytes.
@@ -148,16 +174,40 @@ impl Fields {
         if !self.has(field) {
             return None;
         }
-        if let Some(line) = self.came.iter().find(|line| line.known == Some(field)) {
-            return line.shared_value(&self.text);
+        if let Some((text, line)) = self.read().find(|(_, line)| line.known == Some(field)) {
+            return line.shared_value(text);
         }
         self.added.iter().find(|it| it.known == Some(field)).map(|it| it.value.clone())
     }
 
     /// Names (lower case) and values, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let came = self.came.iter().map(|line| (line.name(&self.text), line.value(&self.text)));
-        came.chain(self.added.iter().map(|it| (it.name.as_str().as_bytes(), it.value.as_bytes())))
+        let read = self.read().map(|(text, line)| (line.name(text), line.value(text)));
+        read.chain(self.added.iter().map(|it| (it.name.as_str().as_bytes(), it.value.as_bytes())))
+    }
+
+    /// The lines that came and those that are told, with the text that each stands in.
+    fn read(&self) -> impl DoubleEndedIterator<Item = (&Bytes, &Line)> {
+        let told = self.told.iter().flat_map(|told| told.lines.iter().map(|line| (&told.text, line)));
+        self.came.iter().map(|line| (&self.text, line)).chain(told)
+    }
+
+    /// All of these in place of all of their names.
+    pub fn tell(&mut self, told: &Told) {
+        self.remove(told.fields);
+        self.spell_out();
+        self.seen = self.seen.and(told.fields);
+        self.told = Some(told.clone());
+    }
+
+    /// What is told is no different from what is added, from now on.
+    fn spell_out(&mut self) {
+        let Some(Told { text, lines, .. }) = self.told.take() else { return };
+        let added = |line: &Line| {
+            let known = line.known?;
+            Some(Added { name: known.name().clone(), value: line.shared_value(&text)?, known: Some(known) })
+        };
+        self.added.splice(0..0, lines.iter().filter_map(added));
     }
 
     /// One more.
@@ -194,6 +244,9 @@ impl Fields {
         if !self.seen.has_any(fields) {
             return;
         }
+        if self.told.as_ref().is_some_and(|told| told.fields.has_any(fields)) {
+            self.spell_out();
+        }
         self.came.retain(|line| !fields.takes(line.known));
         self.added.retain(|it| !fields.takes(it.known));
         (self.seen, self.repeated) = (self.seen.without(fields), self.repeated.without(fields));
@@ -201,6 +254,7 @@ impl Fields {
 
     /// Removes those whose names (lower case) are such.
     pub fn remove_named(&mut self, such: impl Fn(&[u8]) -> bool) {
+        self.spell_out();
         let text = &self.text;
         self.came.retain(|line| !such(line.name(text)));
         self.added.retain(|it| !such(it.name.as_str().as_bytes()));
@@ -217,25 +271,11 @@ impl Fields {
 
     /// Writes them as lines of HTTP/1, but for those that are `skipped` or not `kept`, which is asked of every name.
     pub fn write(&self, out: &mut Vec<u8>, skipped: Set, kept: impl Fn(&[u8]) -> bool) {
-        // Lines that follow each other as they are to be written are written at once.
-        let (mut from, mut to) = (0, 0);
-        for line in &self.came {
-            if skipped.takes(line.known) || !kept(line.name(&self.text)) {
-                continue;
-            }
-            let (begin, end) = (line.name.0 as usize, line.value.1 as usize + 2);
-            if line.plain && begin == to {
-                to = end;
-                continue;
-            }
-            out.extend_from_slice(&self.text[from..to]);
-            (from, to) = (begin, end);
-            if !line.plain {
-                (from, to) = (0, 0);
-                write_line(out, line.name(&self.text), line.value(&self.text));
-            }
+        let skips = |line: &Line, text: &[u8]| skipped.takes(line.known) || !kept(line.name(text));
+        write_lines(out, &self.text, &self.came, &skips);
+        if let Some(told) = &self.told {
+            write_lines(out, &told.text, &told.lines, &skips);
         }
-        out.extend_from_slice(&self.text[from..to]);
         for it in &self.added {
             let name = it.name.as_str().as_bytes();
             if !skipped.takes(it.known) && kept(name) {
@@ -246,13 +286,50 @@ impl Fields {
 
     /// Bytes of all of their lines, and some more.
     pub fn room(&self) -> usize {
-        self.text.len() + self.added.iter().map(|it| 4 + it.name.as_str().len() + it.value.len()).sum::<usize>()
+        let told = self.told.as_ref().map_or(0, |told| told.text.len());
+        self.text.len() + told + self.added.iter().map(|it| 4 + it.name.as_str().len() + it.value.len()).sum::<usize>()
     }
+}
+
+/// Writes a number in decimal digits.
+pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// A value as text; none when it is not all ASCII.
 pub fn ascii(value: &[u8]) -> Option<&str> {
     if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
+}
+
+/// Writes those that are not skipped. Lines that follow each other as they are to be written are written at once.
+fn write_lines(out: &mut Vec<u8>, text: &[u8], lines: &[Line], skips: &impl Fn(&Line, &[u8]) -> bool) {
+    let (mut from, mut to) = (0, 0);
+    for line in lines {
+        if skips(line, text) {
+            continue;
+        }
+        let (begin, end) = (line.name.0 as usize, line.value.1 as usize + 2);
+        if line.plain && begin == to {
+            to = end;
+            continue;
+        }
+        out.extend_from_slice(&text[from..to]);
+        (from, to) = (begin, end);
+        if !line.plain {
+            (from, to) = (0, 0);
+            write_line(out, line.name(text), line.value(text));
+        }
+    }
+    out.extend_from_slice(&text[from..to]);
 }
 
 /// Writes a field as a line of HTTP/1.
@@ -291,7 +368,8 @@ impl From<HeaderMap> for Fields {
 }
 
 impl From<Fields> for HeaderMap {
-    fn from(fields: Fields) -> Self {
+    fn from(mut fields: Fields) -> Self {
+        fields.spell_out();
         // Room for what the library, or who speaks with it, adds.
         let mut map = Self::with_capacity(fields.len() + 2);
         for line in &fields.came {
@@ -365,6 +443,32 @@ mod tests {
             fields.remove_named(|name| name.starts_with(b"x-"));
             assert!(!fields.has(Known::XRequestId) && fields.value(Known::XRequestId).is_none());
         }
+    }
+
+    #[test]
+    fn what_is_told_stands_in_the_place_of_its_names_as_if_it_had_come() {
+        let value = HeaderValue::from_static;
+        let told = Told::new(&[(Known::XForwardedFor, value("1")), (Known::Forwarded, value("for=1"))]).unwrap();
+        let mut fields = came("x-forwarded-for: 9\r\nx-a: 1\r\nforwarded: for=9\r\n");
+        fields.tell(&told);
+        fields.add(Known::Via, value("b"));
+        let all = "x-a: 1\r\nx-forwarded-for: 1\r\nforwarded: for=1\r\nvia: b\r\n";
+        assert_eq!((written(&fields, Set::NONE, |_| true).as_str(), fields.len()), (all, 4));
+        assert!(fields.room() >= all.len() && !fields.repeats(Known::Forwarded));
+        assert_eq!(
+            (fields.get(Known::Forwarded), fields.value(Known::XForwardedFor)),
+            (Some(&b"for=1"[..]), Some(value("1")))
+        );
+        assert_eq!(written(&HeaderMap::from(fields.clone()).into(), Set::NONE, |_| true), all);
+        let without = "x-a: 1\r\nforwarded: for=1\r\nvia: b\r\n";
+        assert_eq!(written(&fields, Set::of(&[Known::XForwardedFor]), |_| true), without);
+        fields.remove(Set::of(&[Known::XForwardedFor]));
+        assert_eq!((written(&fields, Set::NONE, |_| true).as_str(), fields.get(Known::XForwardedFor)), (without, None));
+        fields.tell(&told);
+        fields.tell(&told);
+        fields.remove_named(|name| name == b"forwarded");
+        assert_eq!(written(&fields, Set::NONE, |_| true), "x-a: 1\r\nx-forwarded-for: 1\r\nvia: b\r\n");
+        assert!(fields.has(Known::XForwardedFor) && !fields.has(Known::Forwarded));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod h2;
 mod known;
 mod message;
 
-pub use fields::{Fields, ascii, write_line};
+pub use fields::{Fields, Told, ascii, write_line, write_number};
 pub use known::{Known, Set};
 pub use message::{Head, Request, Response};
 

@@ -114,17 +114,25 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Sends a request, and reads until the head of its response has come, be the rest of the request written or not.
+    /// A request is to be sent; it is written while [`Self::answer`] waits.
     ///
     /// # Errors
-    /// [`SendFailure`]. The connection is of no use then.
-    pub(in crate::upstream) async fn send(&mut self, request: Outgoing<'_, B>) -> Result<Response<()>, SendFailure> {
+    /// [`SendFailure`], when the backend has closed the connection.
+    pub(in crate::upstream) fn begin(&mut self, request: Outgoing<'_, B>) -> Result<(), SendFailure> {
         if self.is_closed() {
             return Err(SendFailure { error: ExchangeError::Closed, unsent: true });
         }
         let upgrade = request.set().has(Known::Upgrade);
         self.reading.ask(Asked { head: *request.method == Method::HEAD, upgrade });
         self.writing = Writing::of(request);
+        Ok(())
+    }
+
+    /// Writes the request, and reads until the head of its response has come, be the rest of the request written or not.
+    ///
+    /// # Errors
+    /// [`SendFailure`]. The connection is of no use then.
+    pub(in crate::upstream) async fn answer(&mut self) -> Result<Response<()>, SendFailure> {
         let head = poll_fn(|cx| self.poll_head(cx)).await;
         head.map_err(|error| {
             if matches!(error, ExchangeError::Malformed(_)) {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 use http_body::Body;
 
 use crate::upstream::outgoing::Outgoing;
-use crate::wire::{Known, Set, write_line};
+use crate::wire::{Known, Set, write_line, write_number};
 
 /// How a body is framed.
 #[derive(Debug)]
@@ -61,8 +61,11 @@ pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut V
     match &framing {
         // Of a request without a body it is told only where its client has told it.
         Framing::Length(0) if length.is_none() => {}
-        // Writing to memory does not fail.
-        Framing::Length(length) => drop(write!(out, "content-length: {length}\r\n")),
+        Framing::Length(length) => {
+            out.extend_from_slice(b"content-length: ");
+            write_number(out, *length);
+            out.extend_from_slice(b"\r\n");
+        }
         Framing::Chunks(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");

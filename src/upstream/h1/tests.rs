@@ -31,6 +31,13 @@ async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
     (connection, there.unwrap().0, stats)
 }
 
+impl<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Connection<B> {
+    async fn send(&mut self, request: Outgoing<'_, B>) -> Result<Response<()>, SendFailure> {
+        self.begin(request)?;
+        self.answer().await
+    }
+}
+
 struct Sent {
     method: Method,
     fields: Fields,

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::server::http::date;
-use crate::wire::{Fields, Known, Set, ascii, write_line};
+use crate::wire::{Fields, Known, Set, ascii, write_line, write_number};
 
 /// What a response must know of its request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,22 +97,8 @@ pub(super) fn head(
 
 fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"content-length: ");
-    number(out, length);
+    write_number(out, length);
     out.extend_from_slice(b"\r\n");
-}
-
-/// A number in decimal digits.
-fn number(out: &mut Vec<u8>, mut number: u64) {
-    let (mut digits, mut at) = ([0; 20], 20);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// The line that begins a chunk.
