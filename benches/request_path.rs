@@ -11,10 +11,11 @@ use botgate::ledger::{ActivityId, Answer, Entry, Ledger, Need};
 use botgate::model::Moment;
 use botgate::proxy::fuzzing::{Waiting, client, prepare_request, prepare_response};
 use botgate::snapshot::{Route, RouteTable, Snapshot, SnapshotCell};
+use botgate::wire::Head;
 use botgate::wire::h1::{Asked, Gate, Limits, Part, RequestReader, ResponseReader};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 /// A table of `count` routes: ten paths on each host.
 fn table(count: usize) -> RouteTable {
@@ -129,9 +130,9 @@ fn waits(c: &mut Criterion) {
 }
 
 /// Makes the request of these bytes, and goes through its body.
-fn request(heads: &mut RequestReader, bytes: &Bytes) -> Request<()> {
+fn request(heads: &mut RequestReader, bytes: &Bytes) -> Head {
     let mut passed = heads.read(bytes).unwrap().unwrap();
-    let head = heads.finish(&bytes.slice(..passed)).unwrap();
+    let head = heads.finish(BytesMut::from(&bytes[..passed])).unwrap();
     let mut body = head.body.unwrap();
     while !body.has_ended() {
         let (Part::Content(length) | Part::Framing(length) | Part::End(length, _)) =
@@ -142,7 +143,7 @@ fn request(heads: &mut RequestReader, bytes: &Bytes) -> Request<()> {
         passed += length;
     }
     assert_eq!(passed, bytes.len());
-    head.request
+    head.head
 }
 
 /// What the strict readers cost: a request as a channel sends it, with its body, and a small response.

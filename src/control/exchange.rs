@@ -76,17 +76,18 @@ pub(super) async fn ask_over(mut line: Line, question: &Question<'_>, more: bool
     if !more && !line.is_http2() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let own = [&question.backend.headers[..], question.headers].concat();
     let request = Outgoing {
         method: question.method,
         target,
         origin: &origin,
-        headers: &headers,
-        own: &question.backend.headers,
-        also: question.headers.to_vec(),
+        fields: &headers.into(),
+        own: &own,
+        also: Default::default(),
         body: Full::new(question.body.cloned().unwrap_or_default()),
     };
     let head = line.send(request).await.map_err(|failure| broken(&failure.error))?;
-    Ok(Answer { head, line })
+    Ok(Answer { head: head.into_http(), line })
 }
 
 /// Reads a body up to `limit` bytes, and tells whether that was all of it.

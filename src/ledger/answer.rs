@@ -1,8 +1,10 @@
 //! What is kept of a response.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
+
+use crate::wire::{Fields, Set};
 
 /// A response as it went to the client, for its resends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,70 +43,62 @@ impl Answer {
     }
 }
 
-/// Headers in one piece of memory: a map takes a kilobyte for its empty places alone, and a value that came over a
-/// connection holds on to the whole buffer that it was read into.
+/// Headers in one piece of memory: a value that came over a connection holds on to the whole buffer that it was read into.
 ///
-/// Each header is the length of its name, the length of its value (both four bytes, big-endian), the name, the value.
+/// They are written as lines of HTTP/1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptHeaders(Bytes);
 
 impl KeptHeaders {
-    /// Copies the headers that are to be kept.
-    pub fn copy(headers: &HeaderMap, kept: impl Fn(&HeaderName) -> bool) -> Self {
-        let kept = || headers.iter().filter(|(name, _)| kept(name));
-        let size = kept().map(|(name, value)| 8 + name.as_str().len() + value.len()).sum();
-        let mut all = BytesMut::with_capacity(size);
-        for (name, value) in kept() {
-            // A head has a limit far below 4 GiB.
-            all.put_u32(name.as_str().len() as u32);
-            all.put_u32(value.len() as u32);
-            all.put_slice(name.as_str().as_bytes());
-            all.put_slice(value.as_bytes());
-        }
-        Self(all.freeze())
+    /// Copies the headers, but for these.
+    pub fn copy(fields: &Fields, skipped: Set) -> Self {
+        let mut all = Vec::with_capacity(fields.room());
+        fields.write(&mut all, skipped, |_| true);
+        // Without the room that was left: what is remembered counts by its length.
+        Self(all.into_boxed_slice().into())
     }
 
     /// Appends them to the headers of a response.
-    pub fn put(&self, headers: &mut HeaderMap) {
+    pub fn put(&self, fields: &mut Fields) {
         let mut rest = self.0.clone();
         while let Some((name, value)) = next(&mut rest) {
             // They were headers when they were copied.
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_maybe_shared(value)) {
-                headers.append(name, value);
+                fields.append(name, value);
             }
         }
     }
 }
 
+/// Name and value of the next line. No name has a colon in it, and no value a line end.
 fn next(rest: &mut Bytes) -> Option<(Bytes, Bytes)> {
-    let (lengths, _) = rest.split_at_checked(8)?;
-    let (name, value) = lengths.split_at_checked(4)?;
-    let length = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-    let (name, value) = (length(name), length(value));
-    if rest.len() < 8 + name + value {
-        return None;
-    }
-    let _ = rest.split_to(8);
-    let name = rest.split_to(name);
-    Some((name, rest.split_to(value)))
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let end = rest.iter().position(|byte| *byte == b'\r').filter(|end| *end >= colon + 2)?;
+    let (name, value) = (rest.slice(..colon), rest.slice(colon + 2..end));
+    rest.advance((end + 2).min(rest.len()));
+    Some((name, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Known;
+    use http::HeaderMap;
 
     #[test]
     fn headers_come_back_as_they_were_and_in_their_order() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("set-cookie", "a=1"), ("x-own", ""), ("set-cookie", "b=2"), ("content-type", "x/\u{e4}")]
-        {
+        for (name, value) in [("set-cookie", "a=1"), ("x-own", ""), ("set-cookie", "b:2 "), ("via", "x/\u{e4}")] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let mut back = HeaderMap::new();
-        KeptHeaders::copy(&headers, |_| true).put(&mut back);
-        assert_eq!(back, headers);
-        let mut back = HeaderMap::new();
-        KeptHeaders::copy(&headers, |name| name == "x-own").put(&mut back);
-        assert_eq!(back.len(), 1);
+        let fields = Fields::from(headers.clone());
+        let back = |skipped| {
+            let mut back = Fields::default();
+            KeptHeaders::copy(&fields, skipped).put(&mut back);
+            HeaderMap::from(back)
+        };
+        assert_eq!(back(Set::NONE), headers);
+        headers.remove("via");
+        assert_eq!(back(Set::of(&[Known::Via])), headers);
     }
 }

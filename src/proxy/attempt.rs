@@ -5,8 +5,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Response;
-
 use super::exchange::Exchange;
 use super::recording::{Awaited, ClientFault, RequestBody};
 use super::refuse::Refusal;
@@ -15,6 +13,7 @@ use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side, Sign};
 use crate::upstream::{Alpn, Body, Lease, Opening, open, take_over_or_open};
+use crate::wire::Response;
 
 /// How one attempt is made.
 #[derive(Clone, Copy, Debug)]

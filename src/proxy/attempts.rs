@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt;
 
 use super::attempt::{Answer, Failed, Manner, attempt};
@@ -23,6 +23,7 @@ use crate::config::EvidenceConfig;
 use crate::model::{EvidenceKind, Fate, Moment};
 use crate::steering::Rounds;
 use crate::telemetry::{Counter, WorkerId};
+use crate::wire::Response;
 
 /// Most bytes read of a refused response so that its connection can be used again.
 const MOST_DRAINED: usize = 64 * 1024;
@@ -57,7 +58,7 @@ pub(super) async fn run(
         let outcome = attempt(worker, exchange, &target, manner).await;
         note(worker, exchange, &target, &outcome);
         if let Ok(answer) = outcome.as_ref()
-            && !target.pool().config.retry.status.contains(answer.response.status().as_u16())
+            && !target.pool().config.retry.status.contains(answer.response.status.as_u16())
         {
             return outcome
                 .map_err(|failed| failed.refusal)
@@ -157,12 +158,12 @@ pub(super) fn fate<A>(outcome: &Result<A, Failed>) -> Fate {
 fn note(worker: &Worker, exchange: &Exchange, target: &Target, outcome: &Result<Answer, Failed>) {
     let cell = target.backend().stats.cells.of(worker.id);
     let config = &target.pool().config;
-    let status = outcome.as_ref().map(|answer| answer.response.status());
+    let status = outcome.as_ref().map(|answer| answer.response.status);
     if let Some(kind) = evidence(&config.evidence, exchange.authentic, status) {
         worker.tell(target, kind);
     }
     let counter: &Counter = match outcome {
-        Ok(answer) if config.retry.status.contains(answer.response.status().as_u16()) => &cell.refused,
+        Ok(answer) if config.retry.status.contains(answer.response.status.as_u16()) => &cell.refused,
         Ok(_) => &cell.answered,
         Err(failed) if failed.rescued => &cell.rescued,
         Err(failed) if failed.failure.fate == Fate::Unsent => &cell.unsent,
@@ -192,12 +193,12 @@ fn respond(
     target: &Target,
 ) -> Response<ResponseBody> {
     let Answer { mut response, .. } = answer;
-    flight.answered(response.status(), exchange);
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    flight.answered(response.status, exchange);
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return tunnel::switch(worker, exchange, target, response, flight);
     }
-    let version = response.version();
-    prepare_response(response.headers_mut(), version, &exchange.request_id);
+    let version = response.version;
+    prepare_response(&mut response.fields, version, &exchange.request_id);
     response.map(|incoming| {
         ResponseBody::relay(Relay {
             incoming,
@@ -214,7 +215,7 @@ fn respond(
 fn drain(worker: &Worker, refused: Answer) {
     let clock = worker.clock.clone();
     tokio::task::spawn_local(async move {
-        let mut body = refused.response.into_body();
+        let mut body = refused.response.body;
         let rest = async {
             let mut read = 0;
             while let Some(frame) = body.frame().await {

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
-use http::Response;
 
 use super::attempts;
 use super::exchange::Exchange;
@@ -16,6 +15,7 @@ use super::response::ResponseBody;
 use super::target::PoolRef;
 use super::worker::Worker;
 use crate::ledger::{Need, Ticket};
+use crate::wire::Response;
 
 /// An activity that is delivered for the first time, and what a resend of it will need.
 pub(super) struct Delivery {
@@ -68,7 +68,7 @@ impl Drop for Outliving {
         if let Some(delivering) = self.delivering.take() {
             self.worker.go_on(async move {
                 // Dropped, it reads on by itself as far as its body is kept.
-                delivering.await.body_mut().client_left();
+                delivering.await.body.client_left();
             });
         }
     }

@@ -2,13 +2,10 @@
 
 use std::rc::Rc;
 
-use http::header;
-use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri};
 
 use super::client_upgrade::ClientUpgrade;
-use super::headers::{BOTGATE_ATTEMPT, BOTGATE_EPOCH};
 use super::limits::Slot;
 use super::log::Line;
 use super::recording::{Recording, RequestBody};
@@ -17,6 +14,7 @@ use crate::bot::Facts;
 use crate::config::MinRate;
 use crate::model::Moment;
 use crate::upstream::Outgoing;
+use crate::wire::{Fields, Known};
 
 /// A request, fit to be sent to any backend of its pool, any number of times.
 pub(super) struct Exchange {
@@ -28,8 +26,8 @@ pub(super) struct Exchange {
     pub(super) method: Method,
     /// Path and query, as sent.
     pub(super) target: PathAndQuery,
-    /// Headers for any backend.
-    pub(super) headers: HeaderMap,
+    /// Fields for any backend.
+    pub(super) fields: Fields,
     /// Its id.
     pub(super) request_id: HeaderValue,
     /// Its body; none when it has none.
@@ -73,18 +71,17 @@ impl Exchange {
         http2: bool,
     ) -> Result<Outgoing<'a, RequestBody>, http::Error> {
         let backend = target.backend();
-        let mut also = Vec::with_capacity(4);
-        also.push((BOTGATE_EPOCH, target.pool().epoch_header.clone()));
-        if attempt > 1 {
-            also.push((BOTGATE_ATTEMPT, HeaderValue::from(attempt)));
-        }
-        if http2 && self.wants_trailers {
-            also.push((header::TE, HeaderValue::from_static("trailers")));
-        }
-        if let Some((protocol, _)) = &self.upgrade {
-            also.push((header::CONNECTION, HeaderValue::from_static("upgrade")));
-            also.push((header::UPGRADE, protocol.clone()));
-        }
+        let epoch = Some((Known::BotgateEpoch, target.pool().epoch_header.clone()));
+        let number = (attempt > 1).then(|| (Known::BotgateAttempt, HeaderValue::from(attempt)));
+        // HTTP/2 has no upgrade.
+        let (first, second) = match &self.upgrade {
+            Some((protocol, _)) => (
+                Some((Known::Connection, HeaderValue::from_static("upgrade"))),
+                Some((Known::Upgrade, protocol.clone())),
+            ),
+            None if http2 && self.wants_trailers => (Some((Known::Te, HeaderValue::from_static("trailers"))), None),
+            None => (None, None),
+        };
         Ok(Outgoing {
             method: &self.method,
             target: match http2 {
@@ -92,16 +89,15 @@ impl Exchange {
                 false => backend.origin.target_http1(&self.target)?,
             },
             origin: &backend.origin,
-            headers: &self.headers,
+            fields: &self.fields,
             own: &backend.config.headers,
-            also,
+            also: [epoch, number, first, second],
             body: self.body.as_ref().map_or_else(RequestBody::empty, Recording::next_turn),
         })
     }
 }
 
 /// Path and query of a request that was admitted, without copying.
-pub(super) fn target_of(parts: &mut Parts) -> PathAndQuery {
-    let uri: Uri = std::mem::take(&mut parts.uri);
+pub(super) fn target_of(uri: Uri) -> PathAndQuery {
     uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"))
 }

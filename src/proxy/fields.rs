@@ -2,11 +2,8 @@
 //! once it is written as HTTP/1 is refused. Names in upper case, CR, LF and NUL in values, hop-by-hop fields, pseudo-header
 //! fields that are missing, repeated, unknown or late: the library resets their streams.
 
-use http::header::{CONTENT_LENGTH, COOKIE};
-use http::request::Parts;
-
 use super::refuse::Refusal;
-use crate::wire::MOST_REQUEST_FIELDS;
+use crate::wire::{Head, Known, MOST_REQUEST_FIELDS};
 
 /// Most parts that its cookies may come in (RFC 9113, section 8.2.3): as many as a browser keeps for one site.
 const MOST_CRUMBS: usize = 200;
@@ -16,27 +13,28 @@ const MOST_CRUMBS: usize = 200;
 /// # Errors
 /// 431 for too many fields; 400 for several Content-Length, for white space around a value (RFC 9113, section 8.2.1), for a
 /// target that is not ASCII, and for a scheme other than http and https, which no route is about (section 8.3.1).
-pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
-    let crumbs = parts.headers.get_all(COOKIE).iter().count();
-    if crumbs > MOST_CRUMBS || parts.headers.len() - crumbs > MOST_REQUEST_FIELDS {
+pub(super) fn check(head: &Head) -> Result<(), Refusal> {
+    let fields = &head.fields;
+    let crumbs = fields.all(Known::Cookie).count();
+    if crumbs > MOST_CRUMBS || fields.len() - crumbs > MOST_REQUEST_FIELDS {
         return Err(Refusal::TooManyFields);
     }
-    if parts.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+    if fields.repeats(Known::ContentLength) {
         // The library lets several through that say the same; two lines of HTTP/1 are for each server to judge.
         return Err(Refusal::BadRequest("several Content-Length headers"));
     }
-    if parts.headers.get(CONTENT_LENGTH).is_some_and(|length| !is_plain_number(length.as_bytes())) {
+    if fields.get(Known::ContentLength).is_some_and(|length| !is_plain_number(length)) {
         return Err(Refusal::BadRequest("a Content-Length that is not a plain number"));
     }
     let blank = |octet: Option<&u8>| octet.is_some_and(|octet| matches!(octet, b' ' | b'\t'));
-    if parts.headers.values().any(|value| blank(value.as_bytes().first()) || blank(value.as_bytes().last())) {
+    if fields.iter().any(|(_, value)| blank(value.first()) || blank(value.last())) {
         return Err(Refusal::BadRequest("white space around the value of a header field"));
     }
-    if parts.uri.path_and_query().is_some_and(|target| !target.as_str().is_ascii()) {
+    if head.uri.path_and_query().is_some_and(|target| !target.as_str().is_ascii()) {
         // What is not ASCII is to be percent-encoded (RFC 3986, section 2): HTTP/1 has no such request line.
         return Err(Refusal::BadRequest("the request target holds bytes that are not ASCII"));
     }
-    match parts.uri.scheme_str() {
+    match head.uri.scheme_str() {
         None | Some("http" | "https") => Ok(()),
         Some(_) => Err(Refusal::BadRequest("a scheme other than http and https")),
     }
@@ -59,7 +57,7 @@ mod tests {
             let name: HeaderName = name.parse().unwrap();
             request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        check(&request.body(()).unwrap().into_parts().0)
+        check(&request.body(()).unwrap().into_parts().0.into())
     }
 
     #[test]

@@ -10,15 +10,19 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
 use super::client::Client;
-use super::headers::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
-use super::survey::{Field, Fields, Survey};
+use crate::wire::{Fields, Head, Known, Set};
 
-/// How many fields are told.
-pub(super) const ADDED: usize = 5;
+/// What is told.
+const SAID: Set = Set::of(&[
+    Known::Forwarded,
+    Known::XForwardedFor,
+    Known::XForwardedHost,
+    Known::XForwardedPort,
+    Known::XForwardedProto,
+]);
 
 /// Where the last request of a connection came from.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +31,10 @@ pub struct Told(RefCell<Option<Rc<Origin>>>);
 /// Where the requests of a connection come from, and the host that they are for, in header text.
 #[derive(Debug)]
 pub(super) struct Origin {
+    /// The `Host` field that told the host.
+    said: Box<[u8]>,
+    /// All of it.
+    told: crate::wire::Told,
     address: HeaderValue,
     host: HeaderValue,
     port: HeaderValue,
@@ -43,36 +51,34 @@ impl PartialEq for Told {
 impl Eq for Told {}
 
 impl Told {
-    /// Where a request of this client for this host (canonical) comes from; none when that is no header text, which
+    /// Where a request of this client comes from, and its host, when that is told by `Host` alone, and as it was last time:
+    /// most requests of a connection are for the host of the one before.
+    pub(super) fn again(client: &Client, head: &Head) -> Option<Rc<Origin>> {
+        let told = client.told.0.borrow();
+        let last = told.as_ref()?;
+        let alone = head.uri.authority().is_none() && !head.fields.repeats(Known::Host) && !last.said.is_empty();
+        (alone && head.fields.get(Known::Host) == Some(&*last.said)).then(|| last.clone())
+    }
+
+    /// Where a request of this client for this host (canonical, `said` so) comes from; none when that is no header text, which
     /// addresses and hosts are.
-    pub(super) fn origin(client: &Client, host: &str) -> Option<Rc<Origin>> {
+    pub(super) fn origin(client: &Client, host: &str, said: &[u8]) -> Option<Rc<Origin>> {
         let mut told = client.told.0.borrow_mut();
         if let Some(last) = told.as_ref().filter(|last| last.host == host) {
             return Some(last.clone());
         }
-        let origin = Rc::new(Origin::of(client, host)?);
+        let origin = Rc::new(Origin::of(client, host, said)?);
         *told = Some(origin.clone());
         Some(origin)
     }
 }
 
 /// From an untrusted client told afresh, from a trusted one extended.
-pub(super) fn tell(headers: &mut HeaderMap, survey: Survey, client: &Client, origin: &Origin) {
-    const SAID: Fields = Fields::of(&[
-        Field::Forwarded,
-        Field::XForwardedFor,
-        Field::XForwardedHost,
-        Field::XForwardedPort,
-        Field::XForwardedProto,
-    ]);
-    if client.trusted && survey.has_any(SAID) {
-        return extend(headers, client, origin);
+pub(super) fn tell(fields: &mut Fields, client: &Client, origin: &Origin) {
+    if client.trusted && fields.has_any(SAID) {
+        return extend(fields, client, origin);
     }
-    headers.insert(X_FORWARDED_FOR, origin.address.clone());
-    headers.insert(header::FORWARDED, origin.forwarded.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto(client)));
-    headers.insert(X_FORWARDED_HOST, origin.host.clone());
-    headers.insert(X_FORWARDED_PORT, origin.port.clone());
+    fields.tell(&origin.told);
 }
 
 const fn proto(client: &Client) -> &'static str {
@@ -80,7 +86,12 @@ const fn proto(client: &Client) -> &'static str {
 }
 
 impl Origin {
-    fn of(client: &Client, host: &str) -> Option<Self> {
+    /// The host, canonical.
+    pub(super) fn host(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
+    }
+
+    fn of(client: &Client, host: &str, said: &[u8]) -> Option<Self> {
         let address = client.peer.ip().to_canonical();
         let mut text = BytesMut::with_capacity(128);
         // The parts are found again by where they begin: all of them share one piece of memory.
@@ -89,12 +100,16 @@ impl Origin {
         write!(text, "{}", client.local.port()).ok()?;
         let text = text.freeze();
         let value = |range: Range<usize>| HeaderValue::from_maybe_shared(text.slice(range)).ok();
-        Some(Self {
-            address: value(told.address)?,
-            host: value(told.host)?,
-            port: value(end..text.len())?,
-            forwarded: value(0..end)?,
-        })
+        let (address, host) = (value(told.address)?, value(told.host)?);
+        let (port, forwarded) = (value(end..text.len())?, value(0..end)?);
+        let told = crate::wire::Told::new(&[
+            (Known::XForwardedFor, address.clone()),
+            (Known::Forwarded, forwarded.clone()),
+            (Known::XForwardedProto, HeaderValue::from_static(proto(client))),
+            (Known::XForwardedHost, host.clone()),
+            (Known::XForwardedPort, port.clone()),
+        ])?;
+        Some(Self { said: said.into(), told, address, host, port, forwarded })
     }
 }
 
@@ -123,33 +138,33 @@ fn write_forwarded(to: &mut BytesMut, address: &IpAddr, host: &str, proto: &str)
 }
 
 /// What a trusted proxy has told stays, and is added to.
-fn extend(headers: &mut HeaderMap, client: &Client, origin: &Origin) {
-    append(headers, X_FORWARDED_FOR, &origin.address);
-    append(headers, header::FORWARDED, &origin.forwarded);
-    last_or(headers, X_FORWARDED_PROTO, &HeaderValue::from_static(proto(client)));
-    last_or(headers, X_FORWARDED_HOST, &origin.host);
-    last_or(headers, X_FORWARDED_PORT, &origin.port);
+fn extend(fields: &mut Fields, client: &Client, origin: &Origin) {
+    append(fields, Known::XForwardedFor, &origin.address);
+    append(fields, Known::Forwarded, &origin.forwarded);
+    last_or(fields, Known::XForwardedProto, &HeaderValue::from_static(proto(client)));
+    last_or(fields, Known::XForwardedHost, &origin.host);
+    last_or(fields, Known::XForwardedPort, &origin.port);
 }
 
 /// Joins all that was said into one line, and this after it.
-fn append(headers: &mut HeaderMap, name: HeaderName, own: &HeaderValue) {
+fn append(fields: &mut Fields, field: Known, own: &HeaderValue) {
     let mut line = BytesMut::with_capacity(128);
-    for value in headers.get_all(&name) {
+    for value in fields.all(field) {
         // What a client wrote first must not take with it what the proxy in front has added to the same line.
-        line.extend(value.as_bytes().iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }));
+        line.extend(value.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }));
         line.extend_from_slice(b", ");
     }
     line.extend_from_slice(own.as_bytes());
     // Of header text only.
     if let Ok(value) = HeaderValue::from_maybe_shared(line.freeze()) {
-        headers.insert(name, value);
+        fields.put(field, value);
     }
 }
 
 /// Of several the last is that of the proxy in front: those before it may be anybody's.
-fn last_or(headers: &mut HeaderMap, name: HeaderName, own: &HeaderValue) {
-    let last = headers.get_all(&name).iter().next_back().unwrap_or(own).clone();
-    headers.insert(name, last);
+fn last_or(fields: &mut Fields, field: Known, own: &HeaderValue) {
+    let last = fields.all(field).next_back().and_then(|last| HeaderValue::from_bytes(last).ok());
+    fields.put(field, last.unwrap_or_else(|| own.clone()));
 }
 
 #[cfg(test)]
@@ -157,10 +172,10 @@ mod tests {
     use super::*;
 
     fn told(client: &Client, host: &str) -> Vec<(String, String)> {
-        let mut headers = HeaderMap::new();
-        tell(&mut headers, Survey::default(), client, &Told::origin(client, host).unwrap());
-        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-        headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+        let mut fields = Fields::default();
+        tell(&mut fields, client, &Told::origin(client, host, host.as_bytes()).unwrap());
+        let text = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap();
+        fields.iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
     fn of(address: &str, host: &str, forwarded: &str) -> Vec<(String, String)> {

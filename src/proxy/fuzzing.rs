@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::attempt::Failed;
@@ -14,7 +13,6 @@ use super::client::Client;
 use super::forwarding::Told;
 use super::plan::{self, Next, Situation};
 use super::refuse::Refusal;
-use super::survey::Survey;
 use super::target::PoolRef;
 use super::tried::Tried;
 use super::waits::{Terms, Wait, Waits};
@@ -23,6 +21,7 @@ use crate::config::PoolConfig;
 use crate::model::{AttemptPhase, BackendId, EvidenceKind, Fate, Moment, Side};
 use crate::snapshot::{SnapshotCell, SnapshotReader};
 use crate::telemetry::WorkerId;
+use crate::wire::{Fields, Head};
 
 pub use super::tunnel::WebSocketFrames;
 
@@ -33,25 +32,28 @@ pub fn client(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> 
 
 /// Makes a client's headers fit to be forwarded.
 pub fn prepare_request(headers: &mut HeaderMap, client: &Client, host: &str, version: Version) {
-    let survey = Survey::of(headers);
-    if let Some(origin) = Told::origin(client, host) {
-        headers::prepare_request(headers, survey, client, &origin, version);
+    let mut fields = Fields::from(std::mem::take(headers));
+    if let Some(origin) = Told::origin(client, host, host.as_bytes()) {
+        headers::prepare_request(&mut fields, client, &origin, version);
     }
+    *headers = fields.into();
 }
 
 /// Makes a backend's headers fit for the client.
 pub fn prepare_response(headers: &mut HeaderMap, version: Version, request_id: &HeaderValue) {
-    headers::prepare_response(headers, version, request_id);
+    let mut fields = Fields::from(std::mem::take(headers));
+    headers::prepare_response(&mut fields, version, request_id);
+    *headers = fields.into();
 }
 
 /// The host that a request is routed by; none where it is refused.
-pub fn host(parts: &Parts) -> Option<String> {
-    head::host(parts, Survey::of(&parts.headers)).ok().map(std::borrow::Cow::into_owned)
+pub fn host(head: &Head) -> Option<String> {
+    head::host(head).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The target that is sent on and the path that is routed by; none where the request is refused.
-pub fn path(parts: &Parts) -> Option<(&str, &str)> {
-    head::path(parts).ok()
+pub fn path(head: &Head) -> Option<(&str, &str)> {
+    head::path(head).ok()
 }
 
 /// Attempts that wait for a backend.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Version};
 use http_body::Body;
 use tokio::sync::mpsc;
 
@@ -15,14 +14,13 @@ use super::client::Client;
 use super::client_body::ClientBody;
 use super::exchange::{Exchange, target_of};
 use super::forwarding::{Origin, Told};
-use super::headers::{X_REQUEST_ID, is_request_id, prepare_request};
+use super::headers::{is_request_id, prepare_request};
 use super::limits::{Holding, Slot};
 use super::log::Line;
 use super::recording::{BodyLimits, Recording};
 use super::refuse::Refusal;
 use super::response::ResponseBody;
 use super::rest::read_rest;
-use super::survey::{Field, Survey};
 use super::target::PoolRef;
 use super::voice::Voice;
 use super::worker::Worker;
@@ -32,6 +30,7 @@ use crate::model::{Clock, Evidence, Moment};
 use crate::snapshot::{Miss, SnapshotCell};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::Seat;
+use crate::wire::{Head, Known, Request, Response, ascii};
 
 /// The data plane of one worker; a clone is another handle on it.
 #[derive(Clone)]
@@ -104,24 +103,23 @@ impl Gateway {
     async fn answer(&self, request: Request<ClientBody>, client: &Client) -> Response<ResponseBody> {
         let worker = &self.0;
         let received = worker.clock.now();
-        let http1 = request.version() < Version::HTTP_2;
-        let (parts, body) = request.into_parts();
-        let survey = Survey::of(&parts.headers);
-        let expects = survey.has(Field::Expect);
-        let log = Line::begin(worker, &parts, client, received);
-        let admitted = match self.admit(&parts, survey, client, received) {
+        let Request { head, body } = request;
+        let http1 = head.version < Version::HTTP_2;
+        let expects = head.fields.has(Known::Expect);
+        let log = Line::begin(worker, &head, client, received);
+        let admitted = match self.admit(&head, client, received) {
             Ok(admitted) => admitted,
             Err((refusal, pool)) => {
                 worker.client_stats.cells.of(worker.id).refused.increment();
                 read_rest(body, expects).await;
-                let id = parts.headers.get(X_REQUEST_ID).filter(|id| is_request_id(id));
+                let id = head.fields.value(Known::XRequestId).filter(|id| is_request_id(id.as_bytes()));
                 let voice = pool.as_ref().map(|pool| Voice::of(&pool.get().config, None));
-                return worker.refuse(refusal, voice.as_ref(), log, id, http1);
+                return worker.refuse(refusal, voice.as_ref(), log, id.as_ref(), http1);
             }
         };
         let (pool, guard) = (admitted.pool.clone(), admitted.guard);
         pool.get().stats.cells.of(worker.id).requests.increment();
-        let mut exchange = self.exchange(parts, survey, body, admitted, client, received);
+        let mut exchange = self.exchange(head, body, admitted, client, received);
         exchange.log = log;
         if let Some(log) = &mut exchange.log {
             log.has_id(&exchange.request_id);
@@ -159,63 +157,64 @@ impl Gateway {
     }
 
     /// Checks a head and finds its pool. What is refused after that is told in the voice of the pool.
-    fn admit(
-        &self,
-        parts: &Parts,
-        survey: Survey,
-        client: &Client,
-        now: Moment,
-    ) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
-        let mut admitted = self.route(parts, survey, client).map_err(|refusal| (refusal, None))?;
-        let declared = survey.get(Field::ContentLength, &parts.headers);
-        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    fn admit(&self, head: &Head, client: &Client, now: Moment) -> Result<Admitted, (Refusal, Option<PoolRef>)> {
+        let mut admitted = self.route(head, client).map_err(|refusal| (refusal, None))?;
+        let declared = head.fields.get(Known::ContentLength);
+        let declared = declared.and_then(|length| ascii(length)?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > admitted.most_body) {
             return Err((Refusal::BodyTooLarge, Some(admitted.pool)));
         }
-        match limits::admit(&admitted.pool, self.0.id, client, &parts.headers, now) {
+        match limits::admit(&admitted.pool, self.0.id, client, &head.fields, now) {
             Ok(slot) => admitted.slot = Some(slot),
             Err(refusal) => return Err((refusal, Some(admitted.pool))),
         }
         Ok(admitted)
     }
 
-    fn route(&self, parts: &Parts, survey: Survey, client: &Client) -> Result<Admitted, Refusal> {
-        head::method(&parts.method)?;
-        head::transfer_coding(&parts.headers, survey)?;
-        if parts.version >= Version::HTTP_2 {
-            fields::check(parts)?;
+    fn route(&self, head: &Head, client: &Client) -> Result<Admitted, Refusal> {
+        head::method(&head.method)?;
+        head::transfer_coding(&head.fields)?;
+        if head.version >= Version::HTTP_2 {
+            fields::check(head)?;
         }
-        let host = head::host(parts, survey)?;
-        let (_, path) = head::path(parts)?;
-        head::demands(parts, survey)?;
-        if !client.may_ask_for(&host) {
+        let origin = match Told::again(client, head) {
+            Some(origin) => origin,
+            None => {
+                let (host, said) = (head::host(head)?, head.fields.get(Known::Host).unwrap_or_default());
+                let told = Told::origin(client, &host, said);
+                told.ok_or(Refusal::BadRequest("the Host header is not a host"))?
+            }
+        };
+        let host = origin.host();
+        let (_, path) = head::path(head)?;
+        head::demands(head)?;
+        if !client.may_ask_for(host) {
             return Err(Refusal::Misdirected);
         }
         let view = self.0.view();
-        let route = view.routes.find(&host, path).map_err(|miss| match miss {
+        let route = view.routes.find(host, path).map_err(|miss| match miss {
             Miss::Host => Refusal::UnknownHost,
             Miss::Path => Refusal::UnknownPath,
         })?;
         let (pool, most_body, guard) = (route.pool, route.config.max_body, route.guard);
-        let origin = Told::origin(client, &host).ok_or(Refusal::BadRequest("the Host header is not a host"))?;
         Ok(Admitted { pool: PoolRef::new(view, pool), origin, most_body, guard, slot: None })
     }
 
     fn exchange(
         &self,
-        mut parts: Parts,
-        survey: Survey,
+        mut head: Head,
         body: ClientBody,
         admitted: Admitted,
         client: &Client,
         received: Moment,
     ) -> Exchange {
         let pool = &admitted.pool.get().config;
-        let upgrade = head::upgrade(&parts, survey).cloned().map(|protocol| (protocol, body.upgrade()));
-        let te = survey.get(Field::Te, &parts.headers);
-        let wants_trailers = te.is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-        let request_id = prepare_request(&mut parts.headers, survey, client, &admitted.origin, parts.version);
-        let keyed = survey.get(Field::IdempotencyKey, &parts.headers).is_some_and(|key| !key.is_empty());
+        let protocol = head::upgrade(&head).and_then(|protocol| HeaderValue::from_bytes(protocol).ok());
+        let upgrade = protocol.map(|protocol| (protocol, body.upgrade()));
+        let te = head.fields.get(Known::Te);
+        let wants_trailers = te.is_some_and(|te| te.eq_ignore_ascii_case(b"trailers"));
+        let request_id = prepare_request(&mut head.fields, client, &admitted.origin, head.version);
+        let keyed = head.fields.get(Known::IdempotencyKey).is_some_and(|key| !key.is_empty());
         let limits = BodyLimits { held: pool.replay_buffer, most: admitted.most_body };
         Exchange {
             received,
@@ -225,10 +224,10 @@ impl Gateway {
             authentic: true,
             sender: None,
             deadline: received + pool.deadline,
-            target: target_of(&mut parts),
-            may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &parts.method, keyed),
-            method: parts.method,
-            headers: parts.headers,
+            target: target_of(head.uri),
+            may_replay: upgrade.is_none() && plan::may_replay(pool.replay, &head.method, keyed),
+            method: head.method,
+            fields: head.fields,
             request_id,
             body: (!body.is_end_stream())
                 .then(|| Recording::new(body, limits, self.0.clock.clone(), Holding::of(&self.0.purse))),

@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
 use super::exchange::Exchange;
 use super::log::Seen;
@@ -21,6 +20,7 @@ use super::worker::Worker;
 use crate::bot::{Activity, Facts};
 use crate::model::AttemptPhase;
 use crate::snapshot::{Guard, Pool};
+use crate::wire::{Fields, Known, ascii};
 
 /// Most characters of a text that are shown.
 const TEXT_SHOWN: usize = 200;
@@ -52,7 +52,7 @@ pub(super) async fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool,
 
 /// Reads the activity that a request carries.
 async fn read(worker: &Worker, exchange: &mut Exchange, pool: &Pool) -> Result<Facts, Refusal> {
-    is_plain_json(&exchange.headers)?;
+    is_plain_json(&exchange.fields)?;
     let body = match &exchange.body {
         Some(body) => whole(worker, exchange, body).await?,
         None => Bytes::new(),
@@ -63,8 +63,8 @@ async fn read(worker: &Worker, exchange: &mut Exchange, pool: &Pool) -> Result<F
         log.carries(Seen { pool: pool.config.name.clone(), facts: facts.clone(), text });
     }
     // Its length is known now: bots want it told.
-    if !exchange.headers.contains_key(CONTENT_LENGTH) {
-        exchange.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if !exchange.fields.has(Known::ContentLength) {
+        exchange.fields.add(Known::ContentLength, HeaderValue::from(body.len()));
     }
     Ok(facts)
 }
@@ -76,17 +76,18 @@ fn beginning_of_text(body: &[u8]) -> Option<String> {
 }
 
 /// A bot reads a body only as its headers tell it to: what they hide from the bot's parser must not pass for an activity.
-fn is_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
+fn is_plain_json(fields: &Fields) -> Result<(), Refusal> {
+    let mut types = fields.all(Known::ContentType);
     let plain = match (types.next(), types.next()) {
-        (Some(only), None) => only.to_str().is_ok_and(is_json),
+        (Some(only), None) => ascii(only).is_some_and(is_json),
         _ => false,
     };
     if !plain {
         return Err(Refusal::Unsupported(MEDIA_TYPE));
     }
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if fields.has(Known::ContentEncoding)
+        && fields.all(Known::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Refusal::Unsupported(ENCODED));
     }
     Ok(())
@@ -94,6 +95,10 @@ fn is_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Whether a media type (RFC 9110, section 8.3.1) is JSON in UTF-8, which is the only encoding that JSON has (RFC 8259).
 fn is_json(media_type: &str) -> bool {
+    // As nearly everybody writes it.
+    if matches!(media_type, "application/json" | "application/json; charset=utf-8") {
+        return true;
+    }
     let mut parts = media_type.split(';').map(str::trim);
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let mut charsets = parts.filter_map(|parameter| {
@@ -134,11 +139,13 @@ async fn whole(worker: &Worker, exchange: &Exchange, body: &Rc<Recording>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Set;
 
     #[test]
     fn only_what_a_bot_reads_as_json_passes_for_it() {
         for good in [
             "application/json",
+            "application/json; charset=utf-8",
             "Application/JSON; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
             "application/json; x=y",
@@ -160,16 +167,16 @@ mod tests {
 
     #[test]
     fn two_content_types_or_an_encoding_are_refused() {
-        let mut headers = HeaderMap::new();
-        assert!(is_plain_json(&headers).is_err());
-        headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        assert!(is_plain_json(&headers).is_ok());
-        headers.append(CONTENT_ENCODING, HeaderValue::from_static("identity"));
-        assert!(is_plain_json(&headers).is_ok());
-        headers.append(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(is_plain_json(&headers).is_err());
-        headers.remove(CONTENT_ENCODING);
-        headers.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        assert!(is_plain_json(&headers).is_err());
+        let mut fields = Fields::default();
+        assert!(is_plain_json(&fields).is_err());
+        fields.add(Known::ContentType, HeaderValue::from_static("application/json"));
+        assert!(is_plain_json(&fields).is_ok());
+        fields.add(Known::ContentEncoding, HeaderValue::from_static("identity"));
+        assert!(is_plain_json(&fields).is_ok());
+        fields.add(Known::ContentEncoding, HeaderValue::from_static("gzip"));
+        assert!(is_plain_json(&fields).is_err());
+        fields.remove(Set::of(&[Known::ContentEncoding]));
+        fields.add(Known::ContentType, HeaderValue::from_static("text/plain"));
+        assert!(is_plain_json(&fields).is_err());
     }
 }

@@ -2,30 +2,28 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, EXPECT, HeaderName, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{Method, Version};
 
 use super::refuse::Refusal;
-use super::survey::{Field, Survey};
+use crate::wire::{Fields, Head, Known, ascii};
 
 /// The host that a request is for: lower case, without port or trailing dot.
 ///
 /// # Errors
 /// 400 when there is none, more than one, or one that is no host (RFC 9112, section 3.2).
-pub(super) fn host(parts: &Parts, survey: Survey) -> Result<Cow<'_, str>, Refusal> {
-    if survey.repeats(Field::Host) {
+pub(super) fn host(head: &Head) -> Result<Cow<'_, str>, Refusal> {
+    if head.fields.repeats(Known::Host) {
         return Err(Refusal::BadRequest("several Host headers"));
     }
-    let header = match survey.get(Field::Host, &parts.headers) {
-        Some(value) => Some(value.to_str().map_err(|_| Refusal::BadRequest("the Host header is not a host"))?),
+    let header = match head.fields.get(Known::Host) {
+        Some(value) => Some(ascii(value).ok_or(Refusal::BadRequest("the Host header is not a host"))?),
         None => None,
     };
-    let http1 = parts.version < Version::HTTP_2;
+    let http1 = head.version < Version::HTTP_2;
     if http1 && header.is_none() {
         return Err(Refusal::BadRequest("the Host header is missing"));
     }
-    let authority = match (parts.uri.authority(), header) {
+    let authority = match (head.uri.authority(), header) {
         // HTTP/2, or the absolute form of HTTP/1.1: the target counts (RFC 9112, section 3.2.2), and a Host that says
         // something else is an attempt to be read in two ways.
         (Some(authority), Some(header)) if !authority.as_str().eq_ignore_ascii_case(header) => {
@@ -94,14 +92,14 @@ pub(super) fn method(method: &Method) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 400 for any other.
-pub(super) fn transfer_coding(headers: &HeaderMap, survey: Survey) -> Result<(), Refusal> {
-    if !survey.has(Field::TransferEncoding) {
+pub(super) fn transfer_coding(fields: &Fields) -> Result<(), Refusal> {
+    if !fields.has(Known::TransferEncoding) {
         return Ok(());
     }
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = fields.all(Known::TransferEncoding);
     let plain = match (codings.next(), codings.next()) {
         (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(coding), None) => coding.eq_ignore_ascii_case(b"chunked"),
         (Some(_), Some(_)) => false,
     };
     if plain { Ok(()) } else { Err(Refusal::BadRequest("a transfer coding other than chunked")) }
@@ -112,12 +110,12 @@ pub(super) fn transfer_coding(headers: &HeaderMap, survey: Survey) -> Result<(),
 /// # Errors
 /// 400 for a target without a path (`*`), and for a path that servers are known to read in different ways: dot segments
 /// (plain, encoded or with parameters), encoded slashes, backslashes.
-pub(super) fn path(parts: &Parts) -> Result<(&str, &str), Refusal> {
+pub(super) fn path(head: &Head) -> Result<(&str, &str), Refusal> {
     // In HTTP/1.1 a scheme comes with the absolute form only (RFC 9112, section 3.2.2).
-    if parts.uri.scheme_str().is_some_and(|scheme| scheme != "https" && scheme != "http") {
+    if head.uri.scheme_str().is_some_and(|scheme| scheme != "https" && scheme != "http") {
         return Err(Refusal::BadRequest("the scheme of the request target is not http or https"));
     }
-    let target = parts.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
+    let target = head.uri.path_and_query().ok_or(Refusal::BadRequest("the request target has no path"))?;
     let path = target.path();
     // `http://host?x` has an empty path, which reads as "/" here and would be sent on as `?x`.
     if !path.starts_with('/') || !target.as_str().starts_with('/') {
@@ -163,10 +161,10 @@ fn is_ambiguous(path: &str) -> bool {
 ///
 /// HTTP/1.1 only: HTTP/2 has no Upgrade (RFC 9113, section 8.6). An upgrade to `h2c` is passed over, as a server may
 /// (section 3.2): behind it a client could send requests that no route was asked about.
-pub(super) fn upgrade(parts: &Parts, survey: Survey) -> Option<&HeaderValue> {
-    let protocol = survey.get(Field::Upgrade, &parts.headers)?;
-    let asked = parts.version == Version::HTTP_11 && names(&parts.headers, "upgrade");
-    (asked && !lists(&parts.headers, &UPGRADE, "h2c")).then_some(protocol)
+pub(super) fn upgrade(head: &Head) -> Option<&[u8]> {
+    let protocol = head.fields.get(Known::Upgrade)?;
+    let asked = head.version == Version::HTTP_11 && lists(&head.fields, Known::Connection, "upgrade");
+    (asked && !lists(&head.fields, Known::Upgrade, "h2c")).then_some(protocol)
 }
 
 /// Refuses what is asked of this hop and not served: any expectation but `100-continue` (RFC 9110, section 10.1.1), and an
@@ -176,59 +174,48 @@ pub(super) fn upgrade(parts: &Parts, survey: Survey) -> Option<&HeaderValue> {
 ///
 /// # Errors
 /// 400, 417, 426.
-pub(super) fn demands(parts: &Parts, survey: Survey) -> Result<(), Refusal> {
-    if survey.has(Field::Expect)
-        && parts
-            .headers
-            .get_all(EXPECT)
-            .iter()
-            .any(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+pub(super) fn demands(head: &Head) -> Result<(), Refusal> {
+    let fields = &head.fields;
+    if fields.has(Known::Expect)
+        && fields.all(Known::Expect).any(|expected| !expected.eq_ignore_ascii_case(b"100-continue"))
     {
         return Err(Refusal::Expectation);
     }
-    if upgrade(parts, survey).is_some() && lists(&parts.headers, &UPGRADE, "websocket") {
-        if parts.method != Method::GET {
+    if upgrade(head).is_some() && lists(fields, Known::Upgrade, "websocket") {
+        if head.method != Method::GET {
             return Err(Refusal::BadRequest("a WebSocket begins with GET"));
         }
-        let mut versions = parts.headers.get_all(SEC_WEBSOCKET_VERSION).iter();
+        let mut versions = fields.all(Known::SecWebSocketVersion);
         // Without one it is for the backend to say.
-        if versions.next().is_some_and(|version| version != "13") || versions.next().is_some() {
+        if versions.next().is_some_and(|version| version != b"13") || versions.next().is_some() {
             return Err(Refusal::WebSocketVersion);
         }
     }
     Ok(())
 }
 
-/// Whether a `Connection` header lists this option.
-pub(super) fn names(headers: &HeaderMap, option: &str) -> bool {
-    lists(headers, &CONNECTION, option)
-}
-
 /// The items of a list. Read as bytes: an item that is no text hides none of the others.
-pub(super) fn items(list: &HeaderValue) -> impl DoubleEndedIterator<Item = &[u8]> {
-    list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+pub(super) fn items(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    headers.get_all(name).iter().flat_map(items).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()))
+fn lists(fields: &Fields, field: Known, wanted: &str) -> bool {
+    fields.all(field).flat_map(items).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::HOST;
+    use http::HeaderMap;
+    use http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
     use super::*;
 
-    fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
-        super::host(parts, Survey::of(&parts.headers))
-    }
-
-    fn parts(target: &str, hosts: &[&str]) -> Parts {
+    fn parts(target: &str, hosts: &[&str]) -> Head {
         let mut request = http::Request::builder().uri(target);
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        request.body(()).unwrap().into_parts().0
+        request.body(()).unwrap().into_parts().0.into()
     }
 
     #[test]
@@ -284,7 +271,7 @@ mod tests {
             for coding in codings {
                 headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
             }
-            assert_eq!(transfer_coding(&headers, Survey::of(&headers)).is_ok(), fine, "{codings:?}");
+            assert_eq!(transfer_coding(&headers.into()).is_ok(), fine, "{codings:?}");
         }
     }
 
@@ -294,9 +281,8 @@ mod tests {
             [(&b"websocket"[..], true), (b"h2c", false), (b"websocket, H2C", false), (b"h2c,\x80", false)]
         {
             let request = http::Request::builder().header(CONNECTION, "upgrade").header(UPGRADE, protocol);
-            let parts = request.body(()).unwrap().into_parts().0;
-            let upgrade = upgrade(&parts, Survey::of(&parts.headers));
-            assert_eq!(upgrade.is_some(), asked, "{}", protocol.escape_ascii());
+            let head = request.body(()).unwrap().into_parts().0.into();
+            assert_eq!(upgrade(&head).is_some(), asked, "{}", protocol.escape_ascii());
         }
     }
 
@@ -316,8 +302,7 @@ mod tests {
         let demand = |method: &str, headers: &[(&str, &str)]| {
             let request = http::Request::builder().method(method).uri("/");
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            let parts = request.body(()).unwrap().into_parts().0;
-            demands(&parts, Survey::of(&parts.headers))
+            demands(&request.body(()).unwrap().into_parts().0.into())
         };
         let (connection, upgrade) = (("connection", "Upgrade"), ("upgrade", "WebSocket"));
         let version = |version| ("sec-websocket-version", version);

@@ -1,124 +1,90 @@
 //! What changes in headers on the way through.
 
 use bytes::Bytes;
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderName, HeaderValue, Version};
 
 use super::client::Client;
 use super::forwarding::{self, Origin};
 use super::head::items;
-use super::survey::{Field, Fields, Survey};
-
-/// The id of a request: accepted from the client, or made here.
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The application id by which a backend can tell a repetition.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Which attempt of the request this is; from the second on.
-pub(super) const BOTGATE_ATTEMPT: HeaderName = HeaderName::from_static("botgate-attempt");
-/// Says to a resend that it was answered from its first delivery, and how.
-pub(super) const BOTGATE_RESEND: HeaderName = HeaderName::from_static("botgate-resend");
-/// Says to a bot that an activity is a probe's, which is sent past the data plane.
-pub(super) const BOTGATE_PROBE: HeaderName = HeaderName::from_static("botgate-probe");
-/// The epoch of the pool, so that a backend can refuse what is stale.
-pub(super) const BOTGATE_EPOCH: HeaderName = HeaderName::from_static("botgate-epoch");
-
-pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-pub(super) const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-pub(super) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-pub(super) const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+use crate::wire::{Fields, Known, Set};
 
 /// Meant for one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: Fields = Fields::of(&[
-    Field::Connection,
-    Field::KeepAlive,
-    Field::ProxyConnection,
-    Field::ProxyAuthenticate,
-    Field::Te,
-    Field::TransferEncoding,
-    Field::Upgrade,
-    Field::Http2Settings,
+const HOP_BY_HOP: Set = Set::of(&[
+    Known::Connection,
+    Known::KeepAlive,
+    Known::ProxyConnection,
+    Known::ProxyAuthenticate,
+    Known::Te,
+    Known::TransferEncoding,
+    Known::Upgrade,
+    Known::Http2Settings,
 ]);
 
 /// Not a client's to say to a backend: what was settled with this gateway, and what only a gateway says. A 100 is answered
 /// here, when the body is first asked for (RFC 9110, section 10.1.1).
-const FOR_THE_GATEWAY: Fields = Fields::of(&[
-    Field::Expect,
-    Field::ProxyAuthorization,
-    Field::BotgateAttempt,
-    Field::BotgateEpoch,
-    Field::BotgateResend,
-    Field::BotgateProbe,
+const FOR_THE_GATEWAY: Set = Set::of(&[
+    Known::Expect,
+    Known::ProxyAuthorization,
+    Known::BotgateAttempt,
+    Known::BotgateEpoch,
+    Known::BotgateResend,
+    Known::BotgateProbe,
 ]);
 
-/// Removes what is meant for one connection only: the fixed names and those that `Connection` lists.
-fn strip_hop_by_hop(headers: &mut HeaderMap, survey: Survey) {
-    if survey.has(Field::Connection) {
-        let listed: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
+/// Removes what is meant for one connection only, and `others`: the fixed names and those that `Connection` lists.
+fn strip_hop_by_hop(fields: &mut Fields, others: Set) {
+    if fields.has(Known::Connection) {
+        let listed: Vec<HeaderName> = fields
+            .all(Known::Connection)
             .flat_map(items)
             // What nearly every such header says, and is removed anyway.
             .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
             .filter_map(|name| HeaderName::from_bytes(name).ok())
-            .filter(|name| !is_end_to_end(name))
+            .filter(|name| !is_end_to_end(name.as_str()))
             .collect();
-        for name in listed {
-            headers.remove(name);
+        if !listed.is_empty() {
+            fields.remove_named(|name| listed.iter().any(|listed| listed.as_str().as_bytes() == name));
         }
     }
-    survey.remove(HOP_BY_HOP, headers);
+    fields.remove(HOP_BY_HOP.and(others));
 }
 
 /// What no `Connection` header can have removed: a list that names what frames, routes or authorizes the message, or what
 /// tells where it came from, would change what the message is (RFC 9110, section 7.6.1, forbids to list such fields).
-fn is_end_to_end(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 10] = [
-        header::HOST,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::CONTENT_ENCODING,
-        header::AUTHORIZATION,
-        header::COOKIE,
-        header::FORWARDED,
-        header::VIA,
-        X_REQUEST_ID,
-        IDEMPOTENCY_KEY,
+fn is_end_to_end(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "authorization",
+        "cookie",
+        "forwarded",
+        "via",
+        "x-request-id",
+        "idempotency-key",
     ];
-    let name_text = name.as_str();
-    NAMES.contains(name) || name_text.starts_with("x-forwarded-") || name_text.starts_with("client-cert")
+    NAMES.contains(&name) || name.starts_with("x-forwarded-") || name.starts_with("client-cert")
 }
 
-/// Makes a client's headers fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place, which is
-/// returned. `survey` is of these headers.
-pub(super) fn prepare_request(
-    headers: &mut HeaderMap,
-    survey: Survey,
-    client: &Client,
-    origin: &Origin,
-    version: Version,
-) -> HeaderValue {
-    headers.reserve(forwarding::ADDED + 2);
-    strip_hop_by_hop(headers, survey);
-    survey.remove(FOR_THE_GATEWAY, headers);
-    if survey.has_underscore() {
-        remove_aliases(headers);
+/// Makes a client's fields fit to be forwarded: hop-by-hop out, forwarding told afresh, the request id in place, which is
+/// returned.
+pub(super) fn prepare_request(fields: &mut Fields, client: &Client, origin: &Origin, version: Version) -> HeaderValue {
+    strip_hop_by_hop(fields, FOR_THE_GATEWAY);
+    if fields.has_underscore() {
+        fields.remove_named(is_alias);
     }
-    if survey.repeats(Field::Cookie) {
-        join_cookies(headers);
+    if fields.repeats(Known::Cookie) {
+        join_cookies(fields);
     }
-    tell_certificate(headers, survey, client);
-    forwarding::tell(headers, survey, client, origin);
-    append_via(headers, version);
-    match survey.get(Field::XRequestId, headers).filter(|id| is_request_id(id)) {
-        Some(id) => id.clone(),
+    tell_certificate(fields, client);
+    forwarding::tell(fields, client, origin);
+    append_via(fields, version);
+    match fields.value(Known::XRequestId).filter(|id| is_request_id(id.as_bytes())) {
+        Some(id) => id,
         None => {
             let id = new_request_id();
-            headers.insert(X_REQUEST_ID, id.clone());
+            fields.put(Known::XRequestId, id.clone());
             id
         }
     }
@@ -126,68 +92,60 @@ pub(super) fn prepare_request(
 
 /// Some servers read `X_Forwarded_For` as `X-Forwarded-For`: no such alias gets past the check of the real name, or comes
 /// beside what is added here.
-fn remove_aliases(headers: &mut HeaderMap) {
-    const NAMES: [&str; 8] = [
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
-        "idempotency-key",
-        "proxy-authorization",
-        "proxy-connection",
-        "keep-alive",
+fn is_alias(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 8] = [
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"transfer-encoding",
+        b"idempotency-key",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"keep-alive",
     ];
-    let aliased = |name: &&HeaderName| {
-        let name = name.as_str();
-        if !name.contains('_') {
-            return false;
-        }
-        // `X-Tenant_Id` is a name of its own; `X_Tenant_Id` might be another's.
-        let read = name.replace('_', "-");
-        name.starts_with("x_")
-            || read.starts_with("x-forwarded-")
-            || read == "x-request-id"
-            || read.starts_with("forwarded")
-            || read.starts_with("botgate-")
-            || read.starts_with("client-cert")
-            || NAMES.contains(&read.as_str())
-    };
-    while let Some(alias) = headers.keys().find(aliased).cloned() {
-        headers.remove(alias);
+    const BEGINNINGS: [&[u8]; 4] = [b"x-forwarded-", b"forwarded", b"botgate-", b"client-cert"];
+    if !name.contains(&b'_') {
+        return false;
     }
+    // `X-Tenant_Id` is a name of its own; `X_Tenant_Id` might be another's.
+    let read: Vec<u8> = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
+    name.starts_with(b"x_")
+        || read == b"x-request-id"
+        || BEGINNINGS.iter().any(|beginning| read.starts_with(beginning))
+        || NAMES.contains(&read.as_slice())
 }
 
 /// HTTP/2 may split cookies over several fields; HTTP/1.1 has one (RFC 9113, section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+fn join_cookies(fields: &mut Fields) {
+    let crumbs: Vec<&[u8]> = fields.all(Known::Cookie).collect();
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(header::COOKIE, cookie);
+        fields.put(Known::Cookie, cookie);
     }
 }
 
 /// `Client-Cert` (RFC 9440): only what this gateway has verified, or a trusted one before it.
-fn tell_certificate(headers: &mut HeaderMap, survey: Survey, client: &Client) {
-    const SAID: Fields = Fields::of(&[Field::ClientCert, Field::ClientCertChain]);
+fn tell_certificate(fields: &mut Fields, client: &Client) {
+    const SAID: Set = Set::of(&[Known::ClientCert, Known::ClientCertChain]);
     if !client.trusted || client.certificate.is_some() {
-        survey.remove(SAID, headers);
+        fields.remove(SAID);
     }
     if let Some(header) = client.certificate.as_ref().and_then(|certificate| certificate.header.as_ref()) {
-        headers.insert(CLIENT_CERT, header.clone());
+        fields.put(Known::ClientCert, header.clone());
     }
 }
 
 /// `Via` (RFC 9110, section 7.6.3): the version received, and who passed it on.
-fn append_via(headers: &mut HeaderMap, version: Version) {
+fn append_via(fields: &mut Fields, version: Version) {
     let via = match version {
         Version::HTTP_2 => "2.0 botgate",
         Version::HTTP_10 => "1.0 botgate",
         _ => "1.1 botgate",
     };
-    headers.append(header::VIA, HeaderValue::from_static(via));
+    fields.add(Known::Via, HeaderValue::from_static(via));
 }
 
-pub(super) fn is_request_id(id: &HeaderValue) -> bool {
-    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+pub(super) fn is_request_id(id: &[u8]) -> bool {
+    (1..=128).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
 fn new_request_id() -> HeaderValue {
@@ -198,23 +156,20 @@ fn new_request_id() -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Makes a backend's headers fit for the client.
-pub(super) fn prepare_response(headers: &mut HeaderMap, version: Version, request_id: &HeaderValue) {
-    const RESEND: Fields = Fields::of(&[Field::BotgateResend]);
-    const BOTH_LENGTHS: Fields = Fields::of(&[Field::ContentLength]);
-    let survey = Survey::of(headers);
+/// Makes a backend's fields fit for the client.
+pub(super) fn prepare_response(fields: &mut Fields, version: Version, request_id: &HeaderValue) {
+    const RESEND: Set = Set::of(&[Known::BotgateResend, Known::XRequestId]);
     // The coding counts and the length may lie (RFC 9112, section 6.3): a client must not be told both lengths.
-    if survey.has(Field::TransferEncoding) {
-        survey.remove(BOTH_LENGTHS, headers);
-    }
-    strip_hop_by_hop(headers, survey);
-    survey.remove(RESEND, headers);
-    append_via(headers, version);
-    headers.insert(X_REQUEST_ID, request_id.clone());
+    let lengths = if fields.has(Known::TransferEncoding) { Set::of(&[Known::ContentLength]) } else { Set::NONE };
+    strip_hop_by_hop(fields, RESEND.and(lengths));
+    append_via(fields, version);
+    fields.add(Known::XRequestId, request_id.clone());
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
     use crate::proxy::forwarding::Told;
 
@@ -223,8 +178,10 @@ mod tests {
     }
 
     fn prepare(headers: &mut HeaderMap, client: &Client) {
-        let (survey, origin) = (Survey::of(headers), Told::origin(client, "bot.contoso.com").unwrap());
-        prepare_request(headers, survey, client, &origin, Version::HTTP_11);
+        let (mut fields, origin) =
+            (Fields::from(std::mem::take(headers)), Told::origin(client, "bot.contoso.com", b"").unwrap());
+        prepare_request(&mut fields, client, &origin, Version::HTTP_11);
+        *headers = fields.into();
     }
 
     fn prepared(written: &[(&'static str, &'static str)], trusted: bool) -> HeaderMap {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 
@@ -13,6 +12,7 @@ use super::worker::Worker;
 use crate::bot::Facts;
 use crate::model::{ActivityView, Moment, PoolName};
 use crate::telemetry::{AccessLog, Record};
+use crate::wire::{Head, Known, ascii};
 
 /// How a request ended whose client did not wait for that.
 pub(super) const CLIENT_LEFT: &str = "client-left";
@@ -61,17 +61,17 @@ pub(super) struct Ended<'a> {
 }
 
 impl LogEntry {
-    fn begin(parts: &Parts, client: &Client, received: Moment) -> Box<Self> {
-        let host = parts.uri.host().or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok());
+    fn begin(head: &Head, client: &Client, received: Moment) -> Box<Self> {
+        let host = head.uri.host().or_else(|| ascii(head.fields.get(Known::Host)?));
         Box::new(Self {
             time: Timestamp::now(),
             received,
             client: client.peer.ip().to_canonical(),
             tls: client.tls,
             client_name: client.certificate.as_ref().map(|certificate| certificate.identity.name().into()),
-            method: parts.method.clone(),
+            method: head.method.clone(),
             host: host.unwrap_or_default().to_ascii_lowercase(),
-            path: parts.uri.path().to_owned(),
+            path: head.uri.path().to_owned(),
             request_id: None,
             attempts: 0,
             token: None,
@@ -143,8 +143,8 @@ fn client_left() -> StatusCode {
 
 impl Line {
     /// Begins the line of a request whose head has come; none when there is no log.
-    pub(super) fn begin(worker: &Rc<Worker>, parts: &Parts, client: &Client, received: Moment) -> Option<Self> {
-        let entry = worker.logs().then(|| LogEntry::begin(parts, client, received))?;
+    pub(super) fn begin(worker: &Rc<Worker>, head: &Head, client: &Client, received: Moment) -> Option<Self> {
+        let entry = worker.logs().then(|| LogEntry::begin(head, client, received))?;
         Some(Self { worker: worker.clone(), entry: Some(entry), left: false })
     }
 

@@ -54,7 +54,6 @@ mod recording;
 mod refuse;
 mod response;
 mod rest;
-mod survey;
 mod target;
 mod token;
 mod tracking;

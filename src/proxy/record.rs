@@ -3,15 +3,14 @@
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, VIA};
-use http::{HeaderName, Response, StatusCode};
+use http::StatusCode;
 use http_body::{Body, Frame};
 
-use super::headers::X_REQUEST_ID;
 use super::limits::Holding;
 use super::response::ResponseBody;
 use super::worker::Worker;
 use crate::ledger::{Answer, KeptHeaders, Need, Ticket};
+use crate::wire::{Known, Response, Set};
 
 /// The answer to a first delivery, as far as it came.
 pub(super) struct Record {
@@ -37,10 +36,9 @@ fn settles(status: StatusCode) -> bool {
     }
 }
 
-/// Whether a header is the answer's, and not one of this message's alone.
-fn belongs_to_the_answer(name: &HeaderName) -> bool {
-    ![X_REQUEST_ID, VIA, CONTENT_LENGTH, CONNECTION, TRAILER].contains(name)
-}
+/// Not the answer's, but this message's alone.
+const OF_THE_MESSAGE: Set =
+    Set::of(&[Known::XRequestId, Known::Via, Known::ContentLength, Known::Connection, Known::Trailer]);
 
 /// Begins to keep an answer, or settles at once what is to be remembered of it.
 pub(super) fn begin(
@@ -49,16 +47,16 @@ pub(super) fn begin(
     need: Need,
     worker: &Rc<Worker>,
 ) -> Response<ResponseBody> {
-    let status = response.status();
+    let status = response.status;
     if !settles(status) {
         ticket.forget();
         return response;
     }
-    let body = response.body();
+    let body = &response.body;
     let (ended, least) = (body.is_end_stream(), body.size_hint().lower());
     let mut record = Record {
         status,
-        headers: KeptHeaders::copy(response.headers(), belongs_to_the_answer),
+        headers: KeptHeaders::copy(&response.fields, OF_THE_MESSAGE),
         body: BytesMut::new(),
         holding: Holding::of(&worker.purse),
         ticket,
@@ -71,7 +69,7 @@ pub(super) fn begin(
         record.done(false);
     } else {
         record.body.reserve(least as usize);
-        response.body_mut().record(record);
+        response.body.record(record);
     }
     response
 }

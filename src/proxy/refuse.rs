@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::response::ResponseBody;
 use super::voice::{Said, Voice};
 use crate::model::TokenFault;
 use crate::wire::h1::Fault;
+use crate::wire::{Known, Response};
 
 /// Why a request has no response of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,12 +203,12 @@ impl Refusal {
             .body
             .unwrap_or_else(|| (HeaderValue::from_static("application/problem+json"), self.problem(said.status, id)));
         let mut response = Response::new(ResponseBody::full(body));
-        *response.status_mut() = said.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, content_type);
+        response.status = said.status;
+        let fields = &mut response.fields;
+        fields.append(CONTENT_TYPE, content_type);
         if let Some(after) = said.retry_after {
             // Whole seconds (RFC 9110, section 10.2.3), and none too early.
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
+            fields.append(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
         }
         if said.status == StatusCode::UNAUTHORIZED {
             // RFC 6750, section 3: a request without a token is told no error.
@@ -215,22 +216,22 @@ impl Refusal {
                 Self::Token(TokenFault::Missing) => "Bearer",
                 _ => "Bearer error=\"invalid_token\"",
             };
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            fields.append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if self == Self::Method {
-            headers
-                .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+            fields
+                .append(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         }
         if self == Self::WebSocketVersion {
             // RFC 6455, section 4.2.2; RFC 9110, section 15.5.22.
-            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            fields.append(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            fields.append(UPGRADE, HeaderValue::from_static("websocket"));
         }
         if http1 && self.closes() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            fields.append(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(id) = request_id {
-            headers.insert(super::headers::X_REQUEST_ID, id.clone());
+            fields.add(Known::XRequestId, id.clone());
         }
         response
     }

@@ -4,17 +4,13 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::exchange::Exchange;
 use super::refuse::Refusal;
 use super::worker::Worker;
 use crate::bot::token::{self, Bound, Caller};
 use crate::model::{Moment, TokenFault, TokenMode, Utc};
 use crate::snapshot::{Guard, GuardKeys, Pool};
-
-/// Of which channel the activities of a streaming connection will be.
-const CHANNEL_ID: HeaderName = HeaderName::from_static("channelid");
+use crate::wire::{Known, ascii};
 
 /// A worker says at most once in this long that it refuses tokens, or would: the metrics have the rest.
 const REMIND: Duration = Duration::from_secs(10);
@@ -33,16 +29,17 @@ pub(super) fn check(worker: &Worker, exchange: &mut Exchange, pool: &Pool, guard
             Bound::Activity { channel_id: &activity.channel_id, service_url: activity.service_url.as_deref() }
         }
         None if exchange.upgrade.is_some() => {
-            let mut said = exchange.headers.get_all(CHANNEL_ID).iter();
+            // Of which channel the activities of a streaming connection will be.
+            let mut said = exchange.fields.all(Known::ChannelId);
             // Two of them could be read in two ways.
-            let channel_id = said.next().and_then(|id| id.to_str().ok()).filter(|_| said.next().is_none());
+            let channel_id = said.next().and_then(ascii).filter(|_| said.next().is_none());
             Bound::Stream { channel_id }
         }
         None => Bound::Nothing,
     };
     let cell = pool.stats.cells.of(worker.id);
     let mut cache = worker.tokens.borrow_mut();
-    let refused = match token::check(&exchange.headers, bound, known, tokens, &mut cache, Utc::now()) {
+    let refused = match token::check(&exchange.fields, bound, known, tokens, &mut cache, Utc::now()) {
         Ok(caller) => {
             cell.tokens_valid.increment();
             exchange.log.iter_mut().for_each(|log| log.token_is("valid"));

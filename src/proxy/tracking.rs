@@ -3,13 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Response};
+use http::HeaderValue;
 use http_body::Body;
 
 use super::delivery;
 use super::exchange::Exchange;
-use super::headers::{BOTGATE_RESEND, IDEMPOTENCY_KEY, X_FORWARDED_HOST, X_REQUEST_ID};
 use super::log::Ended;
 use super::refuse::Refusal;
 use super::response::ResponseBody;
@@ -20,6 +18,7 @@ use crate::ledger::{ActivityId, Answer, Entry, Key, Need};
 use crate::model::Replay;
 use crate::snapshot::Pool;
 use crate::telemetry::PoolCell;
+use crate::wire::{Known, Response};
 
 /// An activity that can be told from all others.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +53,7 @@ pub(super) fn identify(exchange: &mut Exchange, pool: &Pool) -> Option<Activity>
     }
     let facts = exchange.activity.as_ref()?;
     let id = facts.id.as_deref().filter(|id| !id.is_empty())?;
-    let keyed = exchange.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
+    let keyed = exchange.fields.get(Known::IdempotencyKey).is_some_and(|key| !key.is_empty());
     let remembered = pool.config.ledger.entries > 0;
     if keyed && !remembered {
         // Nobody would be told what it is.
@@ -64,7 +63,7 @@ pub(super) fn identify(exchange: &mut Exchange, pool: &Pool) -> Option<Activity>
     let id = ActivityId::new(&facts.channel_id, &facts.conversation_id, id, &body);
     let need = need(facts);
     if !keyed {
-        exchange.headers.insert(IDEMPOTENCY_KEY, id.idempotency_key());
+        exchange.fields.put(Known::IdempotencyKey, id.idempotency_key());
     }
     remembered.then(|| Activity { key: id.within(scope(exchange)), need })
 }
@@ -77,13 +76,12 @@ fn need(facts: &Facts) -> Need {
 /// An answer goes only to who got it first, and is only for the address that it came from. Who that is, a token says that was
 /// checked here; where none was, the backend checks it, and only the very same credentials are known to pass.
 fn scope(exchange: &Exchange) -> impl Iterator<Item = &[u8]> {
-    let headers = &exchange.headers;
+    let said = |field| exchange.fields.get(field).unwrap_or_default();
     let (how, sender): (&[u8], &[u8]) = match exchange.sender {
         Some(sender) => (b"sender", sender.as_bytes()),
-        None => (b"credentials", headers.get(AUTHORIZATION).map_or(b"", HeaderValue::as_bytes)),
+        None => (b"credentials", said(Known::Authorization)),
     };
-    let host = headers.get(X_FORWARDED_HOST).map_or(&b""[..], HeaderValue::as_bytes);
-    [how, sender, host, exchange.target.as_str().as_bytes()].into_iter()
+    [how, sender, said(Known::XForwardedHost), exchange.target.as_str().as_bytes()].into_iter()
 }
 
 /// Delivers an activity, or answers its resend.
@@ -146,11 +144,11 @@ fn answered(exchange: &mut Exchange, answer: &Arc<Answer>, how: Resend, worker: 
     };
     let bytes = body.size_hint().exact().unwrap_or(0);
     let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    answer.headers.put(response.headers_mut());
+    response.status = answer.status;
+    answer.headers.put(&mut response.fields);
     let (word, outcome) = how.words();
-    response.headers_mut().insert(BOTGATE_RESEND, HeaderValue::from_static(word));
-    response.headers_mut().insert(X_REQUEST_ID, exchange.request_id.clone());
+    response.fields.put(Known::BotgateResend, HeaderValue::from_static(word));
+    response.fields.put(Known::XRequestId, exchange.request_id.clone());
     if let Some(log) = &mut exchange.log {
         let came = exchange.body.as_ref().map_or(0, |body| body.received());
         let (now, status) = (worker.clock.now(), answer.status);

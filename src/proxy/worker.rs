@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Response};
+use http::HeaderValue;
 use http_body::Body;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,7 @@ use crate::model::{BackendId, Clock, Evidence, EvidenceKind};
 use crate::snapshot::{Pool, SnapshotCell, SnapshotReader, View};
 use crate::telemetry::{AccessLog, ActivityTap, ListenerStats, WorkerId};
 use crate::upstream::{Connections, Seat};
+use crate::wire::Response;
 
 /// Most deliveries of one worker that go on without their clients: who resets requests as fast as they can be sent must not
 /// have all of them delivered at once.
@@ -156,8 +157,8 @@ impl Worker {
     ) -> Response<ResponseBody> {
         let response = refusal.voiced(voice, request_id, http1);
         if let Some(mut log) = log {
-            let bytes = (0, response.body().size_hint().exact().unwrap_or(0));
-            let (now, status, outcome) = (self.clock.now(), response.status(), refusal.as_str());
+            let bytes = (0, response.body.size_hint().exact().unwrap_or(0));
+            let (now, status, outcome) = (self.clock.now(), response.status, refusal.as_str());
             log.end(Ended { now, status, bytes, target: None, outcome });
         }
         response

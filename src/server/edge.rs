@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use tower::{Layer, Service};
@@ -23,6 +23,7 @@ use super::activity::{Activity, UnderWay};
 use super::serve::BoxError;
 use crate::proxy::Client;
 use crate::telemetry::{ListenerStats, WorkerId};
+use crate::wire::{Known, Request, Response};
 
 /// What the requests of one connection share.
 pub(super) struct Shared {
@@ -105,7 +106,7 @@ where
         };
         if let Some(hsts) = &this.shared.hsts {
             // One field, in place of what a backend may have said (RFC 6797, section 7.1).
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+            response.fields.put(Known::StrictTransportSecurity, hsts.clone());
         }
         // A future that has ended is not polled again: it is always there.
         let under_way = this.under_way.take().unwrap_or_else(|| this.shared.activity.request_begun());
@@ -116,8 +117,8 @@ where
 fn panic_response() -> Response<Full<Bytes>> {
     let problem = r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the gateway failed to handle this request; this is a bug of the gateway, not of the bot"}"#;
     let mut response = Response::new(Full::new(Bytes::from_static(problem.as_bytes())));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.status = StatusCode::INTERNAL_SERVER_ERROR;
+    response.fields.append(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use http::Request;
+use crate::wire::Request;
 
 thread_local! {
     static END_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -17,7 +17,7 @@ pub(super) fn strike<B>(request: &Request<B>) {
     if !ARMED.get_or_init(|| std::env::var_os("BOTGATE_FAULTS").is_some()) {
         return;
     }
-    match request.headers().get("botgate-fault").map(|fault| fault.as_bytes()) {
+    match request.head.fields.iter().find(|(name, _)| *name == b"botgate-fault").map(|(_, fault)| fault) {
         Some(b"panic") => panic!("a request, on purpose"),
         Some(b"panic-in-task") => drop(tokio::task::spawn_local(async { panic!("a task, on purpose") })),
         Some(b"end-worker") => END_WORKER.set(true),

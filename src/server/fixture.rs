@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -26,6 +25,7 @@ use crate::proxy::{Client, ClientBody};
 use crate::telemetry::{ClientCell, Counter, Heartbeats, ListenerStats, WorkerId};
 use crate::tls::CertificateBook;
 pub(super) use crate::tls::fixture::certificate_files;
+use crate::wire::{Request, Response};
 
 /// Long enough to never decide a test that passes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ impl Serve for Hello {
     type Body = UnsyncBoxBody<Bytes, Infallible>;
 
     async fn serve(&self, request: Request<ClientBody>, client: &Rc<Client>) -> Response<Self::Body> {
-        let text = match request.uri().path() {
+        let text = match request.head.uri.path() {
             "/client" => format!("{client:?}"),
             "/panic" => panic!("on purpose"),
             "/wait" => {

@@ -3,10 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response};
-
 use super::serve::Serve;
 use crate::proxy::{Client, ClientBody, Gateway, ResponseBody};
+use crate::wire::{Request, Response};
 
 impl Serve for Gateway {
     type Body = ResponseBody;

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Body;
 
 use crate::proxy::{Client, ClientBody};
+use crate::wire::{Request, Response};
 
 /// Why the body of a response ends before its end, whoever makes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

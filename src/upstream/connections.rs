@@ -6,7 +6,6 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 
 use super::failure::SendFailure;
@@ -17,6 +16,7 @@ use super::reach::{Made, Reach};
 use super::sender::Sender;
 use super::siblings::Seat;
 use crate::model::{BackendId, Moment};
+use crate::wire::Response;
 
 /// Unused HTTP/1.1 connections kept for one backend by one worker; past it the oldest go.
 const MOST_IDLE: usize = 512;
@@ -245,9 +245,16 @@ where
     ///
     /// # Errors
     /// [`SendFailure`], which says whether the backend can have acted on it.
-    pub async fn send(mut self, request: Outgoing<'_, B>) -> Result<Response<super::Body<B>>, SendFailure> {
-        let (head, incoming) = self.sender.send(request).await?;
-        Ok(head.map(|()| super::Body::new(self, incoming)))
+    pub fn send(
+        mut self,
+        request: Outgoing<'_, B>,
+    ) -> impl Future<Output = Result<Response<super::Body<B>>, SendFailure>> + use<B> {
+        // Begun here: the future that waits is moved, and the request need not be.
+        let sent = self.sender.begin(request);
+        async move {
+            let (head, incoming) = self.sender.answer(sent).await?;
+            Ok(head.map(|()| super::Body::new(self, incoming)))
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::Response;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -19,6 +18,7 @@ use super::failure::{ExchangeError, SendFailure};
 use super::h1;
 use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
+use crate::wire::Response;
 
 /// A connection with at most one exchange on it.
 #[derive(Debug)]
@@ -83,7 +83,10 @@ impl Line {
     /// [`SendFailure`]. The connection is of no use then.
     pub async fn send(&mut self, request: Outgoing<'_, Full<Bytes>>) -> Result<Response<()>, SendFailure> {
         let driven = match &mut self.way {
-            Way::H1(connection) => return connection.send(request).await,
+            Way::H1(connection) => {
+                connection.begin(request)?;
+                return connection.answer().await;
+            }
             Way::H2(driven) => driven,
         };
         let sent = driven.sender.try_send_request(request.into_http2()).await;
@@ -91,9 +94,8 @@ impl Line {
             let unsent = failure.take_message().is_some();
             SendFailure { unsent, error: failure.into_error().into() }
         })?;
-        let (head, incoming) = response.into_parts();
-        driven.incoming = Some(incoming);
-        Ok(Response::from_parts(head, ()))
+        let response = Response::from(response);
+        Ok(response.map(|incoming| driven.incoming = Some(incoming)))
     }
 
     /// The next bytes of the response's body; none when it has ended. Trailers are passed over. Cancel-safe.

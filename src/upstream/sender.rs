@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use futures_util::future::LocalBoxFuture;
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
+use hyper::client::conn::{TrySendError, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
 use super::counted::Counted;
 use super::dial::Dialed;
-use super::failure::SendFailure;
+use super::failure::{ExchangeError, SendFailure};
 use super::h1;
 use super::metered::Metered;
 use super::outgoing::Outgoing;
 use super::socket::Parked;
 use super::windows::Windows;
 use crate::telemetry::{BackendStats, WorkerId};
+use crate::wire::Response;
 
 /// Streams that one HTTP/2 connection carries at once, whatever the backend would allow: past it another is dialed.
 const STREAMS_PER_CONNECTION: usize = 100;
@@ -35,6 +36,14 @@ pub(super) enum Sender<B> {
     H1(Box<h1::Connection<B>>),
     /// HTTP/2: a share of a connection. The `Rc` counts the requests under way on it.
     H2(http2::SendRequest<B>, Rc<()>),
+}
+
+/// A request on its way.
+pub(super) enum Sent<B> {
+    /// Over HTTP/1: it is to be written.
+    H1(Result<(), SendFailure>),
+    /// Over HTTP/2.
+    H2(LocalBoxFuture<'static, Result<http::Response<Incoming>, TrySendError<http::Request<B>>>>),
 }
 
 impl<B> Sender<B>
@@ -75,26 +84,38 @@ where
         Ok(Self::H2(sender, Rc::new(())))
     }
 
-    /// Sends a request and waits for its response head, and over HTTP/2 for its body.
+    /// Sends a request; [`Self::answer`] waits for its response.
+    pub(super) fn begin(&mut self, request: Outgoing<'_, B>) -> Sent<B> {
+        match self {
+            Self::H1(connection) => Sent::H1(connection.begin(request)),
+            Self::H2(sender, _) => Sent::H2(Box::pin(sender.try_send_request(request.into_http2()))),
+        }
+    }
+
+    /// Waits for the head of the response to what was sent, and over HTTP/2 for its body.
     ///
     /// # Errors
     /// [`SendFailure`], which says whether the backend can have acted on it.
-    pub(super) async fn send(
-        &mut self,
-        request: Outgoing<'_, B>,
-    ) -> Result<(Response<()>, Option<Incoming>), SendFailure> {
-        let sender = match self {
-            Self::H1(connection) => return connection.send(request).await.map(|head| (head, None)),
-            Self::H2(sender, _) => sender,
+    pub(super) async fn answer(&mut self, sent: Sent<B>) -> Result<(Response<()>, Option<Incoming>), SendFailure> {
+        let sent = match (self, sent) {
+            (Self::H1(connection), Sent::H1(begun)) => {
+                begun?;
+                return connection.answer().await.map(|head| (head, None));
+            }
+            (_, Sent::H2(sent)) => sent.await,
+            // What was sent over one is not asked of the other.
+            (Self::H2(..), Sent::H1(begun)) => {
+                begun?;
+                return Err(SendFailure { error: ExchangeError::Closed, unsent: true });
+            }
         };
-        let sent = sender.try_send_request(request.into_http2()).await;
         let response = sent.map_err(|mut failure| {
             let unwritten = failure.take_message().is_some();
             let error = failure.into_error();
             SendFailure { unsent: unwritten || is_disowned(&error), error: error.into() }
         })?;
-        let (parts, incoming) = response.into_parts();
-        Ok((Response::from_parts(parts, ()), Some(incoming)))
+        let Response { status, version, fields, body } = response.into();
+        Ok((Response { status, version, fields, body: () }, Some(body)))
     }
 
     /// A second handle on the same connection, while it has room for another stream.
@@ -187,7 +208,8 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 mod tests {
     use super::*;
     use crate::upstream::{Origin, Stream};
-    use http::{HeaderMap, Method, Uri};
+    use crate::wire::Fields;
+    use http::{Method, Uri};
     use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -205,12 +227,13 @@ mod tests {
                 method: &Method::POST,
                 target: Uri::from_static("http://backend/"),
                 origin: &Origin::of("backend"),
-                headers: &HeaderMap::new(),
+                fields: &Fields::default(),
                 own: &[],
-                also: Vec::new(),
+                also: Default::default(),
                 body: Full::new(Bytes::from_static(b"body")),
             };
-            sender.send(request).await.unwrap_err()
+            let sent = sender.begin(request);
+            sender.answer(sent).await.unwrap_err()
         };
         let both = async {
             spawn_local(async move { then(listener.accept().await.unwrap().0).await });

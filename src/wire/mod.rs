@@ -5,8 +5,23 @@
 //! for what probes ask, where a library sees no more than what has passed them; and the frames of HTTP/2 are metered here
 //! before its library has them.
 
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `known` | names of fields that the gateway acts on |
+//! | `fields` | the fields of a head, where they were read |
+//! | `message` | a request and a response that have them |
+//! | `h1`, `h2` | the two protocols |
+
+mod fields;
 pub mod h1;
 pub mod h2;
+mod known;
+mod message;
+
+pub use fields::{Fields, Told, ascii, write_line, write_number};
+pub use known::{Known, Set};
+pub use message::{Head, Request, Response};
 
 /// Most fields of a request's head. Servers take a hundred, as hyper and Kestrel do: the others are for what the gateway and
 /// the config of a backend add. A head that a client could fill up to the last would make a sound backend refuse what it gets.

@@ -2,10 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
 use crate::model::TokenFault;
+use crate::wire::{Fields, Known};
 
 /// Longest token, in bytes. Those of the channel have about a thousand.
 pub(super) const LONGEST: usize = 16 * 1024;
@@ -17,13 +16,12 @@ pub(super) const LONGEST: usize = 16 * 1024;
 ///
 /// # Errors
 /// [`TokenFault::Missing`], [`TokenFault::Malformed`], [`TokenFault::TooLarge`].
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
-    let mut written = headers.get_all(AUTHORIZATION).iter();
+pub(super) fn bearer(fields: &Fields) -> Result<&str, TokenFault> {
+    let mut written = fields.all(Known::Authorization);
     let value = written.next().ok_or(TokenFault::Missing)?;
     if written.next().is_some() {
         return Err(TokenFault::Malformed);
     }
-    let value = value.as_bytes();
     if value.is_empty() {
         return Err(TokenFault::Missing);
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
-
 use super::bearer::{Parts, bearer};
 use super::cache::{Known, TokenCache};
 use super::claims::{Claims, Header};
@@ -11,6 +9,7 @@ use super::judge;
 use super::keys::{Key, KeySet};
 use crate::config::TokensConfig;
 use crate::model::{TokenFault, Utc};
+use crate::wire::Fields;
 
 /// What a token is bound to: what else the request says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +93,14 @@ impl From<TokenFault> for Refused {
 /// # Errors
 /// [`Refused`].
 pub fn check(
-    headers: &HeaderMap,
+    fields: &Fields,
     bound: Bound<'_>,
     keys: Keys<'_>,
     config: &TokensConfig,
     cache: &mut TokenCache,
     now: Utc,
 ) -> Result<Caller, Refused> {
-    let token = bearer(headers)?;
+    let token = bearer(fields)?;
     if let Some(known) = cache.find(token) {
         let (caller, key) = judged(&known.kid, &known.claims, bound, keys, config, now)?;
         // The set may have another key of the same name by now.

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::config::{Config, TokensConfig};
 use crate::model::{TokenFault, Utc};
+use crate::wire::Fields;
 
 #[allow(unreachable_pub, dead_code, reason = "shared with the integration tests")]
 #[path = "../../../tests/support/issuer/cases.rs"]
@@ -65,7 +66,7 @@ impl World {
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
         let keys = Keys { channel: Some(&self.channel), entra: Some(&self.entra) };
-        check(&headers, bound, keys, &self.config, &mut self.cache, now)
+        check(&headers.into(), bound, keys, &self.config, &mut self.cache, now)
     }
 
     /// The verdict on a token that comes with the usual activity.
@@ -244,13 +245,13 @@ fn an_app_services_channel_shows_a_token_of_the_bots_own() {
 #[test]
 fn without_keys_nothing_is_said_about_a_token_that_could_be_good_and_who_is_to_fetch_them_is_told() {
     let world = World::new();
-    let headers = |token: String| {
-        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())])
+    let fields = |token: String| -> Fields {
+        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())]).into()
     };
     let now = Utc::from_millis(NOW * 1000);
     let mut cache = TokenCache::default();
     let mut ask =
-        |token, keys| check(&headers(token), Bound::Nothing, keys, &world.config, &mut cache, now).unwrap_err();
+        |token, keys| check(&fields(token), Bound::Nothing, keys, &world.config, &mut cache, now).unwrap_err();
     let good = world.signers.endorsed.token(&claims(NOW));
     assert_eq!(ask(good, Keys::default()), Refused { fault: TokenFault::NoKeys, issuer: Some(IssuerKind::Channel) });
     let expired = world.signers.endorsed.token(&with(claims(NOW), &json!({"exp": 1000, "nbf": null})));

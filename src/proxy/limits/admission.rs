@@ -2,17 +2,14 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
-
 use crate::model::{Moment, Source};
 use crate::proxy::client::Client;
 use crate::proxy::head::items;
-use crate::proxy::headers::X_FORWARDED_FOR;
 use crate::proxy::refuse::Refusal;
 use crate::proxy::target::{PoolRef, Target};
 use crate::snapshot::{Backend, Pool};
 use crate::telemetry::{UnderWay, WorkerId};
+use crate::wire::{Fields, Known};
 
 /// A request's place among those under way in its pool; given back when it is dropped.
 pub(in crate::proxy) struct Slot {
@@ -34,21 +31,21 @@ pub(in crate::proxy) fn admit(
     pool: &PoolRef,
     worker: WorkerId,
     client: &Client,
-    headers: &HeaderMap,
+    fields: &Fields,
     now: Moment,
 ) -> Result<Slot, Refusal> {
     let Pool { stats, config, .. } = pool.get();
     let (limits, cell) = (&config.limits, stats.cells.of(worker));
     if let Some(limit) = limits.per_address
-        && let Some(source) = source(client, headers)
+        && let Some(source) = source(client, fields)
         && let Err(wait) = stats.addresses.take(source, now, limit.per_second, limit.burst)
     {
         cell.limited_addresses.increment();
         return Err(Refusal::TooMany(wait));
     }
     if let Some(limit) = limits.per_token
-        && let Some(token) = headers.get(AUTHORIZATION)
-        && let Err(wait) = stats.tokens.take(token.as_bytes(), now, limit.per_second, limit.burst)
+        && let Some(token) = fields.get(Known::Authorization)
+        && let Err(wait) = stats.tokens.take(token, now, limit.per_second, limit.burst)
     {
         cell.limited_tokens.increment();
         return Err(Refusal::TooMany(wait));
@@ -84,12 +81,12 @@ pub(in crate::proxy) fn has_room(target: &Target, worker: WorkerId, now: Moment)
 }
 
 /// Where a request comes from: what a trusted proxy says of it, and nowhere when that one says nothing.
-fn source(client: &Client, headers: &HeaderMap) -> Option<Source> {
+fn source(client: &Client, fields: &Fields) -> Option<Source> {
     if !client.trusted {
         return Some(client.peer.ip().into());
     }
     // The last that no trusted proxy wrote of another one: what stands before it, anybody may have made up.
-    let told = headers.get_all(X_FORWARDED_FOR).iter().rev().flat_map(|list| items(list).rev());
+    let told = fields.all(Known::XForwardedFor).rev().flat_map(|list| items(list).rev());
     let mut addresses = told.map(|item| std::str::from_utf8(item).ok()?.parse::<IpAddr>().ok());
     addresses.find(|address| address.is_none_or(|address| !client.trusts(address))).flatten().map(Source::from)
 }
@@ -104,9 +101,9 @@ mod tests {
     fn said(trusted: bool, told: &[&[u8]]) -> Option<String> {
         let networks = vec![Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }];
         let client = Client { peer: "10.0.0.1:5".parse().unwrap(), trusted, networks, ..Client::stranger() };
-        let mut headers = HeaderMap::new();
-        told.iter().for_each(|told| _ = headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(told).unwrap()));
-        source(&client, &headers).map(|source| source.to_string())
+        let mut fields = Fields::default();
+        told.iter().for_each(|told| fields.add(Known::XForwardedFor, HeaderValue::from_bytes(told).unwrap()));
+        source(&client, &fields).map(|source| source.to_string())
     }
 
     #[test]

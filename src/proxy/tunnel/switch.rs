@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tokio::task::spawn_local;
 
 use super::end::End;
@@ -19,6 +18,7 @@ use crate::proxy::response::ResponseBody;
 use crate::proxy::target::Target;
 use crate::proxy::worker::Worker;
 use crate::upstream;
+use crate::wire::{Known, Response, Set};
 
 /// Passes a 101 on to the client, and joins both connections behind it.
 pub(in crate::proxy) fn switch(
@@ -38,11 +38,12 @@ pub(in crate::proxy) fn switch(
         flight.broken();
         return Refusal::Broken.into_response(Some(&exchange.request_id), true);
     }
-    let protocol = response.headers_mut().remove(UPGRADE);
+    let protocol = response.fields.value(Known::Upgrade);
+    response.fields.remove(Set::of(&[Known::Upgrade]));
     let websocket = protocol.as_ref().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let version = response.version();
-    prepare_response(response.headers_mut(), version, &exchange.request_id);
-    let (parts, body) = response.into_parts();
+    let version = response.version;
+    prepare_response(&mut response.fields, version, &exchange.request_id);
+    let Response { mut fields, body, .. } = response;
     let (worker, target) = (worker.clone(), target.clone());
     spawn_local(async move {
         // The client's side is ready once its 101 was written. One that left before that: nothing that its backend did.
@@ -51,14 +52,11 @@ pub(in crate::proxy) fn switch(
         let backend = End::new(Box::new(backend), ahead);
         Open::begin(worker, target, flight, websocket, client, backend).run().await;
     });
-    let mut switched = Response::new(ResponseBody::empty());
-    *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *switched.headers_mut() = parts.headers;
-    switched.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    fields.put(Known::Connection, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = protocol {
-        switched.headers_mut().insert(UPGRADE, protocol);
+        fields.put(Known::Upgrade, protocol);
     }
-    switched
+    Response { status: StatusCode::SWITCHING_PROTOCOLS, fields, ..Response::new(ResponseBody::empty()) }
 }
 
 /// An open tunnel: counted from its beginning to its end, also when the worker ends before it does.

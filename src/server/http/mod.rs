@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +31,7 @@ use super::serve::BoxError;
 use super::stream::Stream;
 use crate::config::ListenerConfig;
 use crate::proxy::ClientBody;
+use crate::wire::{Request, Response};
 
 /// How long a connection that was told to end may take for its farewell once nothing is under way.
 const FAREWELL: Duration = Duration::from_secs(5);

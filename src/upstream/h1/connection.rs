@@ -6,8 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::header::UPGRADE;
-use http::{Method, Response};
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
@@ -19,6 +18,7 @@ use crate::upstream::dial::Stream;
 use crate::upstream::failure::{ExchangeError, SendFailure};
 use crate::upstream::outgoing::Outgoing;
 use crate::wire::h1::Asked;
+use crate::wire::{Known, Response};
 
 /// A connection to a backend, with at most one exchange on it.
 #[derive(Debug)]
@@ -114,17 +114,25 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Sends a request, and reads until the head of its response has come, be the rest of the request written or not.
+    /// A request is to be sent; it is written while [`Self::answer`] waits.
     ///
     /// # Errors
-    /// [`SendFailure`]. The connection is of no use then.
-    pub(in crate::upstream) async fn send(&mut self, request: Outgoing<'_, B>) -> Result<Response<()>, SendFailure> {
+    /// [`SendFailure`], when the backend has closed the connection.
+    pub(in crate::upstream) fn begin(&mut self, request: Outgoing<'_, B>) -> Result<(), SendFailure> {
         if self.is_closed() {
             return Err(SendFailure { error: ExchangeError::Closed, unsent: true });
         }
-        let upgrade = request.also.iter().any(|(name, _)| *name == UPGRADE);
+        let upgrade = request.set().has(Known::Upgrade);
         self.reading.ask(Asked { head: *request.method == Method::HEAD, upgrade });
         self.writing = Writing::of(request);
+        Ok(())
+    }
+
+    /// Writes the request, and reads until the head of its response has come, be the rest of the request written or not.
+    ///
+    /// # Errors
+    /// [`SendFailure`]. The connection is of no use then.
+    pub(in crate::upstream) async fn answer(&mut self) -> Result<Response<()>, SendFailure> {
         let head = poll_fn(|cx| self.poll_head(cx)).await;
         head.map_err(|error| {
             if matches!(error, ExchangeError::Malformed(_)) {

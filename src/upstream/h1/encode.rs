@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use http_body::Body;
 
 use crate::upstream::outgoing::Outgoing;
+use crate::wire::{Known, Set, write_line, write_number};
 
 /// How a body is framed.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(super) enum Framing {
     Chunks(Vec<HeaderName>),
 }
 
+/// Written here, and not as they came.
+const WRITTEN: Set = Set::of(&[Known::Host, Known::ContentLength, Known::TransferEncoding]);
+
 /// Writes a head, and says how its body is framed.
 pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut Vec<u8>) -> Framing {
     let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -26,22 +30,29 @@ pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut V
     // A backend's own fields may name another; one Host comes first (RFC 9110, section 7.2).
     let own = request.own.iter().rfind(|(name, _)| *name == HOST).map(|(_, host)| host);
     put(&[b"host: ", own.unwrap_or(request.origin.host()).as_bytes(), b"\r\n"]);
-    let mut length = None;
+    let fields = request.fields;
+    let set = request.set();
+    let kept = |field: Known| fields.has(field) && !set.has(field) && request.keeps(field.name().as_str().as_bytes());
+    // Written below, once, as the number that the body is held to.
+    let mut length = if kept(Known::ContentLength) { fields.all(Known::ContentLength).next_back() } else { None };
     let mut announced = Vec::new();
-    for (name, value) in request.fields() {
-        if *name == TRANSFER_ENCODING || *name == HOST {
-            continue;
-        }
-        if *name == CONTENT_LENGTH {
-            // Written below, once, as the number that the body is held to.
-            length = value.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-            continue;
-        }
-        if *name == TRAILER {
-            announced.extend(value.as_bytes().split(|byte| *byte == b',').filter_map(named));
-        }
-        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    if kept(Known::Trailer) {
+        announced.extend(fields.all(Known::Trailer).flat_map(named));
     }
+    fields.write(out, WRITTEN.and(set), |name| request.keeps(name));
+    for (name, value) in request.last_set() {
+        match *name {
+            HOST | TRANSFER_ENCODING => continue,
+            CONTENT_LENGTH => {
+                length = Some(value.as_bytes());
+                continue;
+            }
+            TRAILER => announced.extend(named(value.as_bytes())),
+            _ => {}
+        }
+        write_line(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    let length = length.and_then(|length| std::str::from_utf8(length).ok()?.parse::<u64>().ok());
     let framing = match (length, request.body.size_hint().exact()) {
         _ if request.body.is_end_stream() => Framing::Length(0),
         (Some(length), _) | (None, Some(length)) => Framing::Length(length),
@@ -50,16 +61,19 @@ pub(super) fn head<B: Body<Data = Bytes>>(request: &Outgoing<'_, B>, out: &mut V
     match &framing {
         // Of a request without a body it is told only where its client has told it.
         Framing::Length(0) if length.is_none() => {}
-        // Writing to memory does not fail.
-        Framing::Length(length) => drop(write!(out, "content-length: {length}\r\n")),
+        Framing::Length(length) => {
+            out.extend_from_slice(b"content-length: ");
+            write_number(out, *length);
+            out.extend_from_slice(b"\r\n");
+        }
         Framing::Chunks(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");
     framing
 }
 
-fn named(item: &[u8]) -> Option<HeaderName> {
-    HeaderName::from_bytes(item.trim_ascii()).ok()
+fn named(list: &[u8]) -> impl Iterator<Item = HeaderName> {
+    list.split(|byte| *byte == b',').filter_map(|item| HeaderName::from_bytes(item.trim_ascii()).ok())
 }
 
 /// The line before a chunk.

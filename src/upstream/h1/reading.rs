@@ -1,25 +1,30 @@
 //! The response on its way in.
 
-use std::pin::pin;
+use std::cell::Cell;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
+use crate::wire::Response;
 use crate::wire::h1::{Asked, Fault, Limits, ResponseReader, Rest, Step, Stop};
 
 use bytes::Bytes;
 
 /// How large the head of a response may be.
 const LIMITS: Limits = Limits { head: 64 * 1024, fields: 100 };
-/// Fields that are put into a response's head on its way to the client.
-const SPARE_FIELDS: usize = 3;
 /// Bytes that are read at once: at first, and at most, when they keep coming faster.
 const APPETITE: (usize, usize) = (4 * 1024, 64 * 1024);
+
+thread_local! {
+    /// Where responses are read to at first.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What is read of a response.
 #[derive(Debug)]
@@ -89,8 +94,8 @@ impl Reading {
         loop {
             match self.reader.next(&self.buffer).map_err(malformed)? {
                 Step::Head(length) => {
-                    let head = self.buffer.split_to(length).freeze();
-                    if let Some(response) = self.head(&head)? {
+                    let head = self.buffer.split_to(length);
+                    if let Some(response) = self.head(head)? {
                         return Poll::Ready(Ok(response));
                     }
                 }
@@ -104,18 +109,16 @@ impl Reading {
     }
 
     /// The head that has passed; none for an interim one.
-    fn head(&mut self, head: &Bytes) -> Result<Option<Response<()>>, ExchangeError> {
-        let Some(heading) = self.reader.heading() else { return Ok(None) };
+    fn head(&mut self, head: BytesMut) -> Result<Option<Response<()>>, ExchangeError> {
+        let Some(heading) = self.reader.heading_mut() else { return Ok(None) };
         let status = StatusCode::from_u16(heading.status()).map_err(|_| ExchangeError::Malformed(Fault::StatusLine))?;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }
-        let mut response = Response::new(());
-        *response.status_mut() = status;
-        *response.version_mut() = heading.version();
-        *response.headers_mut() = heading.fields(head, SPARE_FIELDS).map_err(ExchangeError::Malformed)?;
+        let (version, persistent) = (heading.version(), heading.is_persistent());
+        let response = Response { status, version, fields: heading.take_fields(head), body: () };
         let rest = self.reader.rest();
-        self.persistent = heading.is_persistent() && rest != Rest::All;
+        self.persistent = persistent && rest != Rest::All;
         self.stage = if rest == Rest::Nothing { Stage::Over } else { Stage::Body };
         Ok(Some(response))
     }
@@ -167,9 +170,9 @@ impl Reading {
             let found = match self.reader.next(&self.buffer)? {
                 Step::Data(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
                 Step::Trailers(length) => {
-                    let section = self.buffer.split_to(length).freeze();
-                    let trailers = self.reader.heading().filter(|trailers| !trailers.is_empty());
-                    trailers.and_then(|trailers| trailers.fields(&section, 0).ok()).map(Frame::trailers)
+                    let section = self.buffer.split_to(length);
+                    let trailers = self.reader.heading_mut().filter(|trailers| !trailers.is_empty());
+                    trailers.map(|trailers| Frame::trailers(trailers.take_fields(section).into()))
                 }
                 Step::Framing(length) | Step::Head(length) => {
                     self.buffer.advance(length);
@@ -202,6 +205,9 @@ impl Reading {
             Rest::Length(left) => self.appetite.min(usize::try_from(left).unwrap_or(usize::MAX)),
             _ => self.appetite,
         };
+        if self.buffer.is_empty() && self.appetite == APPETITE.0 {
+            return self.poll_first(stream, cx, wanted);
+        }
         self.buffer.reserve(wanted);
         let Poll::Ready(read) = pin!(stream.read_buf(&mut self.buffer)).poll(cx) else {
             if self.buffer.is_empty() {
@@ -210,12 +216,34 @@ impl Reading {
             return Poll::Pending;
         };
         let read = read?;
+        self.has_read(read);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Into memory that all share: most responses are small, and get no more room than they need.
+    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>, wanted: usize) -> Poll<std::io::Result<usize>> {
+        let mut scratch = SCRATCH.take();
+        if scratch.is_empty() {
+            scratch = vec![0; APPETITE.0];
+        }
+        let mut buffer = ReadBuf::new(&mut scratch[..wanted.min(APPETITE.0)]);
+        let polled = Pin::new(stream).poll_read(cx, &mut buffer).map_ok(|()| {
+            self.buffer.extend_from_slice(buffer.filled());
+            buffer.filled().len()
+        });
+        SCRATCH.set(scratch);
+        if let Poll::Ready(Ok(read)) = polled {
+            self.has_read(read);
+        }
+        polled
+    }
+
+    fn has_read(&mut self, read: usize) {
         if read >= self.appetite {
             self.appetite = (2 * self.appetite).min(APPETITE.1);
         } else if read < self.appetite / 4 {
             self.appetite = (self.appetite / 2).max(APPETITE.0);
         }
-        Poll::Ready(Ok(read))
     }
 }
 

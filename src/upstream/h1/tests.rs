@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +20,7 @@ use crate::upstream::dial::Stream;
 use crate::upstream::failure::SendFailure;
 use crate::upstream::origin::Origin;
 use crate::upstream::outgoing::Outgoing;
+use crate::wire::{Fields, Known, Response};
 
 /// A connection, and the backend at its other end.
 async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
@@ -30,9 +31,16 @@ async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
     (connection, there.unwrap().0, stats)
 }
 
+impl<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Connection<B> {
+    async fn send(&mut self, request: Outgoing<'_, B>) -> Result<Response<()>, SendFailure> {
+        self.begin(request)?;
+        self.answer().await
+    }
+}
+
 struct Sent {
     method: Method,
-    headers: HeaderMap,
+    fields: Fields,
     own: Vec<(HeaderName, HeaderValue)>,
     origin: Origin,
 }
@@ -44,7 +52,7 @@ impl Sent {
         };
         Self {
             method,
-            headers: headers.iter().map(field).collect(),
+            fields: headers.iter().map(field).collect::<HeaderMap>().into(),
             own: Vec::new(),
             origin: Origin::of("weu.example"),
         }
@@ -55,9 +63,9 @@ impl Sent {
             method: &self.method,
             target: Uri::from_static("/a?b=1"),
             origin: &self.origin,
-            headers: &self.headers,
+            fields: &self.fields,
             own: &self.own,
-            also: vec![(HeaderName::from_static("botgate-epoch"), HeaderValue::from_static("7"))],
+            also: [Some((Known::BotgateEpoch, HeaderValue::from_static("7"))), None, None, None],
             body,
         }
     }
@@ -114,7 +122,7 @@ async fn a_response_that_ends_early_is_an_error() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n0123\r\nzz\r\n",
     ] {
         let (mut connection, response, _) = get(answer, true).await;
-        assert_eq!(response.unwrap().status(), 200);
+        assert_eq!(response.unwrap().status, 200);
         assert!(body(&mut connection).await.is_err(), "{answer}");
         assert!(!connection.settle(), "{answer}");
     }
@@ -171,7 +179,7 @@ async fn a_request_is_written_with_its_host_first_and_what_is_the_backends_in_pl
     let expected = "POST /a?b=1 HTTP/1.1\r\nhost: weu.example\r\nx-a: 1\r\nx-a: 2\r\nauthorization: ours\r\n\
                     botgate-epoch: 7\r\ncontent-length: 5\r\n\r\nhello";
     assert_eq!(heard, expected);
-    assert_eq!(response.unwrap().headers()[CONTENT_LENGTH], "2");
+    assert_eq!(response.unwrap().fields.get(Known::ContentLength), Some(&b"2"[..]));
     assert_eq!((connection.size_hint().exact(), connection.is_over()), (Some(2), false));
     assert_eq!(body(&mut connection).await, Ok(("ok".into(), None)));
     assert!(connection.settle());
@@ -192,7 +200,7 @@ async fn a_body_of_unknown_length_goes_in_chunks_and_of_its_trailers_those_that_
     let sent = Sent::new(Method::GET, &[("trailer", "x-sum, x-other")]);
     let (parts_in, rest) = parts(None, 8);
     let large = "x".repeat(20_000);
-    let trailers = Sent::new(Method::GET, &[("x-sum", "7"), ("x-quiet", "8")]).headers;
+    let trailers = Sent::new(Method::GET, &[("x-sum", "7"), ("x-quiet", "8")]).fields.into();
     for part in [text("hello"), text(""), Frame::data(large.clone().into()), text("!"), Frame::trailers(trailers)] {
         parts_in.send(part).await.unwrap();
     }
@@ -219,7 +227,7 @@ async fn an_early_response_is_read_while_the_rest_of_the_request_is_written() {
         backend.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
     };
     let (response, ()) = tokio::join!(connection.send(sent.with(rest)), early);
-    assert_eq!(response.unwrap().status(), 200);
+    assert_eq!(response.unwrap().status, 200);
     parts_in.send(text("world")).await.unwrap();
     let play = async {
         let heard = hear(&mut backend, "world").await;
@@ -253,7 +261,7 @@ async fn a_body_is_asked_for_no_faster_than_the_backend_takes_it() {
     let taken = asked.get();
     // An answer is heard all the same.
     backend.write_all(b"HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    assert_eq!(sending.await.unwrap().status(), 413);
+    assert_eq!(sending.await.unwrap().status, 413);
     assert_eq!(asked.get(), taken);
     assert!(!connection.settle(), "the rest of the request is still to be written");
 }
@@ -327,10 +335,9 @@ async fn interim_responses_are_passed_over_and_a_head_request_has_no_body() {
     };
     let (response, ()) = tokio::join!(connection.send(sent.with(Empty::new())), play);
     let response = response.unwrap();
-    assert_eq!(
-        (response.status().as_u16(), response.headers().get("link"), response.headers()["x-kept"].as_bytes()),
-        (200, None, &b"yes"[..])
-    );
+    assert_eq!(response.status.as_u16(), 200);
+    assert_eq!(response.fields.iter().last(), Some((&b"x-kept"[..], &b"yes"[..])));
+    assert_eq!(response.fields.len(), 2);
     assert!(connection.is_over() && connection.settle());
 }
 
@@ -339,14 +346,14 @@ async fn behind_a_101_the_bytes_are_another_protocols() {
     let (mut connection, mut backend, _) = pair::<Empty<Bytes>>().await;
     let sent = Sent::new(Method::GET, &[]);
     let mut request = sent.with(Empty::new());
-    request.also.push((http::header::UPGRADE, HeaderValue::from_static("x")));
+    request.also[1] = Some((Known::Upgrade, HeaderValue::from_static("x")));
     let play = async {
         hear(&mut backend, "upgrade: x\r\n\r\n").await;
         let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nahead";
         backend.write_all(switch.as_bytes()).await.unwrap();
     };
     let (response, ()) = tokio::join!(connection.send(request), play);
-    assert_eq!(response.unwrap().status(), 101);
+    assert_eq!(response.unwrap().status, 101);
     let (mut switched, ahead) = connection.switch();
     assert_eq!(ahead, "ahead");
     backend.write_all(b"behind").await.unwrap();

@@ -134,7 +134,7 @@ impl BodyReader {
                 return Ok(Part::End(passed, trailers));
             }
             count += 1;
-            let (name, _) = split(&bytes[line])?;
+            let (name, ..) = split(&bytes[line])?;
             if !may_trail(name) {
                 return Err(Fault::Trailer);
             }
@@ -160,7 +160,7 @@ fn of(left: u64, bytes: &[u8]) -> (usize, u64) {
 fn fields(text: &[u8]) -> Result<HeaderMap, Fault> {
     let (mut lines, mut found) = (Lines::default(), HeaderMap::new());
     while let Some(line) = lines.next(text)? {
-        let (name, value) = split(&text[line])?;
+        let (name, value, _) = split(&text[line])?;
         let name = HeaderName::from_bytes(name).map_err(|_| Fault::FieldName)?;
         let value = Bytes::copy_from_slice(value.trim_ascii());
         found.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Fault::Control)?);

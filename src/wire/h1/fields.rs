@@ -3,15 +3,23 @@
 use http::Version;
 
 use super::fault::Fault;
-use super::lines::is_tchar;
+use super::lines::{CAPITAL, NONE, tchar};
 
-/// Name and value of a field line; the value with the white space around it.
-pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+/// Name and value of a field line; the value with the white space around it. And whether its name has capitals.
+pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8], bool), Fault> {
     if matches!(line, [b' ' | b'\t', ..]) {
         return Err(Fault::Folded);
     }
-    match line.iter().position(|byte| !is_tchar(*byte)) {
-        Some(colon) if colon > 0 && line[colon] == b':' => Ok((&line[..colon], &line[colon + 1..])),
+    let mut seen = NONE;
+    let end = line.iter().position(|byte| {
+        let kind = tchar(*byte);
+        seen |= kind;
+        kind == NONE
+    });
+    match end {
+        Some(colon) if colon > 0 && line[colon] == b':' => {
+            Ok((&line[..colon], &line[colon + 1..], seen & CAPITAL != NONE))
+        }
         _ => Err(Fault::FieldName),
     }
 }
@@ -120,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_name_is_a_token_with_a_colon_behind_it() {
-        assert_eq!(split(b"a: b"), Ok((&b"a"[..], &b" b"[..])));
+        assert_eq!(split(b"a: b"), Ok((&b"a"[..], &b" b"[..], false)));
+        assert_eq!(split(b"x-A:B"), Ok((&b"x-A"[..], &b"B"[..], true)));
         for (line, fault) in [
             (" a: b", Fault::Folded),
             ("\ta: b", Fault::Folded),

@@ -46,10 +46,30 @@ impl Lines {
     }
 }
 
+const fn is_control(byte: u8) -> bool {
+    byte < 0x20 && byte != b'\t' || byte == 0x7f
+}
+
+/// Bytes that are looked at word by word before larger pieces are: most lines are no longer.
+const SHORT: usize = 64;
+
 /// The first control character but the tab.
 fn control(bytes: &[u8]) -> Option<usize> {
+    let (short, long) = bytes.split_at(bytes.len().min(SHORT));
+    if let Some(at) = control_in_words(short) {
+        return Some(at);
+    }
+    // A token is some hundred bytes long. The processor compares them side by side where nothing asks which one it is.
+    let (pieces, _) = long.as_chunks::<32>();
+    let has_none = |piece: &[u8; 32]| !piece.iter().fold(false, |found, byte| found | is_control(*byte));
+    let clean = SHORT.min(bytes.len()) + 32 * pieces.iter().take_while(|piece| has_none(piece)).count();
+    control_in_words(&bytes[clean..]).map(|at| clean + at)
+}
+
+/// The same, eight bytes at a time.
+fn control_in_words(bytes: &[u8]) -> Option<usize> {
     const EACH: u64 = u64::MAX / 0xff;
-    let is = |byte: u8| byte < 0x20 && byte != b'\t' || byte == 0x7f;
+    let is = is_control;
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, bytes) in words.iter().enumerate() {
         // Eight bytes at a time: the high bit of each that is below 0x20, or 0x7f; or that a borrow made look so.
@@ -68,20 +88,34 @@ fn control(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(|byte| is(*byte)).map(|at| clean + at)
 }
 
-/// Whether a byte may be part of a token (RFC 9110, section 5.6.2).
-pub(super) const fn is_tchar(byte: u8) -> bool {
+/// What a byte is in a token (RFC 9110, section 5.6.2): nothing, part of it, or a letter in upper case, which is also part of
+/// it.
+pub(super) const NONE: u8 = 0;
+const PART: u8 = 1;
+pub(super) const CAPITAL: u8 = 2;
+
+/// What a byte is in a token.
+pub(super) const fn tchar(byte: u8) -> u8 {
     TCHAR[byte as usize]
 }
 
-static TCHAR: [bool; 256] = {
-    let mut table = [false; 256];
+/// Whether a byte may be part of a token.
+pub(super) const fn is_tchar(byte: u8) -> bool {
+    tchar(byte) != NONE
+}
+
+static TCHAR: [u8; 256] = {
+    let mut table = [NONE; 256];
     let mut byte = 0;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric()
-            || matches!(
-                byte as u8,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-            );
+        table[byte] = match byte as u8 {
+            b'A'..=b'Z' => CAPITAL,
+            b'a'..=b'z' | b'0'..=b'9' => PART,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => {
+                PART
+            }
+            _ => NONE,
+        };
         byte += 1;
     }
     table
@@ -93,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_control_character_is_found_wherever_it_stands() {
-        for length in [0, 1, 31, 32, 33, 64, 100] {
+        for length in [0, 1, 31, 32, 33, 64, 65, 95, 96, 97, 100, 127, 128, 129, 200] {
             assert_eq!(control(&vec![b'x'; length]), None);
             for at in 0..length {
                 for byte in [0, b'\r', b'\n', 0x1f, 0x7f] {

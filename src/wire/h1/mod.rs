@@ -33,7 +33,7 @@ mod gate;
 mod heading;
 mod limits;
 mod lines;
-mod names;
+pub(in crate::wire) mod names;
 mod request;
 mod response;
 mod start;

@@ -28,7 +28,7 @@ thread_local! {
 ///
 /// # Errors
 /// [`Fault::FieldName`], when they are no token.
-pub(super) fn name(bytes: &[u8]) -> Result<HeaderName, Fault> {
+pub(in crate::wire) fn name(bytes: &[u8]) -> Result<HeaderName, Fault> {
     let made = || HeaderName::from_bytes(bytes).map_err(|_| Fault::FieldName);
     if bytes.len() > LONGEST {
         return made();

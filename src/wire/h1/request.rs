@@ -1,19 +1,17 @@
 //! The head of a request, read once: checked line by line while it comes in, and made into a [`Request`] when it is whole.
 
-use bytes::Bytes;
-use http::header;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use bytes::BytesMut;
+use http::{Method, Uri, Version};
 
 use super::body::BodyReader;
 use super::fault::Fault;
 use super::fields::{Framing, split};
+use super::heading::USUAL;
 use super::limits::Limits;
 use super::lines::Lines;
-use super::names;
 use super::start::{RequestLine, request_line};
-
-/// Fields that are added to a usual request on its way: room that is made at once.
-const ADDED: usize = 10;
+use crate::wire::fields::Line;
+use crate::wire::{Fields, Head, Known};
 
 /// Follows the head of a request that may come in parts.
 #[derive(Debug)]
@@ -24,23 +22,15 @@ pub struct RequestReader {
     blank: bool,
     /// Where the request line begins, and its parts.
     start: Option<(usize, RequestLine)>,
-    fields: Vec<Field>,
+    fields: Vec<Line>,
     framing: Framing,
-}
-
-/// Where a field line stands in the head: its name up to the colon, its value behind it.
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    start: u32,
-    colon: u32,
-    end: u32,
 }
 
 /// A request without its body, and what its head says about what follows it.
 #[derive(Debug)]
 pub struct RequestHead {
     /// Method, target, version and fields.
-    pub request: Request<()>,
+    pub head: Head,
     /// Reads the body; none where there is none.
     pub body: Option<BodyReader>,
     /// Whether another request may follow on the connection (RFC 9112, section 9.3).
@@ -86,13 +76,12 @@ impl RequestReader {
             if self.fields.len() == self.limits.fields {
                 return Err(Fault::TooManyFields);
             }
-            let (name, value) = split(text)?;
+            let (name, value, capitals) = split(text)?;
             self.framing.take(name, value)?;
             if self.fields.capacity() == 0 {
-                self.fields.reserve(16);
+                self.fields.reserve(USUAL);
             }
-            let (start, colon) = (at as u32, (at + name.len()) as u32);
-            self.fields.push(Field { start, colon, end: (at + text.len()) as u32 });
+            self.fields.push(Line::new(at, name, value, capitals));
         }
         if bytes.len() > self.limits.head {
             return Err(if self.start.is_none() { Fault::TargetTooLong } else { Fault::HeadTooLarge });
@@ -104,45 +93,33 @@ impl RequestReader {
     ///
     /// # Errors
     /// What only the whole head shows to be wrong.
-    pub fn finish(&mut self, head: &Bytes) -> Result<RequestHead, Fault> {
+    pub fn finish(&mut self, head: BytesMut) -> Result<RequestHead, Fault> {
         let whole = std::mem::replace(self, Self::new(self.limits));
         let (at, line) = whole.start.ok_or(Fault::RequestLine)?;
         let framing = whole.framing;
         if framing.chunked && line.version == Version::HTTP_10 {
             return Err(Fault::CodingTooOld);
         }
-        let mut request = Request::new(());
-        *request.method_mut() = Method::from_bytes(&head[at..at + line.method]).map_err(|_| Fault::RequestLine)?;
-        let target = at + line.method + 1;
+        let (target, end) = (at + line.method + 1, at + line.method + 1 + line.target);
         // What is longer cannot be told apart from what is malformed, there.
         if line.target > MOST_TARGET {
             return Err(Fault::TargetTooLong);
         }
-        *request.uri_mut() =
-            Uri::from_maybe_shared(head.slice(target..target + line.target)).map_err(|_| Fault::Target)?;
-        *request.version_mut() = line.version;
-        let http11 = line.version == Version::HTTP_11;
-        let (mut expects, mut trailers) = (false, false);
-        let mut headers = HeaderMap::with_capacity(whole.fields.len() + ADDED);
-        for field in &whole.fields {
-            let name = names::name(&head[field.start as usize..field.colon as usize])?;
-            let value = trimmed(head, field.colon as usize + 1, field.end as usize);
-            let value = HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| Fault::Control)?;
-            if name == header::EXPECT {
-                expects = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-            } else if name == header::TE {
-                trailers |= lists(&value, b"trailers");
-            }
-            headers.append(name, value);
-        }
-        *request.headers_mut() = headers;
+        let method = Method::from_bytes(&head[at..at + line.method]).map_err(|_| Fault::RequestLine)?;
+        let fields = Fields::of_head(head, whole.fields);
+        let uri = Uri::from_maybe_shared(fields.part(target..end)).map_err(|_| Fault::Target)?;
+        let version = line.version;
+        let http11 = version == Version::HTTP_11;
+        let last_is = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+        let expects = fields.has(Known::Expect) && fields.all(Known::Expect).next_back().is_some_and(last_is);
+        let trailers = fields.has(Known::Te) && fields.all(Known::Te).any(|value| lists(value, b"trailers"));
         let body = match framing.length {
             _ if framing.chunked => Some(BodyReader::chunked()),
             Some(length @ 1..) => Some(BodyReader::length(length)),
             _ => None,
         };
         Ok(RequestHead {
-            request,
+            head: Head { method, uri, version, fields },
             body,
             keeps: framing.is_persistent(line.version),
             expects: expects && http11,
@@ -155,20 +132,9 @@ impl RequestReader {
 /// The longest target that [`Uri`] takes.
 const MOST_TARGET: usize = u16::MAX as usize - 1;
 
-/// Without the white space around it.
-fn trimmed(head: &[u8], mut start: usize, mut end: usize) -> std::ops::Range<usize> {
-    while start < end && matches!(head[start], b' ' | b'\t') {
-        start += 1;
-    }
-    while start < end && matches!(head[end - 1], b' ' | b'\t') {
-        end -= 1;
-    }
-    start..end
-}
-
 /// Whether a list of tokens has this one, in any case.
-fn lists(value: &HeaderValue, token: &[u8]) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+fn lists(value: &[u8], token: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]
@@ -180,7 +146,7 @@ mod tests {
     fn head(text: &str) -> Result<RequestHead, Fault> {
         let mut reader = RequestReader::new(LIMITS);
         let length = reader.read(text.as_bytes())?.expect("it is not whole");
-        reader.finish(&Bytes::copy_from_slice(&text.as_bytes()[..length]))
+        reader.finish(BytesMut::from(&text.as_bytes()[..length]))
     }
 
     #[test]
@@ -195,12 +161,13 @@ mod tests {
             }
             let length = length.unwrap();
             assert_eq!(&text[length..], "hello");
-            let head = reader.finish(&Bytes::copy_from_slice(&text.as_bytes()[..length])).unwrap();
-            let request = &head.request;
-            assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "/a?b=c".to_owned()));
-            let all: Vec<_> = request.headers().get_all("x-a").iter().collect();
-            assert_eq!(all, ["1", "2"]);
-            assert_eq!(request.headers()["x-empty"], "");
+            let head = reader.finish(BytesMut::from(&text.as_bytes()[..length])).unwrap();
+            let request = &head.head;
+            assert_eq!((&request.method, request.uri.to_string()), (&Method::POST, "/a?b=c".to_owned()));
+            let all = |wanted: &[u8]| -> Vec<&[u8]> {
+                request.fields.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| value).collect()
+            };
+            assert_eq!((all(b"x-a"), all(b"x-empty")), (vec![&b"1"[..], b"2"], vec![&b""[..]]));
             assert_eq!(head.body.unwrap().left(), Some(5));
             assert!(head.keeps && !head.expects && !head.upgrade && !head.trailers);
         }

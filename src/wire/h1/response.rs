@@ -5,11 +5,12 @@ use http::Version;
 use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
 use super::fault::Fault;
 use super::fields::{Framing, split};
-use super::heading::{Field, Heading};
+use super::heading::Heading;
 use super::limits::Limits;
 use super::lines::Lines;
 use super::start::status_line;
 use super::step::{Rest, Step};
+use crate::wire::fields::Line;
 
 /// Interim responses (1xx) that one request may have.
 const MOST_INTERIMS: u32 = 16;
@@ -112,6 +113,11 @@ impl ResponseReader {
     /// What the head, or the trailer section, that passed last says; none unless this reader is [`ResponseReader::telling`].
     pub const fn heading(&self) -> Option<&Heading> {
         self.heading.as_ref()
+    }
+
+    /// The same, so that its fields can be taken.
+    pub const fn heading_mut(&mut self) -> Option<&mut Heading> {
+        self.heading.as_mut()
     }
 
     /// What is to come of the message whose head passed last.
@@ -228,10 +234,10 @@ impl ResponseReader {
             if head.fields > self.limits.fields {
                 return Err(Fault::TooManyFields);
             }
-            let (name, value) = split(line)?;
+            let (name, value, capitals) = split(line)?;
             head.framing.take(name, value)?;
             if let Some(heading) = &mut self.heading {
-                heading.fields.push(Field::new(from, name, value));
+                heading.note(Line::new(from, name, value, capitals));
             }
         }
         if rest.len() > self.limits.head {
@@ -293,7 +299,7 @@ impl ResponseReader {
             }
             count += 1;
             let (from, line) = (line.start, &rest[line]);
-            let (name, value) = split(line)?;
+            let (name, value, capitals) = split(line)?;
             if !may_trail(name) {
                 return Err(Fault::Trailer);
             }
@@ -301,7 +307,7 @@ impl ResponseReader {
                 return Err(Fault::TooManyTrailers);
             }
             if let Some(heading) = &mut self.heading {
-                heading.fields.push(Field::new(from, name, value));
+                heading.note(Line::new(from, name, value, capitals));
             }
         }
         if rest.len() > MOST_TRAILER_BYTES {

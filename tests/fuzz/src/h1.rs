@@ -1,8 +1,8 @@
 //! HTTP/1, as clients and backends speak it. A byte of choices, then what one side sends.
 
 use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, RequestReader, ResponseReader, Stop};
-use bytes::Bytes;
-use http::Request;
+use botgate::wire::Head;
+use bytes::BytesMut;
 
 const LIMITS: Limits = Limits { head: 600, fields: 12 };
 
@@ -57,9 +57,9 @@ fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<End>, u64
                     Ok(Some(length)) => length,
                     Err(fault) => return (used, Some(End::Head(fault)), heads),
                 };
-                match head.finish(&Bytes::copy_from_slice(&held[..length])) {
+                match head.finish(BytesMut::from(&held[..length])) {
                     Ok(made) => {
-                        says_what_came(&made.request, &held[..length]);
+                        says_what_came(&made.head, &held[..length]);
                         (body, upgrade) = (made.body, made.upgrade);
                     }
                     Err(fault) => return (used, Some(End::Head(fault)), heads),
@@ -79,18 +79,16 @@ fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<End>, u64
 }
 
 /// Panics where a request says something else than its head.
-fn says_what_came(request: &Request<()>, head: &[u8]) {
+fn says_what_came(request: &Head, head: &[u8]) {
     let text = lines(head.strip_prefix(b"\r\n").unwrap_or(head));
-    assert!(text[0].starts_with(&[request.method().as_str().as_bytes(), b" "].concat()), "{request:?}");
-    assert!(text[0].ends_with(format!(" {:?}", request.version()).as_bytes()), "{request:?}");
+    assert!(text[0].starts_with(&[request.method.as_str().as_bytes(), b" "].concat()), "{request:?}");
+    assert!(text[0].ends_with(format!(" {:?}", request.version).as_bytes()), "{request:?}");
     let field = |line: &&[u8]| {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or_default();
         (line[..colon].to_ascii_lowercase(), line[colon + 1..].trim_ascii().to_vec())
     };
     let mut came: Vec<_> = text[1..].iter().take_while(|line| !line.is_empty()).map(field).collect();
-    let said = request.headers().iter();
-    let mut said: Vec<_> =
-        said.map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+    let mut said: Vec<_> = request.fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     // The order of fields of one name counts; that of others does not.
     came.sort_by(|one, other| one.0.cmp(&other.0));
     said.sort_by(|one, other| one.0.cmp(&other.0));

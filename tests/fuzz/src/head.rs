@@ -3,6 +3,7 @@
 //! Three lines: the Host header, the authority of the target, and its path and query. A line that is empty is not there.
 
 use botgate::proxy::fuzzing::{host, path};
+use botgate::wire::Head;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
@@ -25,8 +26,10 @@ pub fn target(data: &[u8]) {
     }
     let Ok(uri) = Uri::from_parts(uri) else { return };
     parts.uri = uri;
-    let named = host(&parts).map(|host| canonical(&host, parts.headers.get_all(HOST).iter().count()));
-    if let Some((sent, routed)) = path(&parts) {
+    let hosts = parts.headers.get_all(HOST).iter().count();
+    let head = Head::from(parts);
+    let named = host(&head).map(|host| canonical(&host, hosts));
+    if let Some((sent, routed)) = path(&head) {
         assert!(sent.starts_with(routed) && routed.starts_with('/'), "{sent:?} is routed as {routed:?}");
         unambiguous(routed);
     }
@@ -35,7 +38,7 @@ pub fn target(data: &[u8]) {
         let again = if named.contains(':') { format!("[{named}]") } else { named.clone() };
         let mut parts = Request::new(()).into_parts().0;
         parts.headers.insert(HOST, HeaderValue::from_str(&again).unwrap());
-        assert_eq!(host(&parts), Some(named));
+        assert_eq!(host(&Head::from(parts)), Some(named));
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::encode::{self, Asked};
 use super::response::Outgoing;
@@ -17,6 +17,7 @@ use crate::server::edge;
 use crate::server::http::{Handle, Io, ResponseBody};
 use crate::server::linger::Linger;
 use crate::wire::h1::{Fault, Limits, RequestHead};
+use crate::wire::{Known, Request, Response};
 
 /// Bytes of an unread request body that are thrown away so that the connection can be kept, if they are there.
 const MOST_UNREAD: usize = 64 * 1024;
@@ -187,8 +188,8 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
 
     /// A request begins.
     fn begin(&mut self, head: RequestHead, cx: &mut Context<'_>) {
-        let RequestHead { request, keeps, trailers, .. } = head;
-        self.asked = Asked { head: request.method() == Method::HEAD, http10: request.version() == Version::HTTP_10 };
+        let RequestHead { head, keeps, trailers, .. } = head;
+        self.asked = Asked { head: head.method == Method::HEAD, http10: head.version == Version::HTTP_10 };
         (self.keeps, self.trailers) = (keeps, trailers);
         let (has_body, upgrades) = {
             let half = self.shared.half.borrow();
@@ -202,7 +203,7 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
         };
         // It has no limit of its own: what limits requests stands behind it.
         let _: Poll<Result<(), Infallible>> = self.service.poll_ready(cx);
-        self.state = State::Answering(Box::pin(self.service.call(request.map(|()| body))));
+        self.state = State::Answering(Box::pin(self.service.call(Request { head, body })));
     }
 
     /// The next head is no request.
@@ -213,20 +214,19 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
     }
 
     /// The request is answered.
-    fn respond(&mut self, response: Response<B>, cx: &mut Context<'_>) {
-        let (mut parts, body) = response.into_parts();
+    fn respond(&mut self, mut response: Response<B>, cx: &mut Context<'_>) {
         // No handler has an interim response to give.
-        if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
-            parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            response.status = StatusCode::INTERNAL_SERVER_ERROR;
             self.keeps = false;
         }
         let mut half = self.shared.half.borrow_mut();
         // Nobody is told to go on any more.
         half.expects = false;
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS && matches!(half.upgrade, Upgrade::Wanted(_)) {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && matches!(half.upgrade, Upgrade::Wanted(_)) {
             let length = Some(0);
-            let coding = encode::coding(parts.status, &parts.headers, length, self.asked);
-            encode::head(half.out.gather(), parts.status, &parts.headers, coding, length, self.asked, false);
+            let coding = encode::coding(response.status, &response.fields, length, self.asked);
+            encode::head(half.out.gather(), response.status, &response.fields, coding, length, self.asked, false);
             self.state = State::Switching;
             return;
         }
@@ -247,12 +247,12 @@ impl<I: Io, S: Handle<B>, B: ResponseBody> Connection<I, S, B> {
         };
         let activity = &self.edge.activity;
         // The handler asks for the end of a connection only when it did not read the request to its end.
-        if parts.headers.contains_key(http::header::CONNECTION) || unread {
+        if response.fields.has(Known::Connection) || unread {
             activity.refuse();
         }
         let keeps = self.keeps && !activity.refused() && !activity.draining() && !activity.panicked();
         drop(half);
-        let mut outgoing = Outgoing::begin(&self.shared, parts, body, self.asked, self.trailers, keeps);
+        let mut outgoing = Outgoing::begin(&self.shared, response, self.asked, self.trailers, keeps);
         // Most are out at once.
         match outgoing.poll(&self.shared, cx) {
             Poll::Ready(Ok(())) => self.responded(outgoing.closes),

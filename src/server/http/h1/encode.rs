@@ -1,9 +1,9 @@
 //! The head of a response, and how its body is told from what follows (RFC 9112, section 6).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use crate::server::http::date;
+use crate::wire::{Fields, Known, Set, ascii, write_line, write_number};
 
 /// What a response must know of its request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,11 +28,11 @@ pub(super) enum Coding {
 }
 
 /// How the body of a response goes out. `length` is how many bytes it has, where it knows.
-pub(super) fn coding(status: StatusCode, headers: &HeaderMap, length: Option<u64>, asked: Asked) -> Coding {
+pub(super) fn coding(status: StatusCode, fields: &Fields, length: Option<u64>, asked: Asked) -> Coding {
     if asked.head || is_bodyless(status) {
         return Coding::None;
     }
-    let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let told = || ascii(fields.get(Known::ContentLength)?)?.parse().ok();
     match length.or_else(told) {
         Some(length) => Coding::Length(length),
         None if asked.http10 => Coding::ToTheEnd,
@@ -50,14 +50,14 @@ fn is_bodyless(status: StatusCode) -> bool {
 pub(super) fn head(
     out: &mut Vec<u8>,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: &Fields,
     coding: Coding,
     length: Option<u64>,
     asked: Asked,
     closes: bool,
 ) {
     let version: &[u8] = if asked.http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " };
-    out.reserve(256 + headers.len() * 48);
+    out.reserve(256 + fields.room());
     out.extend_from_slice(version);
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -65,23 +65,17 @@ pub(super) fn head(
     out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
     out.extend_from_slice(b"\r\n");
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
-    let mut dated = false;
-    for (name, value) in headers {
-        let skipped = match *name {
-            CONTENT_LENGTH => !(asked.head && length.unwrap_or(0) == 0 && !is_bodyless(status)),
-            TRANSFER_ENCODING => true,
-            CONNECTION => !switches,
-            TRAILER => coding != Coding::Chunked,
-            DATE => {
-                dated = true;
-                false
-            }
-            _ => false,
-        };
-        if !skipped {
-            field(out, name, value);
+    let mut skipped = Set::of(&[Known::TransferEncoding]);
+    for (field, passes) in [
+        (Known::ContentLength, asked.head && length.unwrap_or(0) == 0 && !is_bodyless(status)),
+        (Known::Connection, switches),
+        (Known::Trailer, coding == Coding::Chunked),
+    ] {
+        if !passes {
+            skipped = skipped.with(field);
         }
     }
+    fields.write(out, skipped, |_| true);
     match (coding, length) {
         (Coding::Length(length), _) => content_length(out, length),
         (Coding::None, Some(length @ 1..)) if asked.head && !is_bodyless(status) => content_length(out, length),
@@ -93,37 +87,18 @@ pub(super) fn head(
     } else if asked.http10 && !switches {
         out.extend_from_slice(b"connection: keep-alive\r\n");
     }
-    if !dated && let Some(now) = date::now() {
-        field(out, &http::header::DATE, &now);
+    if !fields.has(Known::Date)
+        && let Some(now) = date::now()
+    {
+        write_line(out, b"date", now.as_bytes());
     }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"content-length: ");
-    number(out, length);
+    write_number(out, length);
     out.extend_from_slice(b"\r\n");
-}
-
-/// A number in decimal digits.
-fn number(out: &mut Vec<u8>, mut number: u64) {
-    let (mut digits, mut at) = ([0; 20], 20);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// The line that begins a chunk.
@@ -140,13 +115,15 @@ pub(super) fn chunk_size(out: &mut Vec<u8>, size: usize) {
 pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
-        field(out, name, value);
+        write_line(out, name.as_str().as_bytes(), value.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     const PLAIN: Asked = Asked { head: false, http10: false };
@@ -163,9 +140,10 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let coding = coding(status, &headers, length, asked);
+        let fields = Fields::from(headers);
+        let coding = coding(status, &fields, length, asked);
         let mut out = Vec::new();
-        head(&mut out, status, &headers, coding, length, asked, false);
+        head(&mut out, status, &fields, coding, length, asked, false);
         let text = String::from_utf8(out).unwrap();
         let date = text.find("date: ").unwrap();
         assert!(text[date..].len() == 6 + 29 + 4 && text.ends_with(" GMT\r\n\r\n"), "{text}");

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::response;
 
 use super::encode::{self, Asked, Coding};
 use super::out::Out;
 use super::shared::Shared;
 use crate::server::http::{Io, ResponseBody};
+use crate::wire::Response;
 
 /// A response whose head has been gathered.
 pub(super) struct Outgoing<B> {
@@ -27,18 +27,18 @@ impl<B: ResponseBody> Outgoing<B> {
     /// Gathers the head.
     pub(super) fn begin<I>(
         shared: &Shared<I>,
-        parts: response::Parts,
-        body: B,
+        response: Response<B>,
         asked: Asked,
         trailers: bool,
         keeps: bool,
     ) -> Self {
+        let Response { status, fields, body, .. } = response;
         let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-        let coding = encode::coding(parts.status, &parts.headers, length, asked);
+        let coding = encode::coding(status, &fields, length, asked);
         let closes = !keeps || coding == Coding::ToTheEnd;
         {
             let mut half = shared.half.borrow_mut();
-            encode::head(half.out.gather(), parts.status, &parts.headers, coding, length, asked, closes);
+            encode::head(half.out.gather(), status, &fields, coding, length, asked, closes);
         }
         let has_body = !matches!(coding, Coding::None | Coding::Length(0));
         Self { body: has_body.then_some(body), coding, trailers, closes }

@@ -180,8 +180,8 @@ impl<I: Io> Half<I> {
         let made = match self.head.read(&self.held) {
             Ok(None) => return None,
             Ok(Some(length)) => {
-                let bytes = self.held.split_to(length).freeze();
-                self.head.finish(&bytes)
+                let bytes = self.held.split_to(length);
+                self.head.finish(bytes)
             }
             Err(fault) => Err(fault),
         };

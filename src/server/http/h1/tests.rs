@@ -18,6 +18,7 @@ use crate::server::activity::Activity;
 use crate::server::edge::Shared;
 use crate::server::serve::BoxError;
 use crate::telemetry::{ListenerStats, WorkerId};
+use crate::wire;
 use crate::wire::h1::Limits;
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -48,9 +49,13 @@ where
     F: Future<Output = Answer> + 'static,
 {
     let (io, other) = duplex(1 << 20);
-    let service = tower::service_fn(move |request| {
-        let answering = answer(request);
-        async move { Ok::<_, Infallible>(answering.await) }
+    let service = tower::service_fn(move |request: wire::Request<ClientBody>| {
+        let wire::Head { method, uri, version, fields } = request.head;
+        let mut asked = Request::new(request.body);
+        (*asked.method_mut(), *asked.uri_mut(), *asked.version_mut()) = (method, uri, version);
+        *asked.headers_mut() = fields.into();
+        let answering = answer(asked);
+        async move { Ok::<_, Infallible>(wire::Response::from(answering.await)) }
     });
     let limits = Limits { head: 16 * 1024, fields: 80 };
     let serving = async move {

@@ -239,5 +239,5 @@ fn begin<S: Service<B>, B: ResponseBody + Unpin>(
     } else {
         ClientBody::Http2(Http2Body::new(stream, &head.headers))
     };
-    requests.begin(Box::pin(service.call(Request::from_parts(head, body))), respond);
+    requests.begin(Box::pin(service.call(crate::wire::Request { head: head.into(), body })), respond);
 }

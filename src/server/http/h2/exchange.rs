@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::Response;
 use http::header::{CONTENT_LENGTH, DATE};
 
 use super::super::ResponseBody;
 use super::novel::Novel;
 use crate::server::http::date;
+use crate::wire::Response;
 
 /// A request under way.
 pub(super) enum Exchange<F, B> {
@@ -64,7 +64,7 @@ fn answer<B: ResponseBody>(
     response: Response<B>,
     novel: &mut Novel,
 ) -> Option<Sending<B>> {
-    let (mut head, body) = response.into_parts();
+    let (mut head, body) = response.into_http().into_parts();
     if !head.headers.contains_key(DATE)
         && let Some(now) = date::now()
     {
@@ -78,7 +78,7 @@ fn answer<B: ResponseBody>(
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
     novel.mark(&mut head.headers);
-    match respond.send_response(Response::from_parts(head, ()), over) {
+    match respond.send_response(http::Response::from_parts(head, ()), over) {
         Ok(_) if over => None,
         Ok(stream) => Some(Sending { body, stream, waiting: None }),
         Err(error) => {

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use http::Response;
 
 use super::super::ResponseBody;
 use super::exchange::Exchange;
 use super::novel::Novel;
 use super::ready::{Handle, Ready};
+use crate::wire::Response;
 
 /// Places that stay when nothing is under way.
 const FEW: usize = 16;
