@@ -9,6 +9,7 @@ use botgate::bot::Facts;
 use botgate::bot::token::{Bound, Caller, KeySet, Keys, Refused, TokenCache, check};
 use botgate::config::{TokensConfig, parse};
 use botgate::model::Utc;
+use botgate::wire::Fields;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
@@ -33,8 +34,8 @@ fn config() -> TokensConfig {
     *config.routes.remove(0).guard.unwrap().tokens.unwrap()
 }
 
-fn bearer(token: &str) -> HeaderMap {
-    HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())])
+fn bearer(token: &str) -> Fields {
+    HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())]).into()
 }
 
 fn guard(c: &mut Criterion) {
@@ -45,7 +46,7 @@ fn guard(c: &mut Criterion) {
     let body = body.to_string();
     let good = bearer(&signers.endorsed.token(&claims(NOW)));
     let now = Utc::from_millis(NOW * 1000);
-    let one = |headers: &HeaderMap, cache: &mut TokenCache| -> Result<Caller, Refused> {
+    let one = |headers: &Fields, cache: &mut TokenCache| -> Result<Caller, Refused> {
         let bound = Bound::Activity { channel_id: "test", service_url: Some(SERVICE) };
         let keys = Keys { channel: Some(&keys), entra: None };
         check(black_box(headers), bound, keys, &config, cache, now)
@@ -62,7 +63,7 @@ fn guard(c: &mut Criterion) {
     group.bench_function("token, new", |b| b.iter(|| one(&good, &mut TokenCache::default())));
     let mut none = TokenCache::default();
     for (name, headers) in [
-        ("no token", HeaderMap::new()),
+        ("no token", Fields::default()),
         ("rubbish", bearer("rubbish")),
         ("wrong audience", bearer(&signers.endorsed.token(&mint::with(claims(NOW), &serde_json::json!({"aud": "x"}))))),
         ("unknown key", bearer(&signers.stranger.token(&claims(NOW)))),

@@ -17,10 +17,10 @@ use http_body::{Body, Frame, SizeHint};
 /// The body of a response: botgate's own, or a backend's.
 pub struct ResponseBody(Kind);
 
-#[expect(clippy::large_enum_variant, reason = "the larger kind is the usual one")]
 enum Kind {
     Full(Option<Bytes>),
-    Relay(Relay),
+    /// Boxed: a response is moved a dozen times on its way to the connection.
+    Relay(Box<Relay>),
 }
 
 /// A backend's body, with all that must happen when it ends.
@@ -58,8 +58,8 @@ impl ResponseBody {
     }
 
     /// A backend's body.
-    pub(super) const fn relay(relay: Relay) -> Self {
-        Self(Kind::Relay(relay))
+    pub(super) fn relay(relay: Relay) -> Self {
+        Self(Kind::Relay(Box::new(relay)))
     }
 
     /// Keeps what passes, from here on.

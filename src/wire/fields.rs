@@ -49,11 +49,14 @@ struct Added {
     known: Option<Known>,
 }
 
-/// Fields that are the same for many heads: written once.
+/// Fields that are the same for many heads: written once. A clone is another handle on them.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Told(Arc<Written>);
+
+#[derive(Debug)]
+struct Written {
     text: Bytes,
-    lines: Arc<[Line]>,
+    lines: Vec<Line>,
     fields: Set,
 }
 
@@ -69,7 +72,7 @@ impl Told {
             lines.push(Line { known: Some(*known), ..Line::new(at, name, rest.get(1..)?, false) });
             set = set.with(*known);
         }
-        Some(Self { text: text.into(), lines: lines.into(), fields: set })
+        Some(Self(Arc::new(Written { text: text.into(), lines, fields: set })))
     }
 }
 
@@ -129,7 +132,7 @@ impl Fields {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.came.len() + self.told.as_ref().map_or(0, |told| told.lines.len()) + self.added.len()
+        self.came.len() + self.told.as_ref().map_or(0, |told| told.0.lines.len()) + self.added.len()
     }
 
     /// Whether there is none.
@@ -188,24 +191,25 @@ impl Fields {
 
     /// The lines that came and those that are told, with the text that each stands in.
     fn read(&self) -> impl DoubleEndedIterator<Item = (&Bytes, &Line)> {
-        let told = self.told.iter().flat_map(|told| told.lines.iter().map(|line| (&told.text, line)));
+        let told = self.told.iter().flat_map(|told| told.0.lines.iter().map(|line| (&told.0.text, line)));
         self.came.iter().map(|line| (&self.text, line)).chain(told)
     }
 
     /// All of these in place of all of their names.
     pub fn tell(&mut self, told: &Told) {
-        self.remove(told.fields);
+        self.remove(told.0.fields);
         self.spell_out();
-        self.seen = self.seen.and(told.fields);
+        self.seen = self.seen.and(told.0.fields);
         self.told = Some(told.clone());
     }
 
     /// What is told is no different from what is added, from now on.
     fn spell_out(&mut self) {
-        let Some(Told { text, lines, .. }) = self.told.take() else { return };
+        let Some(told) = self.told.take() else { return };
+        let Written { text, lines, .. } = &*told.0;
         let added = |line: &Line| {
             let known = line.known?;
-            Some(Added { name: known.name().clone(), value: line.shared_value(&text)?, known: Some(known) })
+            Some(Added { name: known.name().clone(), value: line.shared_value(text)?, known: Some(known) })
         };
         self.added.splice(0..0, lines.iter().filter_map(added));
     }
@@ -244,7 +248,7 @@ impl Fields {
         if !self.seen.has_any(fields) {
             return;
         }
-        if self.told.as_ref().is_some_and(|told| told.fields.has_any(fields)) {
+        if self.told.as_ref().is_some_and(|told| told.0.fields.has_any(fields)) {
             self.spell_out();
         }
         self.came.retain(|line| !fields.takes(line.known));
@@ -274,7 +278,7 @@ impl Fields {
         let skips = |line: &Line, text: &[u8]| skipped.takes(line.known) || !kept(line.name(text));
         write_lines(out, &self.text, &self.came, &skips);
         if let Some(told) = &self.told {
-            write_lines(out, &told.text, &told.lines, &skips);
+            write_lines(out, &told.0.text, &told.0.lines, &skips);
         }
         for it in &self.added {
             let name = it.name.as_str().as_bytes();
@@ -286,7 +290,7 @@ impl Fields {
 
     /// Bytes of all of their lines, and some more.
     pub fn room(&self) -> usize {
-        let told = self.told.as_ref().map_or(0, |told| told.text.len());
+        let told = self.told.as_ref().map_or(0, |told| told.0.text.len());
         self.text.len() + told + self.added.iter().map(|it| 4 + it.name.as_str().len() + it.value.len()).sum::<usize>()
     }
 }
