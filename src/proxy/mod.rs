@@ -7,7 +7,6 @@
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
-//! | `survey` | one look at the fields of a head: which of those that matter are there |
 //! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |
