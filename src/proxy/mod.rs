@@ -9,7 +9,6 @@
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
 //! | `fields`, `trailers` | what HTTP/2 may say that HTTP/1 could not; what no trailer may say |
-//! | `survey` | one look at the fields of a head: which of those that matter are there |
 //! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |

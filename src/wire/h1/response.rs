@@ -105,17 +105,13 @@ impl ResponseReader {
         }
     }
 
-    /// The same; what each head says is found in [`ResponseReader::heading`].
+    /// The same; what each head says is found in [`ResponseReader::heading_mut`].
     pub fn telling(self) -> Self {
         Self { heading: Some(Heading::default()), ..self }
     }
 
-    /// What the head, or the trailer section, that passed last says; none unless this reader is [`ResponseReader::telling`].
-    pub const fn heading(&self) -> Option<&Heading> {
-        self.heading.as_ref()
-    }
-
-    /// The same, so that its fields can be taken.
+    /// What the head, or the trailer section, that passed last says, so that its fields can be taken; none unless this reader is
+    /// [`ResponseReader::telling`].
     pub const fn heading_mut(&mut self) -> Option<&mut Heading> {
         self.heading.as_mut()
     }
