@@ -59,7 +59,9 @@ impl ActivityTap {
 
     /// Tells of an activity. Never waits: the oldest is lost to a watcher who lags behind.
     pub fn tell(&self, activity: ActivityView) {
-        let _ = self.0.sender.get().map(|sender| sender.send(activity));
+        if let Some(sender) = self.0.sender.get() {
+            let _ = sender.send(activity);
+        }
     }
 }
 
