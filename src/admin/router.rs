@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json, Router, middleware};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, X_CONTENT_TYPE_OPTIONS};
+use axum::routing::MethodRouter;
+use axum::{Json, Router, middleware};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use serde::Serialize;
 use tower::ServiceBuilder;
@@ -17,10 +18,10 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
-use utoipa::ToSchema;
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{Path, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{PathItemExt, paste, routes};
 
 use super::problem::{Problem, normalise};
 use super::shared::Refusal;
@@ -36,14 +37,10 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// The admin API, ready to be served.
 pub fn router(state: AdminState) -> Router {
-    let (routes, description) = described().split_for_parts();
-    let document = Document(serde_json::to_vec(&description).unwrap_or_default().into());
     let inner = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.guard.clone(), guard::guard))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(Extension(document))
-        .layer(Extension(Index::of(&description)));
+        .layer(RequestBodyLimitLayer::new(MAX_BODY));
     let outer = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION, COOKIE]))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -57,40 +54,63 @@ pub fn router(state: AdminState) -> Router {
         .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(middleware::map_response(normalise));
-    routes.fallback(unknown_path).layer(inner).layer(outer).with_state(state)
+    served().fallback(unknown_path).layer(inner).layer(outer).with_state(state)
 }
 
-/// The OpenAPI document of the admin API, made from the routes that serve it.
+/// Every endpoint by its handler, whose description holds its path and method: a route gets in here only together with it.
+/// First those that are bounded in time, then those that go on until the client leaves.
+macro_rules! endpoints {
+    ($each:ident) => {
+        $each!(
+            self::index, self::openapi_json,
+            health::healthz, health::readyz, health::metrics,
+            pools::pools, pools::pool, pools::explain,
+            journal::journal,
+            orders::failover, orders::failback, orders::pin, orders::unpin, orders::drain, orders::resume,
+            drills::list, drills::start, drills::report, drills::stop,
+            reload::reload;
+            events::events, activities::activities
+        )
+    };
+}
+
+/// Serves endpoints. Of their descriptions it asks path and method alone: all of them are half a megabyte.
+macro_rules! serve {
+    ($($bounded:ident :: $one:ident),+; $($endless:ident :: $other:ident),+) => {
+        paste! {
+            Router::new()
+                $(.route(&$bounded::[<__path_ $one>]::path(), by::<$bounded::[<__path_ $one>], _, _>($bounded::$one)))+
+                .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT))
+                $(.route(&$endless::[<__path_ $other>]::path(), by::<$endless::[<__path_ $other>], _, _>($endless::$other)))+
+        }
+    };
+}
+
+/// Describes the endpoints.
+macro_rules! describe {
+    ($($bounded:ident :: $one:ident),+; $($endless:ident :: $other:ident),+) => {
+        OpenApiRouter::<AdminState>::with_openapi(about())
+            $(.routes(routes!($bounded::$one)))+
+            $(.routes(routes!($endless::$other)))+
+    };
+}
+
+fn served() -> Router<AdminState> {
+    endpoints!(serve)
+}
+
+/// A handler, for the methods that its description names.
+fn by<D: Path, H: Handler<T, AdminState>, T: 'static>(handler: H) -> MethodRouter<AdminState> {
+    let serve =
+        |router: MethodRouter<AdminState>, method: HttpMethod| router.on(method.to_method_filter(), handler.clone());
+    D::methods().into_iter().fold(MethodRouter::new(), serve)
+}
+
+/// The OpenAPI document of the admin API, made from the list of what is served. Made anew for each who asks: few do, and
+/// it takes a megabyte while it is made.
 pub fn openapi() -> OpenApi {
-    described().into_openapi()
-}
-
-/// A route gets in here only together with its description.
-fn described() -> OpenApiRouter<AdminState> {
-    let bounded = OpenApiRouter::with_openapi(about())
-        .routes(routes!(index))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .routes(routes!(health::metrics))
-        .routes(routes!(pools::pools))
-        .routes(routes!(pools::pool))
-        .routes(routes!(pools::explain))
-        .routes(routes!(journal::journal))
-        .routes(routes!(orders::failover))
-        .routes(routes!(orders::failback))
-        .routes(routes!(orders::pin))
-        .routes(routes!(orders::unpin))
-        .routes(routes!(orders::drain))
-        .routes(routes!(orders::resume))
-        .routes(routes!(drills::list, drills::start))
-        .routes(routes!(drills::report))
-        .routes(routes!(drills::stop))
-        .routes(routes!(reload::reload))
-        .routes(routes!(openapi_json))
-        .route_layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
-    let endless = OpenApiRouter::default().routes(routes!(events::events)).routes(routes!(activities::activities));
-    let mut all = bounded.merge(endless);
-    security::require(all.get_openapi_mut());
+    let mut all = endpoints!(describe).into_openapi();
+    security::require(&mut all);
     all
 }
 
@@ -106,14 +126,11 @@ fn about() -> OpenApi {
         .build()
 }
 
-#[derive(Clone)]
-struct Document(Bytes);
-
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "about",
     responses((status = 200, description = "The OpenAPI document", content_type = "application/json")))]
-async fn openapi_json(Extension(Document(bytes)): Extension<Document>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], bytes)
+async fn openapi_json() -> impl IntoResponse {
+    Json(openapi())
 }
 
 /// What is served here.
@@ -139,8 +156,8 @@ impl Index {
 
 /// What is served here.
 #[utoipa::path(get, path = "/", tag = "about", responses((status = 200, description = "The endpoints", body = Index)))]
-async fn index(Extension(index): Extension<Index>) -> Json<Index> {
-    Json(index)
+async fn index() -> Json<Index> {
+    Json(Index::of(&openapi()))
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

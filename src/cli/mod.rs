@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod arithmetic;
 mod check;
@@ -57,8 +57,9 @@ pub struct Cli {
     command: Command,
 }
 
-/// The commands, in the order of the help.
+/// The commands, in the order of the help. What each takes is built when it is the one.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     Dev(dev::Args),
     Run(run::Args),
@@ -86,7 +87,13 @@ impl Cli {
     /// Parses the process's arguments; ends the process with code 2 and a message when they are wrong, with 0 for
     /// `--help` and `--version`.
     pub fn from_command_line() -> Self {
-        Self::parse()
+        // What is to be told, help and mistakes, is told by the command line with all its commands built.
+        Self::try_parse().unwrap_or_else(|_| {
+            let mut whole = Self::command();
+            whole.build();
+            let told = whole.try_get_matches().and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+            told.unwrap_or_else(|error| error.exit())
+        })
     }
 
     /// Runs the command to its end.
@@ -121,8 +128,6 @@ mod against_a_gate;
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -132,7 +137,9 @@ mod tests {
 
     #[test]
     fn every_command_tells_its_exit_codes_and_says_what_it_does() {
-        for command in Cli::command().get_subcommands() {
+        let mut whole = Cli::command();
+        whole.build();
+        for command in whole.get_subcommands().filter(|command| command.get_name() != "help") {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains("Exit codes:"), "{}", command.get_name());

@@ -76,7 +76,7 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &dyn Fn(&str) -> Option<S
     let (mut root, syntax) = text::read(text);
     let findings = Findings::new(!syntax.is_empty());
     let comments = mask::comments(text, &root.leaves());
-    let mut hidden = shape::check(&mut root, json_schema(), &findings);
+    let mut hidden = shape::check(&mut root, &json_schema(), &findings);
     let outside = Outside::new(base, env);
     let places = root.places();
     let config = match RawConfig::deserialize(root.to_json()) {

@@ -114,7 +114,7 @@ pub(super) fn comments(text: &str, leaves: &[Range<usize>]) -> Vec<Range<usize>>
 
 /// Where a line of a text that cannot be parsed may begin to hold a secret: not before the end of a known key, and nowhere
 /// on a line that is a header of known names, or gives a value to a key that takes no secret.
-fn first_doubtful(line: &str, known: &HashSet<&str>) -> Option<usize> {
+fn first_doubtful(line: &str, known: &HashSet<String>) -> Option<usize> {
     let trimmed = line.trim();
     let header = trimmed.strip_prefix('[').map(|rest| rest.trim_matches(['[', ']']));
     if header.is_some_and(|names| names.split('.').all(|name| known.contains(name.trim()))) {
@@ -128,11 +128,11 @@ fn first_doubtful(line: &str, known: &HashSet<&str>) -> Option<usize> {
 }
 
 /// Every key that a config can have.
-fn keys() -> HashSet<&'static str> {
+fn keys() -> HashSet<String> {
     let schema = super::json_schema();
     let tables = schema.get("$defs").and_then(|all| all.as_object()).into_iter().flat_map(|all| all.values());
-    let keys = tables.chain([schema]).filter_map(|table| table.get("properties")?.as_object());
-    keys.flat_map(|keys| keys.keys().map(String::as_str)).collect()
+    let keys = tables.chain([&schema]).filter_map(|table| table.get("properties")?.as_object());
+    keys.flat_map(|keys| keys.keys().cloned()).collect()
 }
 
 /// Replaces all but white space and punctuation that shows the structure.
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn the_keys_that_are_shown_are_keys_that_take_no_secret() {
         let schema = crate::config::json_schema();
-        let tables = schema["$defs"].as_object().unwrap().values().chain([schema]);
+        let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
         let keys: Vec<_> = tables.filter_map(|table| table["properties"].as_object()).flatten().collect();
         for name in PLAIN {
             assert!(keys.iter().any(|(key, _)| key == name), "{name} is no key");

@@ -1,14 +1,11 @@
 //! The JSON Schema of a config file, made of the types it is decoded into.
 
-use std::sync::LazyLock;
-
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::raw::RawConfig;
-
-static SCHEMA: LazyLock<Value> = LazyLock::new(of::<RawConfig>);
+/// That of [`super::raw::RawConfig`], as `botgate schema` prints it.
+const SCHEMA: &str = include_str!("../../config/botgate.schema.json");
 
 /// The schema of a type, as a TOML text can fit it.
 pub(super) fn of<T: JsonSchema>() -> Value {
@@ -19,8 +16,12 @@ pub(super) fn of<T: JsonSchema>() -> Value {
 }
 
 /// The JSON Schema (draft 2020-12) of a config file.
-pub fn json_schema() -> &'static Value {
-    &SCHEMA
+///
+/// It is read from a file that the tests hold against the types: to make it anew at each start takes a megabyte of code and
+/// memory. It is not kept, for it is asked for only when a config is read.
+pub fn json_schema() -> Value {
+    // A test reads it, so it can be read.
+    serde_json::from_str(SCHEMA).unwrap_or_default()
 }
 
 /// TOML has no null: what is optional is left out.
@@ -48,5 +49,26 @@ fn without_null(schema: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::RawConfig;
+    use super::*;
+
+    /// `BOTGATE_RENEW=1 cargo test --lib the_schema_in_the_file` writes it.
+    #[test]
+    fn the_schema_in_the_file_is_that_of_the_types() {
+        let wanted = of::<RawConfig>();
+        if std::env::var_os("BOTGATE_RENEW").is_some() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/botgate.schema.json");
+            std::fs::write(file, format!("{wanted:#}\n")).unwrap();
+            return;
+        }
+        assert!(
+            json_schema() == wanted,
+            "config/botgate.schema.json is old: BOTGATE_RENEW=1 cargo test --lib the_schema_in_the_file"
+        );
     }
 }

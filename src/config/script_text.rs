@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value as Json;
 
 use super::findings::{Fault, Findings, Place, fault};
 use super::load::{merge, read_text};
@@ -30,8 +29,6 @@ const LONGEST: Duration = Duration::from_secs(14 * 86_400);
 /// A Saturday, for scripts that do not care.
 const START: Utc = Utc::from_millis(1_795_219_200_000);
 
-static SCHEMA: LazyLock<Json> = LazyLock::new(schema::of::<RawScript>);
-
 /// Reads and checks a script for a config.
 ///
 /// # Errors
@@ -48,7 +45,7 @@ pub fn load_script(path: &Path, config: &Config) -> Result<Script, Report> {
 pub fn parse_script(name: &str, text: &str, config: &Config) -> Result<Script, Report> {
     let (mut root, syntax) = text::read(text);
     let findings = Findings::new(!syntax.is_empty());
-    let mut hidden = shape::check(&mut root, &SCHEMA, &findings);
+    let mut hidden = shape::check(&mut root, &schema::of::<RawScript>(), &findings);
     hidden.clear();
     let script = match RawScript::deserialize(root.to_json()) {
         Ok(raw) => Some(Reader { config, place: Place::root(&findings, &root) }.script(&raw)),

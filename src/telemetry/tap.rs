@@ -1,7 +1,7 @@
 //! Activities as they are answered, for whoever watches just now. Costs a request one load while nobody does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 
@@ -18,7 +18,8 @@ pub struct ActivityTap(Arc<Shared>);
 struct Shared {
     watchers: AtomicUsize,
     text: AtomicBool,
-    sender: broadcast::Sender<ActivityView>,
+    /// From the first watcher on: its room is 80 KiB.
+    sender: OnceLock<broadcast::Sender<ActivityView>>,
 }
 
 /// One watcher. Dropped, it watches no more.
@@ -31,14 +32,14 @@ pub struct Watching {
 impl ActivityTap {
     /// A tap that nobody watches yet; `text` is whether it tells what was said.
     pub fn new(text: bool) -> Self {
-        let (sender, _) = broadcast::channel(BACKLOG);
-        Self(Arc::new(Shared { watchers: AtomicUsize::new(0), text: AtomicBool::new(text), sender }))
+        Self(Arc::new(Shared { watchers: AtomicUsize::new(0), text: AtomicBool::new(text), sender: OnceLock::new() }))
     }
 
     /// Watches from now on.
     pub fn watch(&self) -> Watching {
+        let receiver = self.0.sender.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
         self.0.watchers.fetch_add(1, Relaxed);
-        Watching { tap: self.clone(), receiver: self.0.sender.subscribe() }
+        Watching { tap: self.clone(), receiver }
     }
 
     /// Whether anyone watches.
@@ -58,7 +59,9 @@ impl ActivityTap {
 
     /// Tells of an activity. Never waits: the oldest is lost to a watcher who lags behind.
     pub fn tell(&self, activity: ActivityView) {
-        let _ = self.0.sender.send(activity);
+        if let Some(sender) = self.0.sender.get() {
+            let _ = sender.send(activity);
+        }
     }
 }
 

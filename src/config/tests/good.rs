@@ -209,7 +209,7 @@ fn the_schema_describes_every_key() {
         }
     }
     let mut keys = 0;
-    walk(crate::config::json_schema(), "", &mut keys);
+    walk(&crate::config::json_schema(), "", &mut keys);
     assert!(keys > 80, "{keys}");
 }
 
