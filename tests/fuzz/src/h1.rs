@@ -1,7 +1,7 @@
 //! HTTP/1, as clients and backends speak it. A byte of choices, then what one side sends.
 
-use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, RequestReader, ResponseReader, Stop};
 use botgate::wire::Head;
+use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, RequestReader, ResponseReader, Stop};
 use bytes::BytesMut;
 
 const LIMITS: Limits = Limits { head: 600, fields: 12 };

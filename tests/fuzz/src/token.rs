@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use botgate::bot::token::{Bound, Caller, KeySet, Keys, TokenCache, check};
 use botgate::config::{self, TokensConfig};
 use botgate::model::Utc;
+use botgate::wire::Fields;
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
 
 const TOKEN: &str = include_str!("../fixed/token.txt");
 const JWKS: &str = include_str!("../fixed/jwks.json");
@@ -38,17 +39,17 @@ pub fn target(data: &[u8]) {
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
     let later: i64 = text(later).trim().parse().unwrap_or(0).clamp(-1_000_000_000, 1_000_000_000);
     let Ok(value) = HeaderValue::from_bytes(authorization) else { return };
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, value);
+    let mut fields = Fields::default();
+    fields.append(AUTHORIZATION, value);
     let service = text(service);
     let bound = Bound::Activity { channel_id: text(channel), service_url: (!service.is_empty()).then_some(service) };
     let World { keys, config } = &*WORLD;
     let keys = Keys { channel: Some(keys), entra: Some(keys) };
     let now = Utc::from_millis((SIGNED + later) * 1000);
     let mut cache = TokenCache::default();
-    let first = check(&headers, bound, keys, config, &mut cache, now);
+    let first = check(&fields, bound, keys, config, &mut cache, now);
     // What was kept of the first time must not make a difference.
-    assert_eq!(first, check(&headers, bound, keys, config, &mut cache, now));
+    assert_eq!(first, check(&fields, bound, keys, config, &mut cache, now));
     let good = authorization.strip_prefix(b"Bearer ").is_some_and(|token| token == TOKEN.trim().as_bytes())
         && ["test", "msteams"].contains(&text(channel))
         && service == SERVICE
