@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connections::{Connection, Connections, Lease};
 use super::dial::DialError;
@@ -22,7 +22,15 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// A connection that was used within this is kept from a sibling that has others: it may be wanted here again.
 const AT_REST: Duration = Duration::from_millis(100);
 
-/// A connection that nobody uses: that of a sibling where one has any, else a new one.
+/// How long a request waits for a connection when this machine can open none. By then those that others use have come free,
+/// or there are too few.
+const WANT: Duration = Duration::from_millis(500);
+
+/// The pause before it is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A connection that nobody uses: that of a sibling where one has any, else a new one. Where this machine lacks what a new one
+/// takes, requests share what stands open, one after the other.
 ///
 /// # Errors
 /// [`DialError`].
@@ -35,8 +43,38 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Opening { reach, timeout, .. } = opening;
+    let error = match try_once(connections, opening, connections.has_none(reach.backend), &now).await {
+        Err(error) if error.is_own_want() => error,
+        done => return done,
+    };
+    let end = Instant::now() + WANT.min(timeout);
+    while Instant::now() < end {
+        sleep(PAUSE).await;
+        if let Some(lease) = connections.take(reach) {
+            return Ok(lease);
+        }
+        match try_once(connections, opening, true, &now).await {
+            Err(error) if error.is_own_want() => {}
+            done => return done,
+        }
+    }
+    Err(error)
+}
+
+/// Asks a sibling that seems to have a connection, and dials where it gives none soon. `any`: see [`Ask`].
+async fn try_once<B>(
+    connections: &Rc<Connections<B>>,
+    opening: Opening<'_>,
+    any: bool,
+    now: &impl Fn() -> Moment,
+) -> Result<Lease<B>, DialError>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let backend = opening.reach.backend;
-    let Some(mut asked) = connections.seat.ask(backend, connections.has_none(backend)) else {
+    let Some(mut asked) = connections.seat.ask(backend, any) else {
         return Ok(connections.adopt(backend, open(opening).await?, now()));
     };
     let welcome = |handed| welcome(connections, opening, handed);
@@ -54,7 +92,7 @@ async fn race<B>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
     mut asked: oneshot::Receiver<Handed>,
-    now: impl Fn() -> Moment,
+    now: &impl Fn() -> Moment,
 ) -> Result<Lease<B>, DialError>
 where
     B: Body<Data = Bytes> + Unpin + 'static,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use rustix::process::Resource;
 use tokio::net::TcpStream;
 
@@ -73,8 +74,8 @@ async fn a_dial_that_gets_no_descriptor_fails_its_request_and_says_nothing_again
     // Not one more.
     // Numbers below are taken, so none is given.
     gateway.process.limit_softly(Resource::Nofile, 3);
-    for client in &mut clients {
-        let reply = client.get("/").await?;
+    for reply in join_all(clients.iter_mut().map(|client| client.get("/"))).await {
+        let reply = reply?;
         assert!(matches!(reply.status, 502 | 503), "{} {}", reply.status, reply.text());
     }
     gateway.process.limit_softly(Resource::Nofile, 4096);
