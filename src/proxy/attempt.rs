@@ -12,7 +12,7 @@ use super::target::Target;
 use super::waits::{Terms, Verdict, Wait};
 use super::worker::Worker;
 use crate::model::{AttemptPhase, Failure, Fate, Side, Sign};
-use crate::upstream::{Alpn, Body, Lease, Opening, open, take_over_or_open};
+use crate::upstream::{Alpn, Body, Lease, Opening, Want, take_over_or_open};
 use crate::wire::Response;
 
 /// How one attempt is made.
@@ -159,8 +159,8 @@ async fn connection(
 ) -> Result<Lease<RequestBody>, Failed> {
     let backend = target.backend();
     let upgrade = exchange.upgrade.is_some();
-    if !manner.fresh
-        && !upgrade
+    let want = if manner.fresh || upgrade { Want::New } else { Want::Any };
+    if want == Want::Any
         && let Some(lease) = worker.connections.take(backend.reach())
     {
         return Ok(lease);
@@ -172,11 +172,7 @@ async fn connection(
         stats: &backend.stats,
         worker: worker.id,
     };
-    let lease = if manner.fresh || upgrade {
-        open(opening).await.map(|opened| worker.connections.adopt(backend.id, opened, worker.clock.now()))
-    } else {
-        take_over_or_open(&worker.connections, opening, || worker.clock.now()).await
-    };
+    let lease = take_over_or_open(&worker.connections, opening, want, || worker.clock.now()).await;
     lease.map_err(|error| {
         tracing::debug!(backend = %backend.config.name, %error, "dial failed");
         let failed = Failed::backend(error.phase(), Fate::Unsent, Refusal::Unreachable);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 
+use super::dials::Dials;
 use super::failure::SendFailure;
 use super::floor::Standing;
 use super::open::Opened;
@@ -37,13 +38,14 @@ pub(super) struct Kept<B> {
     pub(super) shared: Vec<Connection<B>>,
     /// Each connection that is lent has a clone.
     pub(super) lent: Rc<()>,
+    pub(super) dials: Rc<Dials<B>>,
     /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
     ended: Option<Duration>,
 }
 
 impl<B> Default for Kept<B> {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), ended: None }
+        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), dials: Rc::default(), ended: None }
     }
 }
 
@@ -226,13 +228,16 @@ impl<B> Lease<B> {
             return;
         }
         let mut backends = home.backends.borrow_mut();
-        let idle = &mut backends.entry(self.backend).or_default().idle;
+        let Kept { idle, dials, .. } = backends.entry(self.backend).or_default();
+        self.reused = true;
+        let Some(lease) = dials.lend(self) else { return };
         let were = idle.len();
         if idle.len() >= MOST_IDLE {
             idle.remove(0).sender.hang_up();
         }
-        idle.push(Connection::new(self.sender, self.made, now));
-        home.seat.note(self.backend, were, idle.len());
+        let Lease { sender, made, backend, .. } = lease;
+        idle.push(Connection::new(sender, made, now));
+        home.seat.note(backend, were, idle.len());
     }
 }
 
@@ -260,12 +265,17 @@ where
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::Empty;
     use std::net::SocketAddr;
+    use std::pin::pin;
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+    use http_body_util::Empty;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::LocalSet;
 
-    use super::super::{Alpn, Opening, open};
+    use super::super::dials::Way;
+    use super::super::{Alpn, Opening, Want, open, take_over_or_open};
     use super::*;
     use crate::telemetry::{BackendStats, WorkerId};
 
@@ -292,17 +302,20 @@ mod tests {
 
         /// Opens a connection and keeps it.
         async fn keep(&mut self, now: Moment) {
-            let addresses = [self.address];
-            let opening = Opening {
-                reach: Reach { backend: ID, addresses: &addresses, tls: None },
-                alpn: Alpn::Any,
-                timeout: Duration::from_secs(5),
-                stats: &BackendStats::new(1),
-                worker: WorkerId(0),
-            };
-            let (opened, accepted) = tokio::join!(open(opening), self.listener.accept());
+            let (addresses, stats) = ([self.address], BackendStats::new(1));
+            let (opened, accepted) = tokio::join!(open(self.opening(&addresses, &stats)), self.listener.accept());
             self.accepted.push(accepted.unwrap().0);
             self.connections.keep(ID, opened.unwrap(), now);
+        }
+
+        fn opening<'a>(&self, addresses: &'a [SocketAddr], stats: &'a Arc<BackendStats>) -> Opening<'a> {
+            Opening {
+                reach: Reach { backend: ID, addresses, tls: None },
+                alpn: Alpn::Any,
+                timeout: Duration::from_secs(5),
+                stats,
+                worker: WorkerId(0),
+            }
         }
 
         fn prune(&self, now: Moment) {
@@ -331,6 +344,33 @@ mod tests {
                 // It may have been closed meanwhile: its failure must not be held against the backend.
                 assert!(lease.is_some_and(|lease| lease.reused));
                 assert_eq!(rig.connections.kept(ID), 0);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_open_a_connection_has_the_first_that_comes_free() {
+        LocalSet::new()
+            .run_until(async {
+                let mut rig = Rig::new().await;
+                rig.keep(at(0)).await;
+                let (connections, addresses, stats) = (&rig.connections, [rig.address], BackendStats::new(1));
+                let opening = rig.opening(&addresses, &stats);
+                let lease = connections.take(opening.reach).unwrap();
+                let mut turns = Vec::new();
+                while let Some(Way::Open(turn)) = connections.way(ID, true).now_or_never() {
+                    turns.push(turn);
+                }
+                let mut new = pin!(take_over_or_open(connections, opening, Want::New, || at(1)));
+                let mut any = pin!(take_over_or_open(connections, opening, Want::Any, || at(1)));
+                assert!(new.as_mut().now_or_never().is_none());
+                assert!(any.as_mut().now_or_never().is_none());
+                lease.give_back(at(1));
+                let lease = any.as_mut().now_or_never().unwrap().unwrap();
+                assert!(lease.reused && new.as_mut().now_or_never().is_none());
+                drop(turns);
+                let (lease, _) = tokio::join!(new, rig.listener.accept());
+                assert!(!lease.unwrap().reused);
             })
             .await;
     }

@@ -121,6 +121,11 @@ impl Seat {
         &self.siblings.0[self.own]
     }
 
+    /// How many workers there are, itself among them.
+    pub(super) fn workers(&self) -> usize {
+        self.siblings.0.len()
+    }
+
     /// Of the unused connections to a backend there were so many, and are so many.
     pub(super) fn note(&self, backend: BackendId, were: usize, are: usize) {
         let idle = &self.desk().idle[slot(backend)];

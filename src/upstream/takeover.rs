@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connections::{Connection, Connections, Lease};
 use super::dial::DialError;
+use super::dials::Way;
 use super::open::{Opening, open};
 use super::reach::Made;
 use super::sender::Sender;
@@ -24,10 +24,19 @@ const AT_REST: Duration = Duration::from_millis(100);
 
 /// How long a request waits for a connection when this machine can open none. By then those that others use have come free,
 /// or there are too few.
-const WANT: Duration = Duration::from_millis(500);
+const PATIENCE_WITH_MACHINE: Duration = Duration::from_millis(500);
 
 /// The pause before it is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// What will do for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Any connection.
+    Any,
+    /// One that was just opened.
+    New,
+}
 
 /// A connection that nobody uses: that of a sibling where one has any, else a new one. Where this machine lacks what a new one
 /// takes, requests share what stands open, one after the other.
@@ -37,6 +46,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub async fn take_over_or_open<B>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
+    want: Want,
     now: impl Fn() -> Moment,
 ) -> Result<Lease<B>, DialError>
 where
@@ -44,17 +54,20 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let Opening { reach, timeout, .. } = opening;
-    let error = match try_once(connections, opening, connections.has_none(reach.backend), &now).await {
+    if want == Want::New {
+        return open_in_turn(connections, opening, want, &now).await;
+    }
+    let error = match ask_or_open(connections, opening, connections.has_none(reach.backend), &now).await {
         Err(error) if error.is_own_want() => error,
         done => return done,
     };
-    let end = Instant::now() + WANT.min(timeout);
+    let end = Instant::now() + PATIENCE_WITH_MACHINE.min(timeout);
     while Instant::now() < end {
         sleep(PAUSE).await;
         if let Some(lease) = connections.take(reach) {
             return Ok(lease);
         }
-        match try_once(connections, opening, true, &now).await {
+        match ask_or_open(connections, opening, true, &now).await {
             Err(error) if error.is_own_want() => {}
             done => return done,
         }
@@ -63,7 +76,7 @@ where
 }
 
 /// Asks a sibling that seems to have a connection, and dials where it gives none soon. `any`: see [`Ask`].
-async fn try_once<B>(
+async fn ask_or_open<B>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
     any: bool,
@@ -73,49 +86,75 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let backend = opening.reach.backend;
-    let Some(mut asked) = connections.seat.ask(backend, any) else {
-        return Ok(connections.adopt(backend, open(opening).await?, now()));
-    };
+    let open = || open_in_turn(connections, opening, Want::Any, now);
+    let Some(mut asked) = connections.seat.ask(opening.reach.backend, any) else { return open().await };
     let welcome = |handed| welcome(connections, opening, handed);
-    match timeout(PATIENCE, &mut asked).await {
-        Ok(answer) => match answer.ok().and_then(welcome) {
+    if let Ok(answer) = timeout(PATIENCE, &mut asked).await {
+        return match answer.ok().and_then(welcome) {
             Some(lease) => Ok(lease),
-            None => Ok(connections.adopt(backend, open(opening).await?, now())),
+            None => open().await,
+        };
+    }
+    // Dials, while the sibling may still answer.
+    let mut opening = std::pin::pin!(open());
+    tokio::select! {
+        opened = &mut opening => {
+            asked.close();
+            // It was on its way: the next request finds it here.
+            if let Some(late) = asked.try_recv().ok().and_then(welcome) {
+                late.give_back(now());
+            }
+            opened
+        }
+        Ok(handed) = &mut asked => match welcome(handed) {
+            Some(lease) => Ok(lease),
+            None => opening.await,
         },
-        Err(_) => race(connections, opening, asked, now).await,
     }
 }
 
-/// Dials, while a sibling may still answer.
-async fn race<B>(
+/// Opens a connection when it is its turn, or takes what comes free before.
+async fn open_in_turn<B>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
-    mut asked: oneshot::Receiver<Handed>,
+    want: Want,
     now: &impl Fn() -> Moment,
 ) -> Result<Lease<B>, DialError>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let backend = opening.reach.backend;
-    let welcome = |handed| welcome(connections, opening, handed);
-    let mut dialing = std::pin::pin!(open(opening));
-    let opened = tokio::select! {
-        opened = &mut dialing => {
-            asked.close();
-            // It was on its way: the next request finds it here.
-            if let Some(late) = asked.try_recv().ok().and_then(welcome) {
-                late.give_back(now());
+    let Opening { reach, timeout: within, .. } = opening;
+    let late = || DialError::TimedOut(within);
+    let end = Instant::now() + within;
+    let used = want == Want::Any;
+    let turn = loop {
+        match timeout_at(end, connections.way(reach.backend, used)).await.map_err(|_| late())? {
+            Way::Open(turn) => break turn,
+            Way::Lent(mut lease) => {
+                if !reach.covers(&lease.made) {
+                    lease.sender.hang_up();
+                } else if !lease.sender.is_closed() {
+                    return Ok(lease);
+                }
             }
-            opened?
         }
-        Ok(handed) = &mut asked => match welcome(handed) {
-            Some(lease) => return Ok(lease),
-            None => dialing.await?,
-        },
     };
-    Ok(connections.adopt(backend, opened, now()))
+    // While it waited a connection may have been opened that can be shared.
+    if used && let Some(lease) = connections.take(reach) {
+        return Ok(lease);
+    }
+    let timeout = end.saturating_duration_since(Instant::now());
+    match open(Opening { timeout, ..opening }).await {
+        Ok(opened) => {
+            if reach.tls.is_none() {
+                turn.linger();
+            }
+            Ok(connections.adopt(reach.backend, opened, now()))
+        }
+        Err(DialError::TimedOut(_)) => Err(late()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Lends a connection that a sibling has given, where it leads to where it should and is open.
@@ -149,6 +188,12 @@ where
         backends
             .get(&backend)
             .is_none_or(|kept| kept.idle.is_empty() && kept.shared.is_empty() && Rc::strong_count(&kept.lent) == 1)
+    }
+
+    /// A request's way to a connection, see [`super::dials`].
+    pub(super) async fn way(&self, backend: BackendId, used: bool) -> Way<B> {
+        let dials = self.backends.borrow_mut().entry(backend).or_default().dials.clone();
+        dials.way(self.seat.workers(), used).await
     }
 
     /// The next question of a sibling. Cancel-safe.
