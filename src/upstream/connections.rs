@@ -38,14 +38,15 @@ pub(super) struct Kept<B> {
     pub(super) shared: Vec<Connection<B>>,
     /// Each connection that is lent has a clone.
     pub(super) lent: Rc<()>,
-    pub(super) dials: Rc<Dials<B>>,
+    /// Who waits to open one; none has yet.
+    pub(super) dials: Option<Rc<Dials<B>>>,
     /// How long the one that lasted longest stood unused, of those found closed by the last [`Connections::prune`].
     ended: Option<Duration>,
 }
 
 impl<B> Default for Kept<B> {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), dials: Rc::default(), ended: None }
+        Self { idle: Vec::new(), shared: Vec::new(), lent: Rc::new(()), dials: None, ended: None }
     }
 }
 
@@ -230,7 +231,11 @@ impl<B> Lease<B> {
         let mut backends = home.backends.borrow_mut();
         let Kept { idle, dials, .. } = backends.entry(self.backend).or_default();
         self.reused = true;
-        let Some(lease) = dials.lend(self) else { return };
+        let lease = match dials {
+            Some(dials) => dials.lend(self),
+            None => Some(self),
+        };
+        let Some(lease) = lease else { return };
         let were = idle.len();
         if idle.len() >= MOST_IDLE {
             idle.remove(0).sender.hang_up();
@@ -274,7 +279,6 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::LocalSet;
 
-    use super::super::dials::Way;
     use super::super::{Alpn, Opening, Want, open, take_over_or_open};
     use super::*;
     use crate::telemetry::{BackendStats, WorkerId};
@@ -357,18 +361,17 @@ mod tests {
                 let (connections, addresses, stats) = (&rig.connections, [rig.address], BackendStats::new(1));
                 let opening = rig.opening(&addresses, &stats);
                 let lease = connections.take(opening.reach).unwrap();
-                let mut turns = Vec::new();
-                while let Some(Way::Open(turn)) = connections.way(ID, true).now_or_never() {
-                    turns.push(turn);
-                }
+                let dials = connections.dials(ID);
+                while dials.way(Want::Any).now_or_never().is_some() {}
                 let mut new = pin!(take_over_or_open(connections, opening, Want::New, || at(1)));
                 let mut any = pin!(take_over_or_open(connections, opening, Want::Any, || at(1)));
-                assert!(new.as_mut().now_or_never().is_none());
                 assert!(any.as_mut().now_or_never().is_none());
+                assert!(new.as_mut().now_or_never().is_none());
                 lease.give_back(at(1));
                 let lease = any.as_mut().now_or_never().unwrap().unwrap();
                 assert!(lease.reused && new.as_mut().now_or_never().is_none());
-                drop(turns);
+                lease.give_back(at(1));
+                assert!(new.as_mut().now_or_never().is_none() && connections.kept(ID) == 1, "an old one will not do");
                 let (lease, _) = tokio::join!(new, rig.listener.accept());
                 assert!(!lease.unwrap().reused);
             })

@@ -1,10 +1,10 @@
-//! How many connections to one backend are opened at a time.
+//! How fast connections to one backend are opened.
 //!
 //! After a failover everything that waited comes to the standby at once. With a dial for each it would overrun the queue in
 //! which the standby's kernel keeps new connections until they are accepted: what finds it full is dropped and sent again by
-//! TCP after a whole second. It would also have hundreds of TLS handshakes made for requests that a connection which is free
-//! again a moment later could carry. So a worker opens a few at a time; who waits takes what comes first, its turn to open one
-//! or a connection that another request has done with.
+//! TCP after a whole second. So a worker opens some at once and more by and by, ever faster while requests wait: thousands have
+//! theirs within a tenth of a second. Who waits takes what comes first, its turn to open one or a connection that another
+//! request has done with.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,183 +16,168 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::connections::Lease;
+use super::pace::Pace;
+use super::takeover::Want;
 
-/// Most connections to one backend that all workers open at a time, below the smallest queue of new connections that is
-/// common (128: what Rust's standard library asks for, and the most that Linux gave until 5.4).
-const MOST: usize = 96;
-
-/// But each worker at least so many.
-const LEAST: usize = 4;
-
-/// What TCP calls open may yet have to be accepted. TLS shows that it was; without it so much time is given.
-const ACCEPTED: Duration = Duration::from_millis(20);
+/// How often more may be opened.
+const TICK: Duration = Duration::from_millis(5);
 
 /// The dials of one worker to one backend.
 #[derive(Debug)]
 pub(super) struct Dials<B> {
-    under_way: Cell<usize>,
-    /// First come, first served. As many as there are requests in flight to the backend, which are limited.
+    pace: RefCell<Pace>,
+    ticks: Cell<bool>,
+    /// First come, first served.
     waiters: RefCell<VecDeque<Waiter<B>>>,
 }
 
 #[derive(Debug)]
 struct Waiter<B> {
+    want: Want,
     way: oneshot::Sender<Way<B>>,
-    /// Whether a connection that was open before will do.
-    used: bool,
 }
 
-/// How a request that waited gets its connection.
+/// How a request gets its connection.
 #[derive(Debug)]
 pub(super) enum Way<B> {
     /// It opens one.
-    Open(Turn<B>),
+    Open,
     /// It has one that another has done with.
     Lent(Lease<B>),
 }
 
-/// One of the dials that may be under way; passed on when it is dropped.
-#[derive(Debug)]
-pub(super) struct Turn<B>(Rc<Dials<B>>);
-
-impl<B> Default for Dials<B> {
-    fn default() -> Self {
-        Self { under_way: Cell::new(0), waiters: RefCell::default() }
-    }
-}
-
 impl<B> Dials<B> {
-    /// A turn, or a connection before it, at one of so many workers; `used`: whether one that was open before will do.
-    /// Cancel-safe.
-    pub(super) async fn way(self: &Rc<Self>, workers: usize, used: bool) -> Way<B> {
-        let most = (MOST / workers.max(1)).max(LEAST);
-        let answer = {
-            let mut waiters = self.waiters.borrow_mut();
-            drop_leavers(&mut waiters);
-            if waiters.is_empty() && self.under_way.get() < most {
-                None
-            } else {
-                let (way, answer) = oneshot::channel();
-                waiters.push_back(Waiter { way, used });
-                Some(answer)
-            }
-        };
-        if let Some(answer) = answer
-            && let Ok(way) = answer.await
-        {
-            return way;
-        }
-        self.under_way.set(self.under_way.get() + 1);
-        Way::Open(Turn(self.clone()))
+    /// At one of so many workers.
+    pub(super) fn new(workers: usize) -> Rc<Self> {
+        let pace = RefCell::new(Pace::new(workers));
+        Rc::new(Self { pace, ticks: Cell::new(false), waiters: RefCell::default() })
     }
 
-    /// Lends a connection to who waits for one; gives it back where nobody does.
-    pub(super) fn lend(&self, lease: Lease<B>) -> Option<Lease<B>> {
-        let mut lease = lease;
-        while let Some(waiter) = self.next(|waiter| waiter.used) {
-            match waiter.way.send(Way::Lent(lease)) {
+    /// Lends a connection to who is next, where any will do for it; else gives it back.
+    pub(super) fn lend(&self, mut lease: Lease<B>) -> Option<Lease<B>> {
+        let mut waiters = self.waiters.borrow_mut();
+        while waiters.front().is_some_and(|next| next.want == Want::Any)
+            && let Some(next) = waiters.pop_front()
+        {
+            match next.way.send(Way::Lent(lease)) {
                 Err(Way::Lent(back)) => lease = back,
-                Ok(()) | Err(Way::Open(_)) => return None,
+                _ => return None,
             }
         }
         Some(lease)
     }
 
-    /// The first that still waits, of those that are `meant`.
-    fn next(&self, meant: impl Fn(&Waiter<B>) -> bool) -> Option<Waiter<B>> {
-        let mut waiters = self.waiters.borrow_mut();
-        drop_leavers(&mut waiters);
-        let at = waiters.iter().position(|waiter| !waiter.way.is_closed() && meant(waiter))?;
-        waiters.remove(at)
+    /// What was to be opened was not: somebody else may.
+    pub(super) fn unused(&self) {
+        self.pace.borrow_mut().give_back();
+        self.call_next();
     }
-}
 
-/// Who came first leaves first, mostly.
-fn drop_leavers<B>(waiters: &mut VecDeque<Waiter<B>>) {
-    while waiters.front().is_some_and(|waiter| waiter.way.is_closed()) {
-        waiters.pop_front();
-    }
-}
-
-impl<B: 'static> Turn<B> {
-    /// Passes it on when the connection will have been accepted.
-    pub(super) fn linger(self) {
-        spawn_local(async move {
-            sleep(ACCEPTED).await;
-            drop(self);
-        });
-    }
-}
-
-impl<B> Drop for Turn<B> {
-    fn drop(&mut self) {
-        let dials = &self.0;
-        match dials.next(|_| true) {
-            // Where it is not taken it is dropped, and so passed on again.
-            Some(waiter) => drop(waiter.way.send(Way::Open(Turn(dials.clone())))),
-            None => dials.under_way.set(dials.under_way.get().saturating_sub(1)),
+    /// Calls those whose turn it is.
+    fn call_next(&self) {
+        let (mut waiters, mut pace) = (self.waiters.borrow_mut(), self.pace.borrow_mut());
+        while let Some(next) = waiters.front() {
+            if !next.way.is_closed() && !pace.take() {
+                return;
+            }
+            // Who left meanwhile wastes a turn, and nothing else.
+            waiters.pop_front().map(|next| next.way.send(Way::Open));
         }
+    }
+}
+
+impl<B: 'static> Dials<B> {
+    /// The turn to open a connection, or one that comes free before. Cancel-safe.
+    pub(super) async fn way(self: &Rc<Self>, want: Want) -> Way<B> {
+        let called = {
+            let mut waiters = self.waiters.borrow_mut();
+            if waiters.is_empty() && self.pace.borrow_mut().take() {
+                None
+            } else {
+                let (way, called) = oneshot::channel();
+                waiters.push_back(Waiter { want, way });
+                Some(called)
+            }
+        };
+        self.tick();
+        match called {
+            Some(called) => called.await.unwrap_or(Way::Open),
+            None => Way::Open,
+        }
+    }
+
+    /// Ticks until all is as it was before the first dial.
+    fn tick(self: &Rc<Self>) {
+        if self.ticks.replace(true) {
+            return;
+        }
+        let dials = self.clone();
+        spawn_local(async move {
+            while !dials.pace.borrow().is_at_rest() {
+                sleep(TICK).await;
+                let waiting = !dials.waiters.borrow().is_empty();
+                dials.pace.borrow_mut().tick(waiting);
+                dials.call_next();
+            }
+            dials.ticks.set(false);
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use tokio::task::LocalSet;
 
     use super::*;
 
     type Here = Rc<Dials<()>>;
 
-    fn turn(dials: &Here, workers: usize) -> Option<Turn<()>> {
-        match dials.way(workers, true).now_or_never()? {
-            Way::Open(turn) => Some(turn),
-            Way::Lent(_) => None,
-        }
-    }
-
-    #[test]
-    fn all_workers_together_open_so_many_at_a_time() {
-        for (workers, most) in [(1, 96), (2, 48), (3, 32), (1000, 4)] {
-            let dials = Here::default();
-            let turns: Vec<_> = std::iter::from_fn(|| turn(&dials, workers)).take(1000).collect();
-            assert_eq!(turns.len(), most, "{workers} workers");
-        }
-    }
-
-    #[test]
-    fn a_turn_that_ends_is_that_of_who_waited_longest_and_is_still_there() {
-        let dials = Here::default();
-        let mut turns: Vec<_> = std::iter::from_fn(|| turn(&dials, 24)).collect();
-        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(dials.way(24, false))).collect();
-        for way in &mut waiting {
-            assert!(way.now_or_never().is_none());
-        }
-        drop(waiting.remove(0));
-        turns.pop();
-        assert!(turn(&dials, 24).is_none(), "it was passed on");
-        let [second, third] = &mut waiting[..] else { panic!() };
-        assert!(third.now_or_never().is_none());
-        let Some(Way::Open(passed)) = second.now_or_never() else { panic!("it was nobody's") };
-        drop(passed);
-        // Nobody looked at it, and then nobody was there to.
-        drop(waiting);
-        assert!(dials.waiters.borrow().iter().all(|waiter| waiter.way.is_closed()));
-        drop(turns);
-        assert_eq!(dials.under_way.get(), 0);
-        assert!(turn(&dials, 24).is_some());
+    fn spent() -> Here {
+        let dials = Here::from(Dials::new(2));
+        while dials.way(Want::Any).now_or_never().is_some() {}
+        // The last one asked in vain, and left.
+        assert_eq!(dials.waiters.borrow().len(), 1);
+        dials
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_without_tls_counts_until_it_will_have_been_accepted() {
-        let local = tokio::task::LocalSet::new();
-        local
+    async fn who_has_to_wait_is_called_in_turn_and_all_of_them_soon() {
+        LocalSet::new()
             .run_until(async {
-                let dials = Here::default();
-                let turns: Vec<_> = std::iter::from_fn(|| turn(&dials, 24)).collect();
-                turns.into_iter().for_each(Turn::linger);
+                let dials = spent();
                 let began = tokio::time::Instant::now();
-                assert!(matches!(dials.way(24, true).await, Way::Open(_)));
-                assert!(began.elapsed() >= ACCEPTED);
+                let called: Rc<RefCell<Vec<usize>>> = Rc::default();
+                let waiting = (0..5000).map(|number| {
+                    let (dials, called) = (dials.clone(), called.clone());
+                    spawn_local(async move {
+                        assert!(matches!(dials.way(Want::New).await, Way::Open));
+                        called.borrow_mut().push(number);
+                    })
+                });
+                futures_util::future::join_all(waiting).await;
+                assert!(called.borrow().is_sorted() && called.borrow().len() == 5000);
+                let took = began.elapsed();
+                assert!(took > TICK * 10 && took < Duration::from_millis(150), "{took:?}");
+                while dials.ticks.get() {
+                    sleep(TICK).await;
+                }
+                assert!(dials.pace.borrow().is_at_rest());
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_was_not_used_is_passed_on_at_once_and_past_those_who_left() {
+        LocalSet::new()
+            .run_until(async {
+                let dials = spent();
+                let mut left = Box::pin(dials.way(Want::Any));
+                let mut stays = Box::pin(dials.way(Want::Any));
+                assert!(left.as_mut().now_or_never().is_none() && stays.as_mut().now_or_never().is_none());
+                drop(left);
+                dials.unused();
+                assert!(matches!(stays.now_or_never(), Some(Way::Open)));
             })
             .await;
     }

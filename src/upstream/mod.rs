@@ -13,6 +13,7 @@ mod metered;
 mod open;
 mod origin;
 mod outgoing;
+mod pace;
 mod reach;
 mod resolve;
 mod sender;

@@ -1,15 +1,15 @@
-//! A connection for a request whose worker has none: a sibling's, or a new one, whichever is there first.
+//! A connection for a request whose worker has none: a sibling's, one that comes free, or a new one.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::connections::{Connection, Connections, Lease};
 use super::dial::DialError;
-use super::dials::Way;
+use super::dials::{Dials, Way};
 use super::open::{Opening, open};
 use super::reach::Made;
 use super::sender::Sender;
@@ -22,12 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// A connection that was used within this is kept from a sibling that has others: it may be wanted here again.
 const AT_REST: Duration = Duration::from_millis(100);
 
-/// How long a request waits for a connection when this machine can open none. By then those that others use have come free,
-/// or there are too few.
-const PATIENCE_WITH_MACHINE: Duration = Duration::from_millis(500);
-
-/// The pause before it is tried again.
-const PAUSE: Duration = Duration::from_millis(5);
+/// When this machine can open no connection a request waits for one that others use, and looks after each of these pauses, in
+/// milliseconds. By the last of them some have come free, or there are too few.
+const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 200];
 
 /// What will do for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +50,20 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Opening { reach, timeout, .. } = opening;
+    let backend = opening.reach.backend;
     if want == Want::New {
         return open_in_turn(connections, opening, want, &now).await;
     }
-    let error = match ask_or_open(connections, opening, connections.has_none(reach.backend), &now).await {
+    let mut error = match ask_or_open(connections, opening, connections.has_none(backend), &now).await {
         Err(error) if error.is_own_want() => error,
         done => return done,
     };
-    let end = Instant::now() + PATIENCE_WITH_MACHINE.min(timeout);
-    while Instant::now() < end {
-        sleep(PAUSE).await;
-        if let Some(lease) = connections.take(reach) {
-            return Ok(lease);
-        }
-        match ask_or_open(connections, opening, true, &now).await {
-            Err(error) if error.is_own_want() => {}
+    for pause in PAUSES {
+        sleep(Duration::from_millis(pause)).await;
+        error = match ask_or_open(connections, opening, true, &now).await {
+            Err(error) if error.is_own_want() => error,
             done => return done,
-        }
+        };
     }
     Err(error)
 }
@@ -86,19 +79,20 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let open = || open_in_turn(connections, opening, Want::Any, now);
-    let Some(mut asked) = connections.seat.ask(opening.reach.backend, any) else { return open().await };
+    let open_one = || open_in_turn(connections, opening, Want::Any, now);
+    let Some(mut asked) = connections.seat.ask(opening.reach.backend, any) else { return open_one().await };
     let welcome = |handed| welcome(connections, opening, handed);
     if let Ok(answer) = timeout(PATIENCE, &mut asked).await {
         return match answer.ok().and_then(welcome) {
             Some(lease) => Ok(lease),
-            None => open().await,
+            None => open_one().await,
         };
     }
     // Dials, while the sibling may still answer.
-    let mut opening = std::pin::pin!(open());
+    let mut opened = std::pin::pin!(open_one());
     tokio::select! {
-        opened = &mut opening => {
+        biased;
+        opened = &mut opened => {
             asked.close();
             // It was on its way: the next request finds it here.
             if let Some(late) = asked.try_recv().ok().and_then(welcome) {
@@ -108,7 +102,7 @@ where
         }
         Ok(handed) = &mut asked => match welcome(handed) {
             Some(lease) => Ok(lease),
-            None => opening.await,
+            None => opened.await,
         },
     }
 }
@@ -124,36 +118,34 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Opening { reach, timeout: within, .. } = opening;
-    let late = || DialError::TimedOut(within);
-    let end = Instant::now() + within;
-    let used = want == Want::Any;
-    let turn = loop {
-        match timeout_at(end, connections.way(reach.backend, used)).await.map_err(|_| late())? {
-            Way::Open(turn) => break turn,
-            Way::Lent(mut lease) => {
-                if !reach.covers(&lease.made) {
-                    lease.sender.hang_up();
-                } else if !lease.sender.is_closed() {
-                    return Ok(lease);
-                }
-            }
-        }
-    };
-    // While it waited a connection may have been opened that can be shared.
-    if used && let Some(lease) = connections.take(reach) {
+    let reach = opening.reach;
+    let dials = connections.dials(reach.backend);
+    let kept = || if want == Want::Any { connections.take(reach) } else { None };
+    // What came free since it was looked for.
+    if let Some(lease) = kept() {
         return Ok(lease);
     }
-    let timeout = end.saturating_duration_since(Instant::now());
-    match open(Opening { timeout, ..opening }).await {
-        Ok(opened) => {
-            if reach.tls.is_none() {
-                turn.linger();
-            }
-            Ok(connections.adopt(reach.backend, opened, now()))
+    while let Way::Lent(mut lease) = dials.way(want).await {
+        if !reach.covers(&lease.made) {
+            lease.sender.hang_up();
+        } else if !lease.sender.is_closed() {
+            return Ok(lease);
         }
-        Err(DialError::TimedOut(_)) => Err(late()),
-        Err(error) => Err(error),
+    }
+    // While it waited one may have been opened that can be shared.
+    if let Some(lease) = kept() {
+        dials.unused();
+        return Ok(lease);
+    }
+    match open(opening).await {
+        Ok(opened) => Ok(connections.adopt(reach.backend, opened, now())),
+        Err(error) => {
+            // Nothing of it is left in the backend's queue.
+            if matches!(error, DialError::Connect { .. }) {
+                dials.unused();
+            }
+            Err(error)
+        }
     }
 }
 
@@ -190,10 +182,10 @@ where
             .is_none_or(|kept| kept.idle.is_empty() && kept.shared.is_empty() && Rc::strong_count(&kept.lent) == 1)
     }
 
-    /// A request's way to a connection, see [`super::dials`].
-    pub(super) async fn way(&self, backend: BackendId, used: bool) -> Way<B> {
-        let dials = self.backends.borrow_mut().entry(backend).or_default().dials.clone();
-        dials.way(self.seat.workers(), used).await
+    /// The dials to a backend.
+    pub(super) fn dials(&self, backend: BackendId) -> Rc<Dials<B>> {
+        let mut backends = self.backends.borrow_mut();
+        backends.entry(backend).or_default().dials.get_or_insert_with(|| Dials::new(self.seat.workers())).clone()
     }
 
     /// The next question of a sibling. Cancel-safe.
