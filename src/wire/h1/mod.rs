@@ -6,8 +6,7 @@
 //! Responses: a [`ResponseReader`] follows them: heads, bodies by length, in chunks or up to the end of the connection,
 //! trailers. It says how many bytes may be passed on, and stops before the response, or the part of a body, that breaks a
 //! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
-//! they come. Who wants the responses themselves asks for one [`Step`] after the other; what a head says is in its
-//! [`Heading`]. Who has a library read them lets it see what passes a [`Gate`], which keeps what may not pass yet.
+//! they come. It is asked for one [`Step`] after the other; what a head says is in its [`Heading`].
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -23,13 +22,11 @@
 //! | `heading` | what the head of a response says, and where |
 //! | `step` | what a reader lets pass of a response |
 //! | `response` | the state machine of responses |
-//! | `gate` | bytes in, bytes out, and what is held between |
 
 mod body;
 mod chunks;
 mod fault;
 mod fields;
-mod gate;
 mod heading;
 mod limits;
 mod lines;
@@ -43,9 +40,8 @@ mod tests;
 
 pub use body::{BodyReader, Part};
 pub use fault::Fault;
-pub use gate::Gate;
 pub use heading::Heading;
 pub use limits::Limits;
 pub use request::{RequestHead, RequestReader};
-pub use response::{Asked, Read, ResponseReader, Stop};
+pub use response::{Asked, ResponseReader, Stop};
 pub use step::{Rest, Step};

@@ -24,20 +24,10 @@ pub struct Asked {
     pub upgrade: bool,
 }
 
-/// How far a reader got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// Bytes that may be passed on. Those after them are to be brought again, with what follows them.
-    pub passed: usize,
-    /// Why nothing after them may pass, however much more comes.
-    pub stop: Option<Stop>,
-}
-
 /// Why a reader stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The head that comes next breaks a rule; nothing of it was passed. It is number [`ResponseReader::heads`] + 1 of the
-    /// connection.
+    /// The head that comes next breaks a rule; nothing of it was passed.
     Head(Fault),
     /// The body of the last head breaks a rule.
     Body(Fault),
@@ -49,7 +39,6 @@ pub struct ResponseReader {
     limits: Limits,
     state: State,
     lines: Lines,
-    heads: u64,
     /// The request that is yet to be answered.
     asked: Option<Asked>,
     /// Interim responses that it had.
@@ -98,7 +87,6 @@ impl ResponseReader {
             limits,
             state: State::Head(Head::default()),
             lines: Lines::default(),
-            heads: 0,
             asked: None,
             interims: 0,
             heading: None,
@@ -133,27 +121,8 @@ impl ResponseReader {
         (self.asked, self.interims) = (Some(request), 0);
     }
 
-    /// Heads passed so far, those of interim responses included.
-    pub const fn heads(&self) -> u64 {
-        self.heads
-    }
-
-    /// Looks at what comes after the bytes that were passed. What was looked at before and not passed is not looked at again,
-    /// but must be brought.
-    pub fn read(&mut self, bytes: &[u8]) -> Read {
-        let mut passed = 0;
-        loop {
-            match self.next(&bytes[passed..]) {
-                Ok(Step::More) => return Read { passed, stop: None },
-                Ok(Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) => {
-                    passed += length;
-                }
-                Err(stop) => return Read { passed, stop: Some(stop) },
-            }
-        }
-    }
-
-    /// The same, no further than to the end of the part that comes next.
+    /// Looks at what comes after the bytes that were passed, no further than to the end of the part that comes next. What was
+    /// looked at before and not passed is not looked at again, but must be brought.
     ///
     /// # Errors
     /// Why nothing more may pass.
@@ -219,7 +188,6 @@ impl ResponseReader {
                 let length = self.lines.start();
                 self.lines = Lines::default();
                 self.state = self.after_head(start, head.framing)?;
-                self.heads += 1;
                 if let Some(heading) = &mut self.heading {
                     (heading.version, heading.status) = (start.version, start.status);
                     heading.persistent = head.framing.is_persistent(start.version);

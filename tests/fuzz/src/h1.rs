@@ -1,7 +1,7 @@
 //! HTTP/1, as clients and backends speak it. A byte of choices, then what one side sends.
 
 use botgate::wire::Head;
-use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, RequestReader, ResponseReader, Stop};
+use botgate::wire::h1::{Asked, BodyReader, Fault, Limits, Part, RequestReader, ResponseReader, Step, Stop};
 use bytes::BytesMut;
 
 const LIMITS: Limits = Limits { head: 600, fields: 12 };
@@ -13,8 +13,9 @@ pub fn target(data: &[u8]) {
 
 /// What a backend sends: by the reader of its connection.
 fn responses(choice: usize, bytes: &[u8]) {
-    let whole = through(&mut gate(choice), std::iter::once(bytes));
-    let cut = through(&mut gate(choice), crate::parts(bytes, choice));
+    let asked = Asked { head: choice & 2 != 0, upgrade: choice & 4 != 0 };
+    let whole = followed(asked, std::iter::once(bytes));
+    let cut = followed(asked, crate::parts(bytes, choice));
     assert_eq!(whole, cut, "cut otherwise, it is read otherwise");
     assert!(bytes.starts_with(&whole.0), "bytes changed");
 }
@@ -95,27 +96,28 @@ fn says_what_came(request: &Head, head: &[u8]) {
     assert_eq!(said, came);
 }
 
-fn gate(choice: usize) -> Gate {
-    let mut gate = Gate::new(ResponseReader::new(LIMITS));
-    gate.asked(Asked { head: choice & 2 != 0, upgrade: choice & 4 != 0 });
-    gate
-}
-
-/// What passes a gate, why nothing more does, and how many heads there were.
-fn through<'a>(gate: &mut Gate, parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Stop>, u64) {
-    let mut passed = Vec::new();
+/// What passes of responses, why nothing more does, and how many heads there were.
+fn followed<'a>(asked: Asked, parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Stop>, u64) {
+    let mut reader = ResponseReader::new(LIMITS).telling();
+    reader.asked(asked);
+    let (mut passed, mut held, mut heads) = (Vec::new(), Vec::new(), 0);
     for part in parts {
-        if gate.stop().is_some() {
-            break;
+        held.extend_from_slice(part);
+        loop {
+            let now = match reader.next(&held) {
+                Ok(Step::More) => break,
+                Ok(Step::Head(length)) => {
+                    heads += 1;
+                    length
+                }
+                Ok(Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) => length,
+                Err(stop) => return (passed, Some(stop), heads),
+            };
+            passed.extend(held.drain(..now));
         }
-        let now = gate.take(part);
-        passed.extend_from_slice(&part[..now]);
-        let ready = gate.ready().to_vec();
-        gate.passed(ready.len());
-        passed.extend(ready);
-        assert!(gate.stop().is_some() || gate.held() <= 70_000, "{} bytes held", gate.held());
+        assert!(held.len() <= 70_000, "{} bytes held", held.len());
     }
-    (passed, gate.stop(), gate.heads())
+    (passed, None, heads)
 }
 
 /// The heads in a stream of requests, read by the plainest of rules; panics at what two readers could take in two ways.
