@@ -1,10 +1,8 @@
 //! What is on the wire, read strictly before any library interprets it. PURE: bytes in, verdicts out; no clock, no I/O.
 //!
 //! Libraries that speak HTTP are kind to what they read. A proxy must not be: what two servers can read in two ways is a way
-//! past one of them. So nothing but the readers here reads HTTP/1, of clients (`server/`) and of backends (`upstream/`), but
-//! for what probes ask, where a library sees no more than what has passed them; and the frames of HTTP/2 are metered here
-//! before its library has them.
-
+//! past one of them. So nothing but the readers here reads HTTP/1, of clients (`server/`) and of backends (`upstream/`), the
+//! answers to probes among it; and the frames of HTTP/2 are metered here before its library has them.
 //!
 //! | file | its one idea |
 //! |---|---|
