@@ -9,6 +9,7 @@
 //! | `known` | names of fields that the gateway acts on |
 //! | `fields` | the fields of a head, where they were read |
 //! | `message` | a request and a response that have them |
+//! | `trailers` | which fields may be trailers |
 //! | `h1`, `h2` | the two protocols |
 
 mod fields;
@@ -16,10 +17,12 @@ pub mod h1;
 pub mod h2;
 mod known;
 mod message;
+mod trailers;
 
 pub use fields::{Fields, Told, ascii, write_line, write_number};
 pub use known::{Known, Set};
 pub use message::{Head, Request, Response};
+pub use trailers::may_trail;
 
 /// Most fields of a request's head. Servers take a hundred, as hyper and Kestrel do: the others are for what the gateway and
 /// the config of a backend add. A head that a client could fill up to the last would make a sound backend refuse what it gets.

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
+use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, size};
 use super::fault::Fault;
 use super::fields::split;
 use super::lines::Lines;
+use crate::wire::may_trail;
 
 /// Follows a body. Says of the bytes that come next what they are.
 #[derive(Debug)]

@@ -13,7 +13,7 @@
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `names` | names of fields, as they were read before |
-//! | `chunks` | lines of chunk framing; trailers |
+//! | `chunks` | lines of chunk framing |
 //! | `request` | the head of a request, read once and made into one |
 //! | `response` | the head of a response, the same; which body it has |
 //! | `heading` | the fields of a head, while it comes in |
