@@ -10,8 +10,10 @@
 //! | `fields` | the fields of a head, where they were read |
 //! | `message` | a request and a response that have them |
 //! | `trailers` | which fields may be trailers |
+//! | `decimal` | numbers in decimal digits |
 //! | `h1`, `h2` | the two protocols |
 
+mod decimal;
 mod fields;
 pub mod h1;
 pub mod h2;
@@ -19,7 +21,8 @@ mod known;
 mod message;
 mod trailers;
 
-pub use fields::{Fields, Told, ascii, write_line, write_number};
+pub use decimal::{decimal, write_number};
+pub use fields::{Fields, Told, ascii, write_line};
 pub use known::{Known, Set};
 pub use message::{Head, Request, Response};
 pub use trailers::may_trail;
