@@ -5,6 +5,8 @@ use std::fmt;
 use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderValue;
 
+use crate::wire::decimal;
+
 /// An activity as the channel identifies it: SHA-256 over `channelId`, `conversation.id`, `activity.id` and the body, each
 /// preceded by its length in bytes as decimal text and a colon. The same in every process and version.
 ///
@@ -49,17 +51,7 @@ impl ActivityId {
 
 /// The length keeps `("a", "bc")` apart from `("ab", "c")`.
 fn update(context: &mut Context, part: &[u8]) {
-    let mut length = [0; 20];
-    let (mut at, mut rest) = (length.len(), part.len());
-    loop {
-        at -= 1;
-        length[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    context.update(&length[at..]);
+    context.update(decimal(part.len() as u64, &mut [0; 20]));
     context.update(b":");
     context.update(part);
 }

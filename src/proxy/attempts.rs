@@ -47,10 +47,11 @@ pub(super) async fn run(
     let mut rounds = Rounds::new(pool.get().config.retry.rounds);
     // How the last attempt failed that a backend may have acted on.
     let mut ambiguous: Option<Refusal> = None;
+    let elsewhere = |pool: &PoolRef, tried: &Tried| another(pool, tried, worker.id, worker.clock.now());
     loop {
         limits::has_room(&target, worker.id, worker.clock.now()).map_err(|busy| busy.after(ambiguous))?;
         tried.push(target.backend().id);
-        manner.rescuable = !rounds.is_last() || another(&pool, &tried, worker.id, worker.clock.now()).is_some();
+        manner.rescuable = !rounds.is_last() || elsewhere(&pool, &tried).is_some();
         if let Some(log) = &mut exchange.log {
             log.attempt(manner.number);
         }
@@ -69,7 +70,7 @@ pub(super) async fn run(
         let rescued = outcome.as_ref().is_err_and(|failed| failed.rescued);
         let left = exchange.deadline.since(worker.clock.now());
         let again = rounds.another(fate(&outcome), left);
-        let left_to_try = again || another(&pool, &tried, worker.id, worker.clock.now()).is_some();
+        let left_to_try = again || elsewhere(&pool, &tried).is_some();
         let next = match next(exchange, &outcome, manner, left_to_try) {
             next if next == Next::GiveUp || rescued || worker.may_retry(pool.get()) => next,
             _ => Next::GiveUp,
@@ -87,7 +88,7 @@ pub(super) async fn run(
                 pool.get().stats.cells.of(worker.id).replayed.increment();
             }
         }
-        match (next, another(&pool, &tried, worker.id, worker.clock.now())) {
+        match (next, elsewhere(&pool, &tried)) {
             (Next::Redial, _) => {
                 tried.pop();
                 manner.fresh = true;

@@ -8,7 +8,7 @@
 //! | `head` | what is refused at once; the host and path that a request is routed by |
 //! | `guard` | what a request must be before a bot sees it |
 //! | `limits/` | what clients may take: requests under way, requests per second, bytes held |
-//! | `fields`, `trailers` | what HTTP/2 may say that HTTP/1 could not; what no trailer may say |
+//! | `fields`, `trailers` | what HTTP/2 may say that HTTP/1 could not; trailers on the way through |
 //! | `headers`, `forwarding` | what changes in headers on the way through; what backends are told of the client |
 //! | `exchange` | one request, and what its attempts share |
 //! | `client_body`, `http2_body`, `client_upgrade` | the body of a client's request; the client's side of an upgrade |

@@ -1,49 +1,20 @@
-//! Trailers on the way through: fields that frame, route or authorise a message mean nothing after it (RFC 9110, section
-//! 6.5.1), and a recipient that merges them into the head would be told other things than those that were checked.
+//! Trailers on the way through.
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
-/// Never passed on as trailers.
-const BARRED: [HeaderName; 18] = [
-    header::AUTHORIZATION,
-    header::CACHE_CONTROL,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::EXPECT,
-    header::FORWARDED,
-    header::HOST,
-    header::MAX_FORWARDS,
-    header::SET_COOKIE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::VIA,
-];
-/// The beginnings of names that are barred with all that follows.
-const BARRED_PREFIXES: [&str; 7] =
-    ["botgate-", "client-cert", "keep-alive", "proxy-", "x-forwarded", "x-request-id", "idempotency-key"];
+use crate::wire::may_trail;
 
-/// Removes what must not be a trailer, however it is spelt.
-pub(super) fn strip(trailers: &mut HeaderMap<HeaderValue>) {
-    let barred = |name: &&HeaderName| {
-        // Some servers read `content_length` as Content-Length.
-        let plain = name.as_str().replace('_', "-");
-        BARRED.iter().any(|barred| barred.as_str() == plain)
-            || BARRED_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
-    };
-    while let Some(name) = trailers.keys().find(barred).cloned() {
+/// Removes what must not be a trailer. The strict reader of HTTP/1 lets none of it come this far; the library of HTTP/2 does.
+pub(super) fn strip(trailers: &mut HeaderMap) {
+    while let Some(name) = trailers.keys().find(|name| !may_trail(name.as_str().as_bytes())).cloned() {
         trailers.remove(name);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]

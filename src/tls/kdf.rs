@@ -1,81 +1,45 @@
-//! The key schedule's HKDF (RFC 5869; RFC 8446, section 7.1) by HMAC keys that are made once.
+//! The key schedule's HKDF (RFC 5869; RFC 8446, section 7.1): rustls' own, by HMAC keys that are made once.
 //!
 //! A handshake derives a dozen secrets, most of them from few keys. The provider's own HKDF extracts a key anew for each secret
 //! that is derived from it, and begins every HMAC with its key: a third of what a handshake computes.
 
-use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, HMAC_SHA384, Key};
-use rustls::crypto::hmac::Tag;
-use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
+use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, HMAC_SHA384};
+use rustls::crypto::hmac::{Hmac, Key, Tag};
+use rustls::crypto::tls13::HkdfUsingHmac;
 
 /// With SHA-256.
-pub(super) static SHA256: Kdf = Kdf(HMAC_SHA256);
+pub(super) static SHA256: HkdfUsingHmac<'static> = HkdfUsingHmac(&Algorithm(HMAC_SHA256));
 /// With SHA-384.
-pub(super) static SHA384: Kdf = Kdf(HMAC_SHA384);
+pub(super) static SHA384: HkdfUsingHmac<'static> = HkdfUsingHmac(&Algorithm(HMAC_SHA384));
 
-const ZEROES: [u8; OkmBlock::MAX_LEN] = [0; OkmBlock::MAX_LEN];
+/// HMAC (RFC 2104) with one hash function.
+struct Algorithm(hmac::Algorithm);
 
-/// HKDF with one hash function.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Kdf(hmac::Algorithm);
+impl Hmac for Algorithm {
+    fn with_key(&self, key: &[u8]) -> Box<dyn Key> {
+        Box::new(Begun(hmac::Key::new(self.0, key)))
+    }
 
-impl Kdf {
-    fn key(self, bytes: &[u8]) -> Box<dyn HkdfExpander> {
-        Box::new(Expander(Key::new(self.0, bytes)))
+    fn hash_output_len(&self) -> usize {
+        self.0.tag_len()
     }
 }
 
-impl Hkdf for Kdf {
-    fn extract_from_zero_ikm(&self, salt: Option<&[u8]>) -> Box<dyn HkdfExpander> {
-        self.extract_from_secret(salt, &ZEROES[..self.0.tag_len()])
-    }
+/// A key, begun: it is hashed once, not for every message that it signs.
+struct Begun(hmac::Key);
 
-    fn extract_from_secret(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
-        let salt = Key::new(self.0, salt.unwrap_or(&ZEROES[..self.0.tag_len()]));
-        self.key(hmac::sign(&salt, secret).as_ref())
-    }
-
-    fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        self.key(okm.as_ref())
-    }
-
-    fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
-        Tag::new(hmac::sign(&Key::new(self.0, key.as_ref()), message).as_ref())
-    }
-}
-
-/// A pseudorandom key, begun: what it is mixed with is hashed once, not for every secret.
-struct Expander(Key);
-
-impl Expander {
-    /// T(`number`), from the one before it.
-    fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> hmac::Tag {
+impl Key for Begun {
+    fn sign_concat(&self, first: &[u8], middle: &[&[u8]], last: &[u8]) -> Tag {
         let mut context = Context::with_key(&self.0);
-        context.update(before);
-        for part in info {
+        context.update(first);
+        for part in middle {
             context.update(part);
         }
-        context.update(&[number]);
-        context.sign()
-    }
-}
-
-impl HkdfExpander for Expander {
-    fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
-        let mut before: Option<hmac::Tag> = None;
-        for (at, part) in output.chunks_mut(self.hash_len()).enumerate() {
-            let number = u8::try_from(at + 1).map_err(|_| OutputLengthError)?;
-            let block = self.block(before.as_ref().map_or(&[], AsRef::as_ref), info, number);
-            part.copy_from_slice(&block.as_ref()[..part.len()]);
-            before = Some(block);
-        }
-        Ok(())
+        context.update(last);
+        Tag::new(context.sign().as_ref())
     }
 
-    fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
-        OkmBlock::new(self.block(&[], info, 1).as_ref())
-    }
-
-    fn hash_len(&self) -> usize {
+    fn tag_len(&self) -> usize {
         self.0.algorithm().tag_len()
     }
 }
@@ -84,6 +48,7 @@ impl HkdfExpander for Expander {
 mod tests {
     use rustls::SupportedCipherSuite;
     use rustls::crypto::aws_lc_rs::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384};
+    use rustls::crypto::tls13::Hkdf;
 
     use super::*;
 

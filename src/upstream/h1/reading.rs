@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
 use crate::wire::Response;
-use crate::wire::h1::{Asked, Fault, Limits, ResponseReader, Rest, Step, Stop};
+use crate::wire::h1::{Asked, BodyReader, Fault, Limits, Part, ResponseReader};
 
 use bytes::Bytes;
 
@@ -29,7 +29,7 @@ thread_local! {
 /// What is read of a response.
 #[derive(Debug)]
 pub(super) struct Reading {
-    reader: ResponseReader,
+    head: ResponseReader,
     /// Bytes that came and are yet to be passed on; not allocated while there are none.
     buffer: BytesMut,
     /// Bytes to read next.
@@ -41,10 +41,10 @@ pub(super) struct Reading {
     persistent: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Stage {
     Head,
-    Body,
+    Body(BodyReader),
     /// The response is whole.
     Over,
     /// It never will be, and that was told.
@@ -55,7 +55,7 @@ impl Reading {
     /// Nothing was asked yet.
     pub(super) fn new() -> Self {
         Self {
-            reader: ResponseReader::new(LIMITS).telling(),
+            head: ResponseReader::new(LIMITS),
             buffer: BytesMut::new(),
             appetite: APPETITE.0,
             next: None,
@@ -66,13 +66,13 @@ impl Reading {
 
     /// A request is about to be sent.
     pub(super) fn ask(&mut self, asked: Asked) {
-        self.reader.asked(asked);
+        self.head.asked(asked);
         (self.stage, self.appetite) = (Stage::Head, APPETITE.0);
     }
 
     /// Whether the whole response was passed on.
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over && self.next.is_none()
+        matches!(self.stage, Stage::Over) && self.next.is_none()
     }
 
     /// Whether another exchange may follow this response.
@@ -92,14 +92,14 @@ impl Reading {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<()>, ExchangeError>> {
         loop {
-            match self.reader.next(&self.buffer).map_err(malformed)? {
-                Step::Head(length) => {
+            match self.head.read(&self.buffer).map_err(ExchangeError::Malformed)? {
+                Some(length) => {
                     let head = self.buffer.split_to(length);
-                    if let Some(response) = self.head(head)? {
+                    if let Some(response) = self.finish(head).map_err(ExchangeError::Malformed)? {
                         return Poll::Ready(Ok(response));
                     }
                 }
-                _ => {
+                None => {
                     if ready!(self.poll_fill(stream, cx))? == 0 {
                         return Poll::Ready(Err(ExchangeError::Closed));
                     }
@@ -108,19 +108,16 @@ impl Reading {
         }
     }
 
-    /// The head that has passed; none for an interim one.
-    fn head(&mut self, head: BytesMut) -> Result<Option<Response<()>>, ExchangeError> {
-        let Some(heading) = self.reader.heading_mut() else { return Ok(None) };
-        let status = StatusCode::from_u16(heading.status()).map_err(|_| ExchangeError::Malformed(Fault::StatusLine))?;
+    /// The response of a head that has come; none for an interim one.
+    fn finish(&mut self, head: BytesMut) -> Result<Option<Response<()>>, Fault> {
+        let whole = self.head.finish(head)?;
+        let status = whole.head.status;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }
-        let (version, persistent) = (heading.version(), heading.is_persistent());
-        let response = Response { status, version, fields: heading.take_fields(head), body: () };
-        let rest = self.reader.rest();
-        self.persistent = persistent && rest != Rest::All;
-        self.stage = if rest == Rest::Nothing { Stage::Over } else { Stage::Body };
-        Ok(Some(response))
+        self.persistent = whole.keeps;
+        self.stage = whole.body.map_or(Stage::Over, Stage::Body);
+        Ok(Some(whole.head))
     }
 
     /// The next part of the body.
@@ -136,23 +133,23 @@ impl Reading {
             };
             let error = match frame {
                 Ok(Some(frame)) => {
-                    if self.reader.rest() == Rest::Chunks {
+                    if matches!(&self.stage, Stage::Body(body) if body.left().is_none()) {
                         // The end may be there too. A fault is told when the next part is asked for.
                         self.next = self.step().unwrap_or_default();
                     }
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                Ok(None) if self.stage != Stage::Body => return Poll::Ready(None),
+                Ok(None) if !matches!(self.stage, Stage::Body(_)) => return Poll::Ready(None),
                 Ok(None) => match ready!(self.poll_fill(stream, cx)) {
                     Ok(1..) => continue,
-                    Ok(0) if self.reader.rest() == Rest::All => {
+                    Ok(0) if matches!(&self.stage, Stage::Body(body) if body.is_open()) => {
                         self.stage = Stage::Over;
                         return Poll::Ready(None);
                     }
                     Ok(0) => ExchangeError::Closed,
                     Err(error) => error.into(),
                 },
-                Err(stop) => malformed(stop),
+                Err(fault) => ExchangeError::Malformed(fault),
             };
             self.give_up();
             return Poll::Ready(Some(Err(error)));
@@ -165,22 +162,21 @@ impl Reading {
     }
 
     /// The next part of the body that has come; none when more must come, or it is over.
-    fn step(&mut self) -> Result<Option<Frame<Bytes>>, Stop> {
-        while self.stage == Stage::Body {
-            let found = match self.reader.next(&self.buffer)? {
-                Step::Data(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
-                Step::Trailers(length) => {
-                    let section = self.buffer.split_to(length);
-                    let trailers = self.reader.heading_mut().filter(|trailers| !trailers.is_empty());
-                    trailers.map(|trailers| Frame::trailers(trailers.take_fields(section).into()))
-                }
-                Step::Framing(length) | Step::Head(length) => {
+    fn step(&mut self) -> Result<Option<Frame<Bytes>>, Fault> {
+        while let Stage::Body(body) = &mut self.stage {
+            let found = match body.next(&self.buffer)? {
+                Part::Content(length) => Some(Frame::data(self.buffer.split_to(length).freeze())),
+                Part::Framing(length) => {
                     self.buffer.advance(length);
                     None
                 }
-                Step::More => return Ok(None),
+                Part::End(length, trailers) => {
+                    self.buffer.advance(length);
+                    trailers.map(Frame::trailers)
+                }
+                Part::More => return Ok(None),
             };
-            if self.reader.rest() == Rest::Nothing {
+            if body.has_ended() {
                 self.stage = Stage::Over;
             }
             if found.is_some() {
@@ -192,17 +188,16 @@ impl Reading {
 
     /// What is known of the length of what is to come of the body.
     pub(super) fn size_hint(&self) -> SizeHint {
-        match (self.stage, self.reader.rest()) {
-            (Stage::Body, Rest::Length(left)) => SizeHint::with_exact(left),
-            (Stage::Body, _) => SizeHint::default(),
+        match &self.stage {
+            Stage::Body(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
             _ if self.next.is_some() => SizeHint::default(),
             _ => SizeHint::with_exact(0),
         }
     }
 
     fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let wanted = match self.reader.rest() {
-            Rest::Length(left) => self.appetite.min(usize::try_from(left).unwrap_or(usize::MAX)),
+        let wanted = match &self.stage {
+            Stage::Body(body) => body.left().map_or(self.appetite, |left| saturated(left).min(self.appetite)),
             _ => self.appetite,
         };
         if self.buffer.is_empty() && self.appetite == APPETITE.0 {
@@ -247,8 +242,6 @@ impl Reading {
     }
 }
 
-const fn malformed(stop: Stop) -> ExchangeError {
-    match stop {
-        Stop::Head(fault) | Stop::Body(fault) => ExchangeError::Malformed(fault),
-    }
+fn saturated(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -1,12 +1,13 @@
-//! The body of a request, by length or in chunks (RFC 9112, sections 6 and 7), told apart from its framing.
+//! A body, by length, in chunks, or up to the end of the connection (RFC 9112, sections 6 and 7), told apart from its framing.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
+use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, size};
 use super::fault::Fault;
 use super::fields::split;
 use super::lines::Lines;
+use crate::wire::may_trail;
 
 /// Follows a body. Says of the bytes that come next what they are.
 #[derive(Debug)]
@@ -36,7 +37,11 @@ enum State {
     Trailers {
         count: usize,
     },
+    /// Everything is content up to the end of the connection.
+    Open,
     Ended,
+    /// It broke a rule.
+    Broken(Fault),
 }
 
 /// What comes next.
@@ -63,6 +68,16 @@ impl BodyReader {
         Self { state: State::ChunkLine { extensions: 0 }, lines: Lines::default() }
     }
 
+    /// Everything that comes, up to the end of the connection.
+    pub fn open() -> Self {
+        Self { state: State::Open, lines: Lines::default() }
+    }
+
+    /// Whether the end of the connection is its end.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
     /// Bytes of content that are still to come, where that is known.
     pub const fn left(&self) -> Option<u64> {
         match self.state {
@@ -80,12 +95,19 @@ impl BodyReader {
     /// Looks at what follows the bytes that were told apart before.
     ///
     /// # Errors
-    /// The rule that its framing breaks.
+    /// The rule that its framing breaks; the same however often it is asked.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Part, Fault> {
-        if bytes.is_empty() {
-            return Ok(Part::More);
+        let part = self.step(bytes);
+        if let Err(fault) = &part {
+            self.state = State::Broken(*fault);
         }
+        part
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<Part, Fault> {
         match self.state {
+            State::Broken(fault) => Err(fault),
+            _ if bytes.is_empty() => Ok(Part::More),
             State::Length(left) => {
                 let (now, left) = of(left, bytes);
                 self.state = if left == 0 { State::Ended } else { State::Length(left) };
@@ -106,6 +128,7 @@ impl BodyReader {
                 _ => Err(Fault::ChunkEnd),
             },
             State::Trailers { count } => self.trailers(bytes, count),
+            State::Open => Ok(Part::Content(bytes.len())),
             State::Ended => Ok(Part::End(0, None)),
         }
     }
@@ -200,6 +223,9 @@ mod tests {
         for step in [1, 3, 1000] {
             let by_length = read(BodyReader::length(5), "helloGET", step).unwrap();
             assert_eq!(by_length, ("hello".to_owned(), None, "GET".to_owned()));
+            let mut open = BodyReader::open();
+            assert_eq!((open.next(b"\0any\n"), open.next(b"")), (Ok(Part::Content(5)), Ok(Part::More)));
+            assert!(open.is_open() && !open.has_ended());
             let chunks = "5;x=\"y\"\r\nhello\r\n1\r\n!\r\n0\r\n\r\nGET";
             assert_eq!(read(BodyReader::chunked(), chunks, step).unwrap(), ("hello!".into(), None, "GET".into()));
             let trailed = read(BodyReader::chunked(), "1\r\n!\r\n0\r\nx-sum:  1 \r\nx-sum: 2\r\n\r\n", step).unwrap();
@@ -223,6 +249,11 @@ mod tests {
             for step in [1, 1000] {
                 assert_eq!(read(BodyReader::chunked(), bad, step), Err(fault), "{bad:?}");
             }
+            let (mut reader, mut rest) = (BodyReader::chunked(), bad.as_bytes());
+            while let Ok(Part::Content(length) | Part::Framing(length)) = reader.next(rest) {
+                rest = &rest[length..];
+            }
+            assert_eq!(reader.next(rest), Err(fault), "it is told again: {bad:?}");
         }
         let many = format!("0\r\n{}\r\n", "a: b\r\n".repeat(MOST_TRAILERS + 1));
         assert_eq!(read(BodyReader::chunked(), &many, 1000), Err(Fault::TooManyTrailers));

@@ -1,4 +1,4 @@
-//! Lines of chunk framing (RFC 9112, section 7.1), and trailers.
+//! Lines of chunk framing (RFC 9112, section 7.1).
 
 use super::fault::Fault;
 use super::lines::is_tchar;
@@ -79,46 +79,6 @@ fn quoted(text: &[u8]) -> usize {
     0
 }
 
-/// What a trailer may not be named: what frames, routes or authorizes a message, or is about one connection (RFC 9110,
-/// section 6.5.1), and what tells where it came from.
-const FORBIDDEN: [&str; 26] = [
-    "transfer-encoding",
-    "content-length",
-    "content-encoding",
-    "content-type",
-    "content-range",
-    "trailer",
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "upgrade",
-    "expect",
-    "max-forwards",
-    "range",
-    "cache-control",
-    "authorization",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "www-authenticate",
-    "cookie",
-    "set-cookie",
-    "forwarded",
-    "via",
-    "idempotency-key",
-    "x-request-id",
-];
-
-/// Whether a trailer may have this name.
-pub(super) fn may_trail(name: &[u8]) -> bool {
-    let begins = |start: &str| name.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()));
-    !FORBIDDEN.iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
-        && !begins("x-forwarded")
-        && !begins("client-cert")
-        && !begins("botgate-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,13 +110,5 @@ mod tests {
         let mut sum = 0;
         let taken = (0..10_000).take_while(|_| size(b"1;0123456", &mut sum).is_ok()).count();
         assert_eq!(taken, MOST_EXTENSIONS / 8);
-    }
-
-    #[test]
-    fn a_trailer_is_not_about_the_message_itself() {
-        assert!(may_trail(b"x-checksum") && may_trail(b"Server-Timing"));
-        for bad in ["Content-Length", "TRANSFER-encoding", "host", "X-Forwarded-For", "Botgate-Epoch", "Client-Cert"] {
-            assert!(!may_trail(bad.as_bytes()), "{bad}");
-        }
     }
 }

@@ -1,13 +1,9 @@
 //! HTTP/1 as it may be (RFC 9112), and nothing besides.
 //!
-//! Requests: a [`RequestReader`] checks a head while it comes in, and makes the request of it when it is whole; a
-//! [`BodyReader`] tells what follows apart from its framing.
-//!
-//! Responses: a [`ResponseReader`] follows them: heads, bodies by length, in chunks or up to the end of the connection,
-//! trailers. It says how many bytes may be passed on, and stops before the response, or the part of a body, that breaks a
-//! rule. A head, a line of chunk framing and a trailer section pass as a whole or not at all; the bytes of a body pass as
-//! they come. Who wants the responses themselves asks for one [`Step`] after the other; what a head says is in its
-//! [`Heading`]. Who has a library read them lets it see what passes a [`Gate`], which keeps what may not pass yet.
+//! A [`RequestReader`], or a [`ResponseReader`], checks a head while it comes in, and makes the message of it when it is whole.
+//! A [`BodyReader`] tells what follows, by length, in chunks or up to the end of the connection, apart from its framing. A head,
+//! a line of chunk framing and a trailer section count as a whole or not at all; the bytes of a body pass as they come. Behind
+//! what breaks a rule nothing is read any more.
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -17,19 +13,16 @@
 //! | `start` | request line and status line |
 //! | `fields` | field lines, and what they say about the length of the body |
 //! | `names` | names of fields, as they were read before |
-//! | `chunks` | lines of chunk framing; trailers |
+//! | `chunks` | lines of chunk framing |
 //! | `request` | the head of a request, read once and made into one |
-//! | `body` | the body of a request, told apart from its framing |
-//! | `heading` | what the head of a response says, and where |
-//! | `step` | what a reader lets pass of a response |
-//! | `response` | the state machine of responses |
-//! | `gate` | bytes in, bytes out, and what is held between |
+//! | `response` | the head of a response, the same; which body it has |
+//! | `heading` | the fields of a head, while it comes in |
+//! | `body` | a body, told apart from its framing |
 
 mod body;
 mod chunks;
 mod fault;
 mod fields;
-mod gate;
 mod heading;
 mod limits;
 mod lines;
@@ -37,15 +30,11 @@ pub(in crate::wire) mod names;
 mod request;
 mod response;
 mod start;
-mod step;
 #[cfg(test)]
 mod tests;
 
 pub use body::{BodyReader, Part};
 pub use fault::Fault;
-pub use gate::Gate;
-pub use heading::Heading;
 pub use limits::Limits;
 pub use request::{RequestHead, RequestReader};
-pub use response::{Asked, Read, ResponseReader, Stop};
-pub use step::{Rest, Step};
+pub use response::{Asked, ResponseHead, ResponseReader};

@@ -5,12 +5,10 @@ use http::{Method, Uri, Version};
 
 use super::body::BodyReader;
 use super::fault::Fault;
-use super::fields::{Framing, split};
-use super::heading::USUAL;
+use super::heading::Heading;
 use super::limits::Limits;
 use super::lines::Lines;
 use super::start::{RequestLine, request_line};
-use crate::wire::fields::Line;
 use crate::wire::{Fields, Head, Known};
 
 /// Follows the head of a request that may come in parts.
@@ -22,8 +20,7 @@ pub struct RequestReader {
     blank: bool,
     /// Where the request line begins, and its parts.
     start: Option<(usize, RequestLine)>,
-    fields: Vec<Line>,
-    framing: Framing,
+    heading: Heading,
 }
 
 /// A request without its body, and what its head says about what follows it.
@@ -46,8 +43,8 @@ pub struct RequestHead {
 impl RequestReader {
     /// Reads heads up to these limits.
     pub fn new(limits: Limits) -> Self {
-        let (lines, framing) = (Lines::default(), Framing::default());
-        Self { limits, lines, blank: false, start: None, fields: Vec::new(), framing }
+        let (lines, heading) = (Lines::default(), Heading::default());
+        Self { limits, lines, blank: false, start: None, heading }
     }
 
     /// Looks at all bytes of the head that have come, of which those that it saw before are not looked at again. Returns the
@@ -73,15 +70,7 @@ impl RequestReader {
             if text.is_empty() {
                 return Ok(Some(self.lines.start()));
             }
-            if self.fields.len() == self.limits.fields {
-                return Err(Fault::TooManyFields);
-            }
-            let (name, value, capitals) = split(text)?;
-            self.framing.take(name, value)?;
-            if self.fields.capacity() == 0 {
-                self.fields.reserve(USUAL);
-            }
-            self.fields.push(Line::new(at, name, value, capitals));
+            self.heading.take(at, text, self.limits.fields)?;
         }
         if bytes.len() > self.limits.head {
             return Err(if self.start.is_none() { Fault::TargetTooLong } else { Fault::HeadTooLarge });
@@ -96,7 +85,7 @@ impl RequestReader {
     pub fn finish(&mut self, head: BytesMut) -> Result<RequestHead, Fault> {
         let whole = std::mem::replace(self, Self::new(self.limits));
         let (at, line) = whole.start.ok_or(Fault::RequestLine)?;
-        let framing = whole.framing;
+        let framing = whole.heading.framing;
         if framing.chunked && line.version == Version::HTTP_10 {
             return Err(Fault::CodingTooOld);
         }
@@ -106,7 +95,7 @@ impl RequestReader {
             return Err(Fault::TargetTooLong);
         }
         let method = Method::from_bytes(&head[at..at + line.method]).map_err(|_| Fault::RequestLine)?;
-        let fields = Fields::of_head(head, whole.fields);
+        let fields = Fields::of_head(head, whole.heading.lines);
         let uri = Uri::from_maybe_shared(fields.part(target..end)).map_err(|_| Fault::Target)?;
         let version = line.version;
         let http11 = version == Version::HTTP_11;

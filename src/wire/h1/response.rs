@@ -1,16 +1,16 @@
-//! The state machine of responses: where in which of them a connection is.
+//! The head of a response, read once: checked line by line while it comes in, and made into a [`Response`] when it is whole.
 
-use http::Version;
+use bytes::BytesMut;
+use http::{StatusCode, Version};
 
-use super::chunks::{MOST_LINE, MOST_TRAILER_BYTES, MOST_TRAILERS, may_trail, size};
+use super::body::BodyReader;
 use super::fault::Fault;
-use super::fields::{Framing, split};
+use super::fields::Framing;
 use super::heading::Heading;
 use super::limits::Limits;
 use super::lines::Lines;
 use super::start::status_line;
-use super::step::{Rest, Step};
-use crate::wire::fields::Line;
+use crate::wire::{Fields, Response};
 
 /// Interim responses (1xx) that one request may have.
 const MOST_INTERIMS: u32 = 16;
@@ -24,108 +24,36 @@ pub struct Asked {
     pub upgrade: bool,
 }
 
-/// How far a reader got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// Bytes that may be passed on. Those after them are to be brought again, with what follows them.
-    pub passed: usize,
-    /// Why nothing after them may pass, however much more comes.
-    pub stop: Option<Stop>,
-}
-
-/// Why a reader stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The head that comes next breaks a rule; nothing of it was passed. It is number [`ResponseReader::heads`] + 1 of the
-    /// connection.
-    Head(Fault),
-    /// The body of the last head breaks a rule.
-    Body(Fault),
-}
-
-/// Follows the responses of a connection.
+/// Follows the heads of the responses of a connection; they may come in parts.
 #[derive(Debug)]
 pub struct ResponseReader {
     limits: Limits,
-    state: State,
     lines: Lines,
-    heads: u64,
+    /// What the status line says.
+    start: Option<(Version, u16)>,
+    heading: Heading,
     /// The request that is yet to be answered.
     asked: Option<Asked>,
     /// Interim responses that it had.
     interims: u32,
-    /// What the last head said; none where nobody asks.
-    heading: Option<Heading>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    /// Between two messages, or within the lines of a head.
-    Head(Head),
-    /// Within a body, so many bytes before its end.
-    Length { left: u64 },
-    /// Before the line that begins a chunk, or within it.
-    ChunkLine { extensions: usize },
-    /// Within a chunk, so many bytes before its end.
-    Chunk { left: u64, extensions: usize },
-    /// Before the CR LF that ends a chunk.
-    ChunkEnd { extensions: usize },
-    /// After the last chunk.
-    Trailers { count: usize },
-    /// Within a body that the end of the connection ends, or in another protocol: everything passes.
-    Open,
-    /// It stopped.
-    Stopped(Stop),
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Head {
-    start: Option<Start>,
-    fields: usize,
-    framing: Framing,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Start {
-    version: Version,
-    status: u16,
+/// A response without its body, and what its head says about what follows it.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// Status, version and fields.
+    pub head: Response<()>,
+    /// Reads the body, or what another protocol says behind a 101; none where there is none.
+    pub body: Option<BodyReader>,
+    /// Whether another response may follow on the connection (RFC 9112, section 9.3).
+    pub keeps: bool,
 }
 
 impl ResponseReader {
-    /// Nothing was asked yet.
+    /// Reads heads up to these limits. Nothing was asked yet.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            state: State::Head(Head::default()),
-            lines: Lines::default(),
-            heads: 0,
-            asked: None,
-            interims: 0,
-            heading: None,
-        }
-    }
-
-    /// The same; what each head says is found in [`ResponseReader::heading_mut`].
-    pub fn telling(self) -> Self {
-        Self { heading: Some(Heading::default()), ..self }
-    }
-
-    /// What the head, or the trailer section, that passed last says, so that its fields can be taken; none unless this reader is
-    /// [`ResponseReader::telling`].
-    pub const fn heading_mut(&mut self) -> Option<&mut Heading> {
-        self.heading.as_mut()
-    }
-
-    /// What is to come of the message whose head passed last.
-    pub const fn rest(&self) -> Rest {
-        match self.state {
-            State::Head(_) | State::Stopped(_) => Rest::Nothing,
-            State::Length { left } => Rest::Length(left),
-            State::Open => Rest::All,
-            State::ChunkLine { .. } | State::Chunk { .. } | State::ChunkEnd { .. } | State::Trailers { .. } => {
-                Rest::Chunks
-            }
-        }
+        let (lines, heading) = (Lines::default(), Heading::default());
+        Self { limits, lines, start: None, heading, asked: None, interims: 0 }
     }
 
     /// A request was sent: one final response may come. Without it any byte is a fault.
@@ -133,189 +61,68 @@ impl ResponseReader {
         (self.asked, self.interims) = (Some(request), 0);
     }
 
-    /// Heads passed so far, those of interim responses included.
-    pub const fn heads(&self) -> u64 {
-        self.heads
-    }
-
-    /// Looks at what comes after the bytes that were passed. What was looked at before and not passed is not looked at again,
-    /// but must be brought.
-    pub fn read(&mut self, bytes: &[u8]) -> Read {
-        let mut passed = 0;
-        loop {
-            match self.next(&bytes[passed..]) {
-                Ok(Step::More) => return Read { passed, stop: None },
-                Ok(Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) => {
-                    passed += length;
-                }
-                Err(stop) => return Read { passed, stop: Some(stop) },
-            }
-        }
-    }
-
-    /// The same, no further than to the end of the part that comes next.
+    /// Looks at all bytes of the head that have come, of which those that it saw before are not looked at again. Returns the
+    /// length of the head when it is whole: then [`Self::finish`] is due.
     ///
     /// # Errors
-    /// Why nothing more may pass.
-    pub fn next(&mut self, bytes: &[u8]) -> Result<Step, Stop> {
-        if let State::Stopped(stop) = self.state {
-            return Err(stop);
-        }
+    /// The first rule that is broken.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
         if bytes.is_empty() {
-            return Ok(Step::More);
+            return Ok(None);
         }
-        let within_head = matches!(self.state, State::Head(_));
-        self.step(bytes).map_err(|fault| {
-            let stop = if within_head { Stop::Head(fault) } else { Stop::Body(fault) };
-            self.state = State::Stopped(stop);
-            stop
-        })
-    }
-
-    fn step(&mut self, rest: &[u8]) -> Result<Step, Fault> {
-        match self.state {
-            State::Head(head) => self.head(rest, head),
-            State::Length { left } => {
-                let (now, left) = of(left, rest);
-                self.state = if left == 0 { State::Head(Head::default()) } else { State::Length { left } };
-                Ok(Step::Data(now))
-            }
-            State::ChunkLine { extensions } => self.chunk_line(rest, extensions),
-            State::Chunk { left, extensions } => {
-                let (now, left) = of(left, rest);
-                self.state = if left == 0 { State::ChunkEnd { extensions } } else { State::Chunk { left, extensions } };
-                Ok(Step::Data(now))
-            }
-            State::ChunkEnd { extensions } => match rest {
-                [b'\r', b'\n', ..] => {
-                    self.state = State::ChunkLine { extensions };
-                    Ok(Step::Framing(2))
-                }
-                [b'\r'] => Ok(Step::More),
-                _ => Err(Fault::ChunkEnd),
-            },
-            State::Trailers { count } => self.trailers(rest, count),
-            State::Open | State::Stopped(_) => Ok(Step::Data(rest.len())),
-        }
-    }
-
-    /// Lines of a head; it passes as a whole.
-    fn head(&mut self, rest: &[u8], mut head: Head) -> Result<Step, Fault> {
         if self.asked.is_none() {
             return Err(Fault::Unsolicited);
         }
-        let fits = &rest[..rest.len().min(self.limits.head)];
+        let fits = &bytes[..bytes.len().min(self.limits.head)];
         while let Some(line) = self.lines.next(fits)? {
-            let (from, line) = (line.start, &rest[line]);
-            let Some(start) = head.start else {
-                let (version, status) = status_line(line)?;
-                head.start = Some(Start { version, status });
-                if let Some(heading) = &mut self.heading {
-                    heading.fields.clear();
-                }
+            let (at, text) = (line.start, &bytes[line]);
+            if self.start.is_none() {
+                self.start = Some(status_line(text)?);
                 continue;
-            };
-            if line.is_empty() {
-                let length = self.lines.start();
-                self.lines = Lines::default();
-                self.state = self.after_head(start, head.framing)?;
-                self.heads += 1;
-                if let Some(heading) = &mut self.heading {
-                    (heading.version, heading.status) = (start.version, start.status);
-                    heading.persistent = head.framing.is_persistent(start.version);
-                }
-                return Ok(Step::Head(length));
             }
-            head.fields += 1;
-            if head.fields > self.limits.fields {
-                return Err(Fault::TooManyFields);
+            if text.is_empty() {
+                return Ok(Some(self.lines.start()));
             }
-            let (name, value, capitals) = split(line)?;
-            head.framing.take(name, value)?;
-            if let Some(heading) = &mut self.heading {
-                heading.note(Line::new(from, name, value, capitals));
-            }
+            self.heading.take(at, text, self.limits.fields)?;
         }
-        if rest.len() > self.limits.head {
-            return Err(Fault::HeadTooLarge);
-        }
-        self.state = State::Head(head);
-        Ok(Step::More)
+        if bytes.len() > self.limits.head { Err(Fault::HeadTooLarge) } else { Ok(None) }
+    }
+
+    /// Makes the response of a head that is whole, and begins anew: after an interim one (1xx, but 101) with the same request.
+    ///
+    /// # Errors
+    /// What only the whole head shows to be wrong.
+    pub fn finish(&mut self, head: BytesMut) -> Result<ResponseHead, Fault> {
+        let (start, heading) = (self.start.take(), std::mem::take(&mut self.heading));
+        self.lines = Lines::default();
+        let (version, status) = start.ok_or(Fault::StatusLine)?;
+        let body = self.body(version, status, heading.framing)?;
+        let keeps = heading.framing.is_persistent(version) && !body.as_ref().is_some_and(BodyReader::is_open);
+        let status = StatusCode::from_u16(status).map_err(|_| Fault::StatusLine)?;
+        let head = Response { status, version, fields: Fields::of_head(head, heading.lines), body: () };
+        Ok(ResponseHead { head, body, keeps })
     }
 
     /// What follows a head (RFC 9112, section 6.3).
-    fn after_head(&mut self, start: Start, framing: Framing) -> Result<State, Fault> {
-        if framing.chunked && start.version == Version::HTTP_10 {
+    fn body(&mut self, version: Version, status: u16, framing: Framing) -> Result<Option<BodyReader>, Fault> {
+        if framing.chunked && version == Version::HTTP_10 {
             return Err(Fault::CodingTooOld);
         }
-        let over = State::Head(Head::default());
-        if start.status == 101 {
+        if status == 101 {
             let upgrade = self.asked.take().is_some_and(|asked| asked.upgrade);
-            return if upgrade { Ok(State::Open) } else { Err(Fault::Switch) };
+            return if upgrade { Ok(Some(BodyReader::open())) } else { Err(Fault::Switch) };
         }
-        if start.status < 200 {
+        if status < 200 {
             self.interims += 1;
-            return if self.interims > MOST_INTERIMS { Err(Fault::Interims) } else { Ok(over) };
+            return if self.interims > MOST_INTERIMS { Err(Fault::Interims) } else { Ok(None) };
         }
         let asked = self.asked.take().unwrap_or_default();
         Ok(match framing.length {
-            _ if asked.head || matches!(start.status, 204 | 304) => over,
-            _ if framing.chunked => State::ChunkLine { extensions: 0 },
-            Some(0) => over,
-            Some(left) => State::Length { left },
-            None => State::Open,
+            _ if asked.head || matches!(status, 204 | 304) => None,
+            _ if framing.chunked => Some(BodyReader::chunked()),
+            Some(0) => None,
+            Some(length) => Some(BodyReader::length(length)),
+            None => Some(BodyReader::open()),
         })
     }
-
-    fn chunk_line(&mut self, rest: &[u8], mut extensions: usize) -> Result<Step, Fault> {
-        let Some(line) = self.lines.next(&rest[..rest.len().min(MOST_LINE)])? else {
-            return if rest.len() > MOST_LINE { Err(Fault::ChunkExtension) } else { Ok(Step::More) };
-        };
-        let passed = self.lines.start();
-        self.lines = Lines::default();
-        self.state = match size(&rest[line], &mut extensions)? {
-            0 => State::Trailers { count: 0 },
-            left => State::Chunk { left, extensions },
-        };
-        Ok(Step::Framing(passed))
-    }
-
-    /// The lines of a trailer section; it passes as a whole.
-    fn trailers(&mut self, rest: &[u8], mut count: usize) -> Result<Step, Fault> {
-        let fits = &rest[..rest.len().min(MOST_TRAILER_BYTES)];
-        if let Some(heading) = self.heading.as_mut().filter(|_| count == 0) {
-            heading.fields.clear();
-        }
-        while let Some(line) = self.lines.next(fits)? {
-            if line.is_empty() {
-                let passed = self.lines.start();
-                self.lines = Lines::default();
-                self.state = State::Head(Head::default());
-                return Ok(Step::Trailers(passed));
-            }
-            count += 1;
-            let (from, line) = (line.start, &rest[line]);
-            let (name, value, capitals) = split(line)?;
-            if !may_trail(name) {
-                return Err(Fault::Trailer);
-            }
-            if count > MOST_TRAILERS {
-                return Err(Fault::TooManyTrailers);
-            }
-            if let Some(heading) = &mut self.heading {
-                heading.note(Line::new(from, name, value, capitals));
-            }
-        }
-        if rest.len() > MOST_TRAILER_BYTES {
-            return Err(Fault::TooManyTrailers);
-        }
-        self.state = State::Trailers { count };
-        Ok(Step::More)
-    }
-}
-
-/// How many bytes of `rest` belong to a part of a body of which `left` bytes are to come, and how many come after them.
-fn of(left: u64, rest: &[u8]) -> (usize, u64) {
-    let now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-    (now, left - now as u64)
 }

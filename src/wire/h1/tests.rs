@@ -6,32 +6,7 @@ use super::*;
 
 const LIMITS: Limits = Limits { head: 200, fields: 10 };
 
-/// What a reader says of all these bytes, brought in one piece.
-fn whole(mut reader: ResponseReader, bytes: &[u8]) -> (usize, Option<Stop>, u64) {
-    let read = reader.read(bytes);
-    (read.passed, read.stop, reader.heads())
-}
-
-/// The same, brought in parts that end at `cuts`, through a gate; what passed is checked against what came.
-fn in_parts(reader: ResponseReader, bytes: &[u8], cuts: &[usize]) -> (usize, Option<Stop>, u64) {
-    let (mut gate, mut out, mut from) = (Gate::new(reader), Vec::new(), 0);
-    for to in cuts.iter().copied().chain([bytes.len()]) {
-        let fresh = &bytes[from..to.max(from)];
-        from = to.max(from);
-        if gate.stop().is_some() {
-            break;
-        }
-        let passed = gate.take(fresh);
-        out.extend_from_slice(&fresh[..passed]);
-        out.extend_from_slice(gate.ready());
-        let ready = gate.ready().len();
-        gate.passed(ready);
-    }
-    assert!(bytes.starts_with(&out), "what passes is what came");
-    (out.len(), gate.stop(), gate.heads())
-}
-
-/// Why no more requests are made of what a client sent.
+/// Why no more messages are made of what one side sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Head(Fault),
@@ -40,10 +15,14 @@ enum End {
     Upgrade,
 }
 
-/// What is made of the requests of a client, brought in parts that end at `cuts`: bytes, why no more, heads.
-fn made(bytes: &[u8], cuts: &[usize]) -> (usize, Option<End>, u64) {
-    let (mut head, mut body, mut upgrade) = (RequestReader::new(LIMITS), None::<BodyReader>, false);
-    let (mut passed, mut heads) = (0, 0);
+/// What is made of messages, brought in parts that end at `cuts`: bytes, why no more, heads. `head` reads a head: its length,
+/// its body, and whether what follows the message is yet to be decided.
+fn followed(
+    mut head: impl FnMut(&[u8]) -> Result<Option<(usize, Option<BodyReader>, bool)>, Fault>,
+    bytes: &[u8],
+    cuts: &[usize],
+) -> (usize, Option<End>, u64) {
+    let (mut body, mut upgrade, mut passed, mut heads) = (None::<BodyReader>, false, 0, 0);
     for to in cuts.iter().copied().chain([bytes.len()]) {
         loop {
             let rest = &bytes[passed..to.max(passed)];
@@ -55,17 +34,10 @@ fn made(bytes: &[u8], cuts: &[usize]) -> (usize, Option<End>, u64) {
                 }
                 body = body.filter(|body| !body.has_ended());
             } else {
-                if rest.is_empty() {
-                    break;
-                }
-                let made = match head.read(rest) {
+                match head(rest) {
                     Ok(None) => break,
-                    Ok(Some(length)) => head.finish(BytesMut::from(&rest[..length])).map(|made| (length, made)),
-                    Err(fault) => Err(fault),
-                };
-                match made {
-                    Ok((length, made)) => {
-                        (body, upgrade, passed, heads) = (made.body, made.upgrade, passed + length, heads + 1)
+                    Ok(Some((length, follows, asks))) => {
+                        (body, upgrade, passed, heads) = (follows, asks, passed + length, heads + 1);
                     }
                     Err(fault) => return (passed, Some(End::Head(fault)), heads),
                 }
@@ -78,14 +50,37 @@ fn made(bytes: &[u8], cuts: &[usize]) -> (usize, Option<End>, u64) {
     (passed, None, heads)
 }
 
+/// What is made of the requests of a client.
+fn made(bytes: &[u8], cuts: &[usize]) -> (usize, Option<End>, u64) {
+    let mut reader = RequestReader::new(LIMITS);
+    let head = |rest: &[u8]| {
+        let Some(length) = reader.read(rest)? else { return Ok(None) };
+        let made = reader.finish(BytesMut::from(&rest[..length]))?;
+        Ok(Some((length, made.body, made.upgrade)))
+    };
+    followed(head, bytes, cuts)
+}
+
+/// What is made of the responses of a backend.
+fn answered(asked: Option<Asked>, bytes: &[u8], cuts: &[usize]) -> (usize, Option<End>, u64) {
+    let mut reader = ResponseReader::new(LIMITS);
+    if let Some(asked) = asked {
+        reader.asked(asked);
+    }
+    let head = |rest: &[u8]| {
+        let Some(length) = reader.read(rest)? else { return Ok(None) };
+        let made = reader.finish(BytesMut::from(&rest[..length]))?;
+        Ok(Some((length, made.body, false)))
+    };
+    followed(head, bytes, cuts)
+}
+
 fn requests(bytes: &str) -> (usize, Option<End>, u64) {
     made(bytes.as_bytes(), &[])
 }
 
-fn response(asked: Asked, bytes: &str) -> (usize, Option<Stop>, u64) {
-    let mut reader = ResponseReader::new(LIMITS);
-    reader.asked(asked);
-    whole(reader, bytes.as_bytes())
+fn response(asked: Asked, bytes: &str) -> (usize, Option<End>, u64) {
+    answered(Some(asked), bytes.as_bytes(), &[])
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -175,10 +170,10 @@ fn the_body_of_a_response_depends_on_what_was_asked() {
     let plain = Asked::default();
     let five = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
     assert_eq!(response(plain, &[five, "hello"].concat()), (five.len() + 5, None, 1));
-    let surplus = (five.len() + 5, Some(Stop::Head(Fault::Unsolicited)), 1);
+    let surplus = (five.len() + 5, Some(End::Head(Fault::Unsolicited)), 1);
     assert_eq!(response(plain, &[five, "hello", "\r\n"].concat()), surplus);
     let head = Asked { head: true, upgrade: false };
-    assert_eq!(response(head, &[five, "hello"].concat()), (five.len(), Some(Stop::Head(Fault::Unsolicited)), 1));
+    assert_eq!(response(head, &[five, "hello"].concat()), (five.len(), Some(End::Head(Fault::Unsolicited)), 1));
     for bodyless in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304\r\ncontent-length: 5\r\n\r\n"] {
         assert_eq!(response(plain, &[bodyless, "x"].concat()).0, bodyless.len());
     }
@@ -187,14 +182,14 @@ fn the_body_of_a_response_depends_on_what_was_asked() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
     let text = [&interim.repeat(16), five, "hello"].concat();
     assert_eq!(response(plain, &text), (text.len(), None, 17));
-    assert_eq!(response(plain, &interim.repeat(17)).1, Some(Stop::Head(Fault::Interims)));
+    assert_eq!(response(plain, &interim.repeat(17)).1, Some(End::Head(Fault::Interims)));
 }
 
 #[test]
 fn a_switch_must_have_been_asked_for() {
     let switch = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n\0\n";
     assert_eq!(response(Asked { head: false, upgrade: true }, switch), (switch.len(), None, 1));
-    assert_eq!(response(Asked::default(), switch), (0, Some(Stop::Head(Fault::Switch)), 0));
+    assert_eq!(response(Asked::default(), switch), (0, Some(End::Head(Fault::Switch)), 0));
 }
 
 #[test]
@@ -210,9 +205,9 @@ fn bad_responses_do_not_pass() {
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Fault::StatusLine),
         ("\0\0\x06\x04\0\0", Fault::Control),
     ] {
-        assert_eq!(response(Asked::default(), bad), (0, Some(Stop::Head(fault)), 0), "{bad:?}");
+        assert_eq!(response(Asked::default(), bad), (0, Some(End::Head(fault)), 0), "{bad:?}");
     }
-    assert_eq!(whole(ResponseReader::new(LIMITS), b"H").1, Some(Stop::Head(Fault::Unsolicited)));
+    assert_eq!(answered(None, b"H", &[]).1, Some(End::Head(Fault::Unsolicited)));
 }
 
 /// Messages with mistakes in them: pieces of good and bad requests in any order.
@@ -258,33 +253,25 @@ proptest! {
         head in any::<bool>(),
     ) {
         let bytes = bytes.concat().into_bytes();
-        let reader = || {
-            let mut reader = ResponseReader::new(LIMITS);
-            reader.asked(Asked { head, upgrade: false });
-            reader
-        };
+        let asked = Some(Asked { head, upgrade: false });
         let every: Vec<usize> = (0..bytes.len()).collect();
-        prop_assert_eq!(in_parts(reader(), &bytes, &every), whole(reader(), &bytes));
+        prop_assert_eq!(answered(asked, &bytes, &every), answered(asked, &bytes, &[]));
     }
 }
 
 #[test]
 fn what_a_head_says_is_found_where_it_stands_however_it_comes_in() {
     let text = b"HTTP/1.0 404 No\r\nX-Name:  a value\t\r\nx-empty:\r\nset-cookie: a\r\nset-cookie:b\r\nConnection: x, Keep-Alive\r\n\r\nbody";
-    let head = text.len() - "body".len();
-    for cut in 1..head {
-        let mut reader = ResponseReader::new(LIMITS).telling();
+    let length = text.len() - "body".len();
+    for cut in 1..length {
+        let mut reader = ResponseReader::new(LIMITS);
         reader.asked(Asked::default());
-        assert_eq!(reader.next(&text[..cut]), Ok(Step::More), "{cut}");
-        assert_eq!(reader.next(text), Ok(Step::Head(head)));
-        assert_eq!(reader.rest(), Rest::All);
-        let heading = reader.heading_mut().unwrap();
-        assert_eq!((heading.version(), heading.status(), heading.is_persistent()), (http::Version::HTTP_10, 404, true));
-        let other =
-            Heading { fields: heading.fields.clone(), ..Heading::default() }.take_fields(BytesMut::from("x: 1"));
-        assert!(other.is_empty(), "of another head they say nothing");
-        let fields = heading.take_fields(BytesMut::from(&text[..head]));
-        let fields: Vec<(&[u8], &[u8])> = fields.iter().collect();
+        assert_eq!(reader.read(&text[..cut]), Ok(None), "{cut}");
+        assert_eq!(reader.read(text), Ok(Some(length)));
+        let made = reader.finish(BytesMut::from(&text[..length])).unwrap();
+        assert_eq!((made.head.version, made.head.status.as_u16()), (http::Version::HTTP_10, 404));
+        assert!(made.body.unwrap().is_open());
+        let fields: Vec<(&[u8], &[u8])> = made.head.fields.iter().collect();
         let expected: [(&[u8], &[u8]); 5] = [
             (b"x-name", b"a value"),
             (b"x-empty", b""),
@@ -297,24 +284,20 @@ fn what_a_head_says_is_found_where_it_stands_however_it_comes_in() {
 }
 
 #[test]
-fn a_message_comes_in_parts() {
-    let mut text = &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n"[..];
-    let mut reader = ResponseReader::new(LIMITS).telling();
-    reader.asked(Asked::default());
-    let mut parts = Vec::new();
-    while reader.rest() != Rest::Nothing || parts.is_empty() {
-        let part = reader.next(text).unwrap();
-        let (Step::Head(length) | Step::Data(length) | Step::Framing(length) | Step::Trailers(length)) = part else {
-            panic!("more than {text:?}");
-        };
-        if matches!(part, Step::Trailers(_)) {
-            let trailers = reader.heading_mut().unwrap().take_fields(BytesMut::from(text));
-            assert_eq!(trailers.iter().collect::<Vec<_>>(), [(&b"x-sum"[..], &b"7"[..])]);
-        }
-        parts.push(part);
-        text = &text[length..];
+fn a_connection_is_kept_where_both_its_head_and_its_body_let_it() {
+    for (text, keeps) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", true),
+        ("HTTP/1.1 204 No Content\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\n", true),
+    ] {
+        let mut reader = ResponseReader::new(LIMITS);
+        reader.asked(Asked::default());
+        let length = reader.read(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(reader.finish(BytesMut::from(&text.as_bytes()[..length])).unwrap().keeps, keeps, "{text:?}");
     }
-    let expected =
-        [Step::Head(47), Step::Framing(5), Step::Data(5), Step::Framing(2), Step::Framing(3), Step::Trailers(12)];
-    assert_eq!((&parts[..], text), (&expected[..], &b""[..]));
 }

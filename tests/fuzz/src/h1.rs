@@ -1,7 +1,7 @@
 //! HTTP/1, as clients and backends speak it. A byte of choices, then what one side sends.
 
 use botgate::wire::Head;
-use botgate::wire::h1::{Asked, BodyReader, Fault, Gate, Limits, Part, RequestReader, ResponseReader, Stop};
+use botgate::wire::h1::{Asked, BodyReader, Fault, Limits, Part, RequestReader, ResponseReader};
 use bytes::BytesMut;
 
 const LIMITS: Limits = Limits { head: 600, fields: 12 };
@@ -11,10 +11,11 @@ pub fn target(data: &[u8]) {
     if choice & 1 == 1 { responses(choice, bytes) } else { requests(choice, bytes) }
 }
 
-/// What a backend sends: by the reader of its connection.
+/// What a backend sends: by the readers of its heads and of its bodies.
 fn responses(choice: usize, bytes: &[u8]) {
-    let whole = through(&mut gate(choice), std::iter::once(bytes));
-    let cut = through(&mut gate(choice), crate::parts(bytes, choice));
+    let asked = Asked { head: choice & 2 != 0, upgrade: choice & 4 != 0 };
+    let whole = answered(asked, std::iter::once(bytes));
+    let cut = answered(asked, crate::parts(bytes, choice));
     assert_eq!(whole, cut, "cut otherwise, it is read otherwise");
     assert!(bytes.starts_with(&whole.0), "bytes changed");
 }
@@ -29,7 +30,7 @@ fn requests(choice: usize, bytes: &[u8]) {
     assert_eq!(seen, heads, "{heads} requests are made of what another reader takes for {seen}");
 }
 
-/// Why no more requests are made.
+/// Why no more messages are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Head(Fault),
@@ -38,9 +39,16 @@ enum End {
     Upgrade,
 }
 
-/// What requests are made of, why no more are, and how many there were.
-fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<End>, u64) {
-    let (mut head, mut body, mut upgrade) = (RequestReader::new(LIMITS), None::<BodyReader>, false);
+/// What messages are made of, why no more are, and how many there were.
+type Made = (Vec<u8>, Option<End>, u64);
+
+/// What is made of what one side sends. `head` reads a head: its length, its body, and whether what follows the message is yet
+/// to be decided.
+fn followed<'a>(
+    mut head: impl FnMut(&[u8]) -> Result<Option<(usize, Option<BodyReader>, bool)>, Fault>,
+    parts: impl Iterator<Item = &'a [u8]>,
+) -> Made {
+    let (mut body, mut upgrade) = (None::<BodyReader>, false);
     let (mut used, mut held, mut heads) = (Vec::new(), Vec::new(), 0);
     for part in parts {
         held.extend_from_slice(part);
@@ -52,20 +60,14 @@ fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<End>, u64
                     Err(fault) => return (used, Some(End::Body(fault)), heads),
                 }
             } else {
-                let length = match head.read(&held) {
+                match head(&held) {
                     Ok(None) => break,
-                    Ok(Some(length)) => length,
-                    Err(fault) => return (used, Some(End::Head(fault)), heads),
-                };
-                match head.finish(BytesMut::from(&held[..length])) {
-                    Ok(made) => {
-                        says_what_came(&made.head, &held[..length]);
-                        (body, upgrade) = (made.body, made.upgrade);
+                    Ok(Some((length, follows, asks))) => {
+                        (body, upgrade, heads) = (follows, asks, heads + 1);
+                        length
                     }
                     Err(fault) => return (used, Some(End::Head(fault)), heads),
                 }
-                heads += 1;
-                length
             };
             used.extend(held.drain(..now));
             body = body.filter(|body| !body.has_ended());
@@ -76,6 +78,30 @@ fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<End>, u64
         assert!(held.len() <= 70_000, "{} bytes held", held.len());
     }
     (used, None, heads)
+}
+
+/// Requests of a client.
+fn made<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Made {
+    let mut reader = RequestReader::new(LIMITS);
+    let head = |held: &[u8]| {
+        let Some(length) = reader.read(held)? else { return Ok(None) };
+        let made = reader.finish(BytesMut::from(&held[..length]))?;
+        says_what_came(&made.head, &held[..length]);
+        Ok(Some((length, made.body, made.upgrade)))
+    };
+    followed(head, parts)
+}
+
+/// Responses of a backend.
+fn answered<'a>(asked: Asked, parts: impl Iterator<Item = &'a [u8]>) -> Made {
+    let mut reader = ResponseReader::new(LIMITS);
+    reader.asked(asked);
+    let head = |held: &[u8]| {
+        let Some(length) = reader.read(held)? else { return Ok(None) };
+        let made = reader.finish(BytesMut::from(&held[..length]))?;
+        Ok(Some((length, made.body, false)))
+    };
+    followed(head, parts)
 }
 
 /// Panics where a request says something else than its head.
@@ -93,29 +119,6 @@ fn says_what_came(request: &Head, head: &[u8]) {
     came.sort_by(|one, other| one.0.cmp(&other.0));
     said.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(said, came);
-}
-
-fn gate(choice: usize) -> Gate {
-    let mut gate = Gate::new(ResponseReader::new(LIMITS));
-    gate.asked(Asked { head: choice & 2 != 0, upgrade: choice & 4 != 0 });
-    gate
-}
-
-/// What passes a gate, why nothing more does, and how many heads there were.
-fn through<'a>(gate: &mut Gate, parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Stop>, u64) {
-    let mut passed = Vec::new();
-    for part in parts {
-        if gate.stop().is_some() {
-            break;
-        }
-        let now = gate.take(part);
-        passed.extend_from_slice(&part[..now]);
-        let ready = gate.ready().to_vec();
-        gate.passed(ready.len());
-        passed.extend(ready);
-        assert!(gate.stop().is_some() || gate.held() <= 70_000, "{} bytes held", gate.held());
-    }
-    (passed, gate.stop(), gate.heads())
 }
 
 /// The heads in a stream of requests, read by the plainest of rules; panics at what two readers could take in two ways.
