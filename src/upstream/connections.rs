@@ -379,6 +379,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_wait_for_ones_turn_is_no_part_of_the_dial() {
+        LocalSet::new()
+            .run_until(async {
+                let rig = Rig::new().await;
+                let (connections, addresses, stats) = (&rig.connections, [rig.address], BackendStats::new(1));
+                let timeout = Duration::from_millis(100);
+                let opening = Opening { timeout, ..rig.opening(&addresses, &stats) };
+                let dials = connections.dials(ID);
+                let mut others: Vec<_> = (0..2500).map(|_| Box::pin(dials.way(Want::New))).collect();
+                others.iter_mut().for_each(|other| drop(other.as_mut().now_or_never()));
+                let began = std::time::Instant::now();
+                let (lease, _) =
+                    tokio::join!(take_over_or_open(connections, opening, Want::Any, || at(1)), rig.listener.accept());
+                assert!(lease.is_ok() && began.elapsed() > timeout, "{lease:?} after {:?}", began.elapsed());
+            })
+            .await;
+    }
+
+    #[tokio::test]
     async fn what_the_backend_closed_tells_how_long_it_was_let_stand() {
         LocalSet::new()
             .run_until(async {

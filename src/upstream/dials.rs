@@ -2,8 +2,8 @@
 //!
 //! After a failover everything that waited comes to the standby at once. With a dial for each it would overrun the queue in
 //! which the standby's kernel keeps new connections until they are accepted: what finds it full is dropped and sent again by
-//! TCP after a whole second. So a worker opens some at once and more by and by, ever faster while requests wait: thousands have
-//! theirs within a tenth of a second. Who waits takes what comes first, its turn to open one or a connection that another
+//! TCP after a whole second. So a worker opens some at once and more by and by, ever faster while requests wait: a thousand have
+//! theirs within two tenths of a second. Who waits takes what comes first, its turn to open one or a connection that another
 //! request has done with.
 
 use std::cell::{Cell, RefCell};
@@ -158,7 +158,7 @@ mod tests {
                 futures_util::future::join_all(waiting).await;
                 assert!(called.borrow().is_sorted() && called.borrow().len() == 5000);
                 let took = began.elapsed();
-                assert!(took > TICK * 10 && took < Duration::from_millis(150), "{took:?}");
+                assert!(took > TICK * 10 && took < Duration::from_millis(500), "{took:?}");
                 while dials.ticks.get() {
                     sleep(TICK).await;
                 }

@@ -37,10 +37,11 @@ impl Pace {
         self.left = self.most().min(self.left + 1);
     }
 
-    /// Time has passed. Where somebody waits more is allowed from tick to tick, else ever less.
+    /// Time has passed. Where somebody waits, one more is allowed with every tick; else ever less. It grows no faster, since a
+    /// backend does not say how fast it accepts.
     pub(super) fn tick(&mut self, waiting: bool) {
         let (least, now) = (share(PER_TICK, self.workers), self.per_tick);
-        self.per_tick = if waiting { MOST_PER_TICK.min(now + now / 4 + 1) } else { least.max(now - now / 8 - 1) };
+        self.per_tick = if waiting { MOST_PER_TICK.min(now + 1) } else { least.max(now - now / 8 - 1) };
         self.left = self.most().min(self.left + self.per_tick);
     }
 
@@ -84,7 +85,7 @@ mod tests {
             pace.tick(true);
             all(&mut pace)
         });
-        assert_eq!(begun, [16, 21, 27, 34, 43, 54]);
+        assert_eq!(begun, [13, 14, 15, 16, 17, 18]);
         let mut ticks = 0;
         while !pace.is_at_rest() {
             pace.tick(false);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
@@ -13,8 +13,6 @@ use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
 use crate::wire::Response;
 use crate::wire::h1::{Asked, BodyReader, Fault, Limits, Part, ResponseReader};
-
-use bytes::Bytes;
 
 /// How large the head of a response may be.
 const LIMITS: Limits = Limits { head: 64 * 1024, fields: 100 };
