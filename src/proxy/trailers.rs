@@ -1,19 +1,24 @@
 //! Trailers on the way through.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::wire::may_trail;
 
-/// Removes what must not be a trailer. The strict reader of HTTP/1 lets none of it come this far; the library of HTTP/2 does.
+/// Removes what must not be a trailer, which the strict reader of HTTP/1 lets not come this far and the library of HTTP/2 does;
+/// and what one proxy says to another, which ends here.
 pub(super) fn strip(trailers: &mut HeaderMap) {
-    while let Some(name) = trailers.keys().find(|name| !may_trail(name.as_str().as_bytes())).cloned() {
+    let barred = |name: &&HeaderName| {
+        let name = name.as_str();
+        !may_trail(name.as_bytes()) || name.starts_with("proxy-") || name.starts_with("proxy_")
+    };
+    while let Some(name) = trailers.keys().find(barred).cloned() {
         trailers.remove(name);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 
@@ -31,6 +36,8 @@ mod tests {
             "x_forwarded_for",
             "botgate-epoch",
             "proxy-authorization",
+            "proxy-authentication-info",
+            "proxy_status",
             "client-cert",
             "client_cert-chain",
             "x-sum",
