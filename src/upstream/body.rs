@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use super::connections::Lease;
 use super::dial::Stream;
 use super::failure::ExchangeError;
+use super::request_body::RequestBody;
 use super::sender::Sender;
 use crate::model::Moment;
 
@@ -45,11 +46,7 @@ impl<B> Body<B> {
     }
 }
 
-impl<B> http_body::Body for Body<B>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> http_body::Body for Body<B> {
     type Data = Bytes;
     type Error = ExchangeError;
 

@@ -5,15 +5,13 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::Body;
-
 use super::dials::Dials;
 use super::failure::SendFailure;
 use super::floor::Standing;
 use super::open::Opened;
 use super::outgoing::Outgoing;
 use super::reach::{Made, Reach};
+use super::request_body::RequestBody;
 use super::sender::Sender;
 use super::siblings::Seat;
 use crate::model::{BackendId, Moment};
@@ -79,11 +77,7 @@ pub struct Lease<B> {
     pub(super) _lent: Rc<()>,
 }
 
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Connections<B> {
     /// No connections yet; siblings may ask for them at this seat.
     pub fn new(seat: Seat) -> Rc<Self> {
         Rc::new(Self { backends: RefCell::default(), seat })
@@ -246,11 +240,7 @@ impl<B> Lease<B> {
     }
 }
 
-impl<B> Lease<B>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Lease<B> {
     /// Sends a request and waits for the head of its response, whose body has the connection from then on.
     ///
     /// # Errors
@@ -274,6 +264,7 @@ mod tests {
     use std::pin::pin;
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use futures_util::FutureExt;
     use http_body_util::Empty;
     use tokio::net::{TcpListener, TcpStream};

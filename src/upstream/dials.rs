@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use super::connect::Want;
 use super::connections::Lease;
 use super::pace::Pace;
-use super::takeover::Want;
 
 /// How often more may be opened.
 const TICK: Duration = Duration::from_millis(5);

@@ -1,6 +1,7 @@
 //! Reaching a backend: resolve its name, dial, TLS, and the connections that one worker owns.
 
 mod body;
+mod connect;
 mod connections;
 mod counted;
 mod dial;
@@ -8,6 +9,7 @@ mod dials;
 mod failure;
 mod floor;
 mod h1;
+mod handing;
 mod line;
 mod metered;
 mod open;
@@ -15,15 +17,16 @@ mod origin;
 mod outgoing;
 mod pace;
 mod reach;
+mod request_body;
 mod resolve;
 mod sender;
 mod siblings;
 mod socket;
-mod takeover;
 mod tls;
 mod windows;
 
 pub use body::Body;
+pub use connect::{Want, take_over_or_open};
 pub use connections::{Connections, Lease};
 pub use dial::{Alpn, DialError, Dialed, Stream, dial};
 pub use failure::{ExchangeError, SendFailure};
@@ -33,7 +36,7 @@ pub use open::{Opened, Opening, open};
 pub use origin::{Origin, escaped, unescaped};
 pub use outgoing::Outgoing;
 pub use reach::Reach;
+pub use request_body::RequestBody;
 pub use resolve::{Answer, ResolveError, Resolver};
 pub use siblings::{Ask, Seat, Siblings};
-pub use takeover::{Want, take_over_or_open};
 pub use tls::{TlsClient, TlsError};

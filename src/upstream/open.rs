@@ -4,11 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::Body;
-
 use super::dial::{Alpn, DialError, dial};
 use super::reach::{Made, Reach};
+use super::request_body::RequestBody;
 use super::sender::Sender;
 use crate::telemetry::{BackendStats, WorkerId};
 
@@ -38,11 +36,7 @@ pub struct Opened<B> {
 ///
 /// # Errors
 /// [`DialError`].
-pub async fn open<B>(opening: Opening<'_>) -> Result<Opened<B>, DialError>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub async fn open<B: RequestBody>(opening: Opening<'_>) -> Result<Opened<B>, DialError> {
     let Opening { reach, alpn, timeout, stats, worker } = opening;
     let dialed = dial(reach.addresses, reach.tls, alpn, timeout).await?;
     let peer: SocketAddr = dialed.peer;

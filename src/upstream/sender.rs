@@ -4,9 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +16,7 @@ use super::failure::{ExchangeError, SendFailure};
 use super::h1;
 use super::metered::Metered;
 use super::outgoing::Outgoing;
+use super::request_body::RequestBody;
 use super::socket::Parked;
 use super::windows::Windows;
 use crate::telemetry::{BackendStats, WorkerId};
@@ -46,11 +45,7 @@ pub(super) enum Sent<B> {
     H2(LocalBoxFuture<'static, Result<http::Response<Incoming>, TrySendError<http::Request<B>>>>),
 }
 
-impl<B> Sender<B>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Sender<B> {
     /// Speaks HTTP over a connection. HTTP/2 is driven by a task of its own on this worker.
     ///
     /// # Errors
@@ -209,6 +204,7 @@ mod tests {
     use super::*;
     use crate::upstream::{Origin, Stream};
     use crate::wire::Fields;
+    use bytes::Bytes;
     use http::{Method, Uri};
     use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::Method;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 
@@ -17,6 +17,7 @@ use crate::upstream::counted::Counted;
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::{ExchangeError, SendFailure};
 use crate::upstream::outgoing::Outgoing;
+use crate::upstream::request_body::RequestBody;
 use crate::wire::h1::Asked;
 use crate::wire::{Known, Response};
 
@@ -109,11 +110,7 @@ impl<B> Connection<B> {
     }
 }
 
-impl<B> Connection<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Connection<B> {
     /// A request is to be sent; it is written while [`Self::answer`] waits.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use crate::upstream::dial::Stream;
 use crate::upstream::failure::SendFailure;
 use crate::upstream::origin::Origin;
 use crate::upstream::outgoing::Outgoing;
+use crate::upstream::request_body::RequestBody;
 use crate::wire::{Fields, Known, Response};
 
 /// A connection, and the backend at its other end.
@@ -31,7 +32,7 @@ async fn pair<B>() -> (Connection<B>, TcpStream, std::sync::Arc<BackendStats>) {
     (connection, there.unwrap().0, stats)
 }
 
-impl<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Connection<B> {
+impl<B: RequestBody> Connection<B> {
     async fn send(&mut self, request: Outgoing<'_, B>) -> Result<Response<()>, SendFailure> {
         self.begin(request)?;
         self.answer().await
@@ -81,11 +82,7 @@ async fn hear(backend: &mut TcpStream, end: &str) -> String {
 }
 
 /// The body of a response up to its end, or to what broke it off; and its trailers.
-async fn body<B>(connection: &mut Connection<B>) -> Result<(String, Option<HeaderMap>), String>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn body<B: RequestBody>(connection: &mut Connection<B>) -> Result<(String, Option<HeaderMap>), String> {
     let (mut text, mut trailers) = (String::new(), None);
     while let Some(frame) = std::future::poll_fn(|cx| connection.poll_frame(cx)).await {
         match frame.map_err(|error| error.to_string())?.into_data() {

@@ -13,6 +13,7 @@ use super::encode::{self, Framing};
 use crate::upstream::dial::Stream;
 use crate::upstream::failure::ExchangeError;
 use crate::upstream::outgoing::Outgoing;
+use crate::upstream::request_body::RequestBody;
 
 /// Parts of a body are copied behind the head, and behind each other, up to this many bytes: that is cheaper than another
 /// write. Past it the next part is asked for when all before it is written.
@@ -75,11 +76,7 @@ impl<B> Writing<B> {
     }
 }
 
-impl<B> Writing<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Writing<B> {
     /// A request that is to be written.
     pub(super) fn of(request: Outgoing<'_, B>) -> Self {
         let mut out = Vec::with_capacity(USUAL);

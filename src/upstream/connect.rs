@@ -3,24 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::Body;
 use tokio::time::{sleep, timeout};
 
-use super::connections::{Connection, Connections, Lease};
+use super::connections::{Connections, Lease};
 use super::dial::DialError;
 use super::dials::{Dials, Way};
 use super::open::{Opening, open};
-use super::reach::Made;
+use super::request_body::RequestBody;
 use super::sender::Sender;
-use super::siblings::{Ask, Handed};
+use super::siblings::Handed;
 use crate::model::{BackendId, Moment};
 
 /// A sibling that is not busy answers in a fraction of this. What it takes longer is not waited for alone.
 const PATIENCE: Duration = Duration::from_millis(2);
-
-/// A connection that was used within this is kept from a sibling that has others: it may be wanted here again.
-const AT_REST: Duration = Duration::from_millis(100);
 
 /// When this machine can open no connection a request waits for one that others use, and looks after each of these pauses, in
 /// milliseconds. By the last of them some have come free, or there are too few.
@@ -40,16 +35,12 @@ pub enum Want {
 ///
 /// # Errors
 /// [`DialError`].
-pub async fn take_over_or_open<B>(
+pub async fn take_over_or_open<B: RequestBody>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
     want: Want,
     now: impl Fn() -> Moment,
-) -> Result<Lease<B>, DialError>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Lease<B>, DialError> {
     let backend = opening.reach.backend;
     if want == Want::New {
         return open_in_turn(connections, opening, want, &now).await;
@@ -69,16 +60,12 @@ where
 }
 
 /// Asks a sibling that seems to have a connection, and dials where it gives none soon. `any`: see [`Ask`].
-async fn ask_or_open<B>(
+async fn ask_or_open<B: RequestBody>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
     any: bool,
     now: &impl Fn() -> Moment,
-) -> Result<Lease<B>, DialError>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Lease<B>, DialError> {
     let open_one = || open_in_turn(connections, opening, Want::Any, now);
     let Some(mut asked) = connections.seat.ask(opening.reach.backend, any) else { return open_one().await };
     let welcome = |handed| welcome(connections, opening, handed);
@@ -108,16 +95,12 @@ where
 }
 
 /// Opens a connection when it is its turn, or takes what comes free before.
-async fn open_in_turn<B>(
+async fn open_in_turn<B: RequestBody>(
     connections: &Rc<Connections<B>>,
     opening: Opening<'_>,
     want: Want,
     now: &impl Fn() -> Moment,
-) -> Result<Lease<B>, DialError>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Lease<B>, DialError> {
     let reach = opening.reach;
     let dials = connections.dials(reach.backend);
     let kept = || if want == Want::Any { connections.take(reach) } else { None };
@@ -150,11 +133,7 @@ where
 }
 
 /// Lends a connection that a sibling has given, where it leads to where it should and is open.
-fn welcome<B>(connections: &Rc<Connections<B>>, opening: Opening<'_>, handed: Handed) -> Option<Lease<B>>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+fn welcome<B: RequestBody>(connections: &Rc<Connections<B>>, opening: Opening<'_>, handed: Handed) -> Option<Lease<B>> {
     let Opening { reach, stats, worker, .. } = opening;
     let Handed { stream, made } = handed;
     let mut sender = Sender::land(stream, stats.clone(), worker)?;
@@ -169,11 +148,7 @@ where
     Some(connections.welcome(reach.backend, sender, made))
 }
 
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Connections<B> {
     /// Whether no connection to a backend is here, neither unused nor lent.
     pub(super) fn has_none(&self, backend: BackendId) -> bool {
         let backends = self.backends.borrow();
@@ -186,41 +161,5 @@ where
     pub(super) fn dials(&self, backend: BackendId) -> Rc<Dials<B>> {
         let mut backends = self.backends.borrow_mut();
         backends.entry(backend).or_default().dials.get_or_insert_with(|| Dials::new(self.seat.workers())).clone()
-    }
-
-    /// The next question of a sibling. Cancel-safe.
-    pub async fn asked(&self) -> Ask {
-        self.seat.next().await
-    }
-
-    /// Gives a sibling an unused connection, if there is one to give.
-    pub fn give(&self, ask: Ask, now: Moment) {
-        let Ask { backend, any, reply } = ask;
-        let mut backends = self.backends.borrow_mut();
-        let Some(kept) = backends.get_mut(&backend) else { return };
-        let were = kept.idle.len();
-        let rests = |it: &Connection<B>| any || now.since(it.used) >= AT_REST;
-        let mut found = None;
-        while found.is_none()
-            && let Some(at) = kept.idle.iter().rposition(rests)
-        {
-            let mut connection = kept.idle.remove(at);
-            if !connection.sender.is_closed() {
-                found = Some(connection);
-            }
-        }
-        self.seat.note(backend, were, kept.idle.len());
-        if let Some(Connection { sender, made, .. }) = found
-            && let Some(stream) = sender.park()
-        {
-            // Who has gone meanwhile has it closed.
-            let _ = reply.send(Handed { stream, made });
-        }
-    }
-
-    /// Lends a connection that was just taken over: it had been open before.
-    pub(super) fn welcome(self: &Rc<Self>, backend: BackendId, sender: Sender<B>, made: Made) -> Lease<B> {
-        let lent = self.backends.borrow_mut().entry(backend).or_default().lent.clone();
-        Lease { sender, reused: true, made, backend, home: Rc::downgrade(self), _lent: lent }
     }
 }
