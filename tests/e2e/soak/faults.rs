@@ -65,7 +65,7 @@ impl<'a> Faults<'a> {
 
     /// Makes fault after fault, of one region at a time and the other one well, until `length` is over. Each lasts between
     /// 0.1 and 4 seconds; the next begins up to a second after the gateway found both regions healthy.
-    pub async fn make(&mut self, length: Duration, tell: impl Fn(Duration)) {
+    pub async fn make(&mut self, length: Duration, tell: impl Fn()) {
         let (start, mut told) = (Instant::now(), Duration::ZERO);
         while start.elapsed() < length {
             if self.deck.is_empty() {
@@ -81,7 +81,7 @@ impl<'a> Faults<'a> {
             }
             if start.elapsed() >= told {
                 told = start.elapsed() + TELL_EVERY;
-                tell(start.elapsed());
+                tell();
             }
             tokio::time::sleep(Duration::from_millis(self.rng.u64(..1000))).await;
         }

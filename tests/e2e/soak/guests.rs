@@ -32,6 +32,11 @@ enum Manner {
 /// How many there are of each, and the pause between two requests of one.
 const PARTY: [(Manner, usize, u64); 3] = [(Manner::Kept, 12, 80), (Manner::Http2, 6, 80), (Manner::New, 2, 250)];
 
+/// How many there are: at any moment each has at most one connection, and one request.
+pub fn many() -> usize {
+    PARTY.iter().map(|(_, guests, _)| guests).sum()
+}
+
 /// An answer that comes later is none: the channel gives up at 15 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 

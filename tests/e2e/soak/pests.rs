@@ -90,6 +90,7 @@ struct Nest {
 }
 
 /// How often each kind was at it.
+#[derive(Default)]
 pub struct Pestered(BTreeMap<Kind, usize>);
 
 impl Pests {
@@ -118,10 +119,12 @@ impl Pests {
         Self { nest, tasks }
     }
 
-    /// Ends them, wherever they are.
-    pub async fn leave(mut self) -> Pestered {
+    /// Ends them, wherever they are, and adds what they did.
+    pub async fn leave(mut self, pestered: &mut Pestered) {
         self.tasks.shutdown().await;
-        Pestered(std::mem::take(&mut *self.nest.done.lock().unwrap()))
+        for (kind, times) in &*self.nest.done.lock().unwrap() {
+            *pestered.0.entry(*kind).or_default() += times;
+        }
     }
 }
 
