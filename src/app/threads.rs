@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -44,7 +43,8 @@ pub(super) async fn start_control(setup: control::Setup) -> Result<ControlThread
     let (end, ended) = oneshot::channel();
     let (hearts, stopped) = (setup.hearts.clone(), stop.clone());
     let body = move || {
-        let run = async {
+        let ending = stopped.clone();
+        let run = async move {
             let started = match control::start(setup).await {
                 Ok(started) => started,
                 Err(errors) => return drop(tell.send(Err(StartError::Control(errors)))),
@@ -52,7 +52,7 @@ pub(super) async fn start_control(setup: control::Setup) -> Result<ControlThread
             let control::Started { handle, snapshots, evidence, stats, control } = started;
             // Nobody waits any more: the process is ending.
             let _ = tell.send(Ok((handle, snapshots, evidence, stats)));
-            control.run(stopped.clone()).await;
+            control.run(ending).await;
         };
         let ran = on_runtime(ERRANDS, run);
         if !stopped.is_cancelled() {
@@ -92,10 +92,11 @@ pub(super) fn start_admin<F: Future<Output = ()>>(serve: impl FnOnce() -> F + Se
 
 /// Runs a future to its end on a runtime of this thread, whose blocking tasks then have `errands` to end. The error says
 /// why it did not come to its end.
-fn on_runtime(errands: Duration, future: impl Future<Output = ()>) -> Result<(), String> {
+fn on_runtime(errands: Duration, future: impl Future<Output = ()> + 'static) -> Result<(), String> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let runtime = runtime.map_err(|error| format!("it has no runtime: {error}"))?;
-    let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    // As a task: what `block_on` itself waits for is woken by a write to an event descriptor, wherever that comes from.
+    let ran = runtime.block_on(runtime.spawn_local(future));
     runtime.shutdown_timeout(errands);
     ran.map_err(|_| "it panicked".to_owned())
 }

@@ -16,8 +16,10 @@ use crate::steering::{Decision, Observation, SAMPLE, Step, Tally, jittered};
 use crate::telemetry::{ParityStat, SwitchKey};
 
 /// Probes whose time is left to chance leave at beats of so small a part of their interval: a thousand of them wake this
-/// thread some fifty times a second, and not each for itself.
-const BEATS: u32 = 100;
+/// thread twenty times a second, and not each for itself.
+const BEAT: f64 = 1.0 / 40.0;
+/// But of no more than this part of what is left to chance: it stays chance.
+const OF_JITTER: f64 = 1.0 / 4.0;
 
 /// What live traffic said of one backend in one batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -289,15 +291,16 @@ impl Control {
     }
 }
 
-/// A pause until the next probe, moved by less than a beat to where others leave.
+/// A pause until the next probe, moved by half a beat at most to where others leave.
 fn in_step(now: Moment, pause: Duration, probe: &ProbeConfig) -> Duration {
-    let beat = (probe.interval / BEATS).as_nanos();
-    if probe.jitter == 0.0 || beat == 0 {
+    let beat = probe.interval.mul_f64(BEAT.min(probe.jitter.max(0.0) * OF_JITTER)).as_nanos();
+    if beat == 0 {
         return pause;
     }
-    let at = (now + pause).since(Moment::ZERO);
-    let late = u64::try_from(at.as_nanos() % beat).unwrap_or_default();
-    pause.saturating_sub(Duration::from_nanos(late))
+    let at = (now + pause).since(Moment::ZERO).as_nanos();
+    let (late, half) = ((at + beat / 2) % beat, beat / 2);
+    let nanos = |nanos| Duration::from_nanos(u64::try_from(nanos).unwrap_or_default());
+    (pause + nanos(half)).saturating_sub(nanos(late))
 }
 
 #[cfg(test)]
@@ -311,10 +314,17 @@ mod tests {
         let (kind, timeout) = (ProbeKind::Tcp, interval);
         let mut probe = ProbeConfig { kind, interval, timeout, fall: 1, rise: 1, jitter: 0.1 };
         let now = Moment::from_origin(Duration::from_micros(7_123_456));
-        for (pause, at) in [(2_050_000, 9_160), (1_950_000, 9_060), (1_956_544, 9_080)] {
+        for (pause, at) in [(2_050_000, 9_150), (1_950_000, 9_050), (1_951_544, 9_100), (2_076_544, 9_200)] {
             let pause = in_step(now, Duration::from_micros(pause), &probe);
             assert_eq!(now + pause, Moment::from_origin(Duration::from_millis(at)));
         }
+        probe.jitter = 0.02;
+        let pause = in_step(now, Duration::from_micros(2_003_000), &probe);
+        assert_eq!(
+            now + pause,
+            Moment::from_origin(Duration::from_millis(9_130)),
+            "the less is left to chance the less it moves"
+        );
         probe.jitter = 0.0;
         assert_eq!(in_step(now, interval, &probe), interval);
     }
