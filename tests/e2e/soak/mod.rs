@@ -91,6 +91,7 @@ async fn who_behaves_notices_nothing_and_nothing_grows_while_everything_goes_wro
     report.assert_well(length);
     pestered.assert_made();
     made.assert_made(length);
+    truce::given_back(&gateway, still).await;
     truces.assert_flat(length);
     assert_eq!(gateway.metric("botgate_panics_total", &[]).await, 0.0, "a request panicked");
     let log = gateway.process.stderr();
